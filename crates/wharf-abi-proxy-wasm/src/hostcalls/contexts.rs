@@ -1,0 +1,44 @@
+//! Contexts (specification, "Context lifecycle").
+
+use wharf_engine::Imports;
+
+use super::{Call, Reply, bad_argument, function, refuse};
+use crate::context::Ending;
+use crate::numbers::Status;
+use crate::state::State;
+
+pub(super) fn add(imports: &mut Imports<State>) {
+    function(
+        imports,
+        "proxy_set_effective_context",
+        |call, (context,): (u32,)| set_effective(call, context),
+    );
+    function(imports, "proxy_done", |call, (): ()| done(call));
+}
+
+/// `proxy_set_effective_context`: lets host functions work on another context until the callback returns.
+///
+/// - `context`: BAD_ARGUMENT where the VM has none of this id.
+fn set_effective(call: &mut Call<'_>, context: u32) -> Reply {
+    let state = call.state();
+    if state.contexts.get(context).is_none() {
+        return bad_argument(format!("there is no context {context}"));
+    }
+    state.effective = context;
+    Ok(())
+}
+
+/// `proxy_done`: the effective context, whose `proxy_on_done` had said no, may end now.
+///
+/// NOT_FOUND where it does not wait for this.
+fn done(call: &mut Call<'_>) -> Reply {
+    let state = call.state();
+    match state.contexts.get_mut(state.effective) {
+        Some(context) if context.ending == Ending::Waits => {
+            context.ending = Ending::Done;
+            state.done.push(state.effective);
+            Ok(())
+        }
+        _ => refuse(Status::NotFound, "the context does not wait for proxy_done"),
+    }
+}

@@ -1,0 +1,118 @@
+//! The WASI that embedded guests get.
+//!
+//! Compilers for WASI assume a small operating system, and so a filter that never opens a file still imports the
+//! functions for it. This crate gives such guests all of WASI preview 1 under the host's control: the environment,
+//! clocks and random bytes come from a [`WasiHost`], text for stdout and stderr goes to it, and files, sockets and
+//! sleep are refused with an error number and never with a trap. Nothing of the machine can be reached.
+//!
+//! [`add_filter_wasi`] adds the functions to an import table under both names of the interface,
+//! `wasi_snapshot_preview1` and the older `wasi_unstable`. The two differ in four places, and the answers here are the
+//! same for both:
+//!
+//! | function | difference | here |
+//! |---|---|---|
+//! | `fd_seek` | the numbers of `whence` are in another order | there is nothing to seek in |
+//! | `fd_filestat_get`, `path_filestat_get` | the older record is 56 bytes, the newer 64 | never written |
+//! | `poll_oneoff` | the older subscription is 56 bytes, the newer 48 | never read |
+//! | `sock_accept` | only the newer has it | given under both |
+//!
+//! Each function gives an error number, 0 for success. A pointer that is not inside the guest's memory gives 21
+//! (`fault`), and nothing is written or done in that case. The numbers are those that proxies with Google's host
+//! give, since guests were tested against them.
+
+mod args;
+mod clock;
+mod environ;
+mod files;
+mod poll;
+mod process;
+mod random;
+mod refusal;
+mod sockets;
+mod stdio;
+mod strings;
+#[cfg(test)]
+mod testing;
+
+use wharf_engine::{HostCall, HostParameters, Imports};
+
+use crate::refusal::{Answer, Refusal};
+
+/// What a guest's WASI calls reach. The state that an import table is over implements it.
+pub trait WasiHost {
+    /// The environment variables, each a name and a value. Neither may contain a NUL, nor the name a `=`.
+    fn environment(&self) -> &[(String, String)];
+
+    /// The arguments; none by default.
+    fn arguments(&self) -> &[String] {
+        &[]
+    }
+
+    /// The guest has written `bytes`, not empty but for a lone line end, to a stream. One line end at the end is taken
+    /// off already; there may be others inside. It is at most 1 MiB and any bytes whatever.
+    fn write(&mut self, stream: Stdio, bytes: &[u8]);
+
+    /// The nanoseconds since 1970-01-01T00:00:00Z.
+    fn realtime_nanoseconds(&mut self) -> u64;
+
+    /// Nanoseconds since some moment, never going back.
+    fn monotonic_nanoseconds(&mut self) -> u64;
+
+    /// Fills `buffer`, which is at most 64 KiB, with bytes that nobody can predict.
+    fn random(&mut self, buffer: &mut [u8]);
+}
+
+/// A stream that a guest writes text to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Stdio {
+    /// File descriptor 1.
+    Stdout,
+    /// File descriptor 2.
+    Stderr,
+}
+
+/// The names under which guests import the interface, the older last.
+pub const MODULES: [&str; 2] = ["wasi_snapshot_preview1", "wasi_unstable"];
+
+/// Adds all functions of WASI preview 1, as filters get them, under both names of the interface.
+pub fn add_filter_wasi<S: WasiHost + 'static>(imports: &mut Imports<S>) {
+    let mut table = Table { imports };
+    args::add(&mut table);
+    environ::add(&mut table);
+    clock::add(&mut table);
+    random::add(&mut table);
+    stdio::add(&mut table);
+    files::add(&mut table);
+    sockets::add(&mut table);
+    poll::add(&mut table);
+    process::add(&mut table);
+}
+
+/// The import table, with what all functions of the interface have in common.
+struct Table<'a, S: 'static> {
+    imports: &'a mut Imports<S>,
+}
+
+impl<S: 'static> Table<'_, S> {
+    /// Adds a function that answers with an error number.
+    fn add<P>(&mut self, name: &'static str, body: fn(&mut HostCall<'_, S>, P) -> Answer) -> &mut Self
+    where
+        P: HostParameters<S, i32> + 'static,
+    {
+        for module in MODULES {
+            self.imports
+                .function(module, name, move |call: &mut HostCall<'_, S>, parameters: P| {
+                    Ok(body(call, parameters).map_or_else(|refusal| refused(module, name, &refusal), |()| 0))
+                });
+        }
+        self
+    }
+}
+
+/// The error number of a refusal, whose reason goes to the log, for the author of the guest.
+#[cold]
+fn refused(module: &str, name: &str, refusal: &Refusal) -> i32 {
+    let errno = refusal.errno();
+    tracing::debug!(module, function = name, errno, reason = %refusal, "a host function refused a guest's call");
+    errno
+}

@@ -1,0 +1,50 @@
+//! The error numbers, each with its reason.
+
+use wharf_engine::OutOfBounds;
+
+/// What a function of the interface answers.
+pub(crate) type Answer = Result<(), Refusal>;
+
+/// Why a guest got an error number instead of what it asked for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Refusal {
+    /// 8, `badf`.
+    #[error("file descriptor {0} is neither stdout (1) nor stderr (2)")]
+    FileDescriptor(u32),
+    /// 20. The standard calls this number `exist` and would have `notdir`, 54, here; hosts give 20 all the same.
+    #[error("there are no directories")]
+    NoDirectory,
+    /// 21, `fault`.
+    #[error(transparent)]
+    Memory(#[from] OutOfBounds),
+    /// 28, `inval`.
+    #[error("{0} random bytes were asked for at once, and at most {MOST_RANDOM} are given", MOST_RANDOM = crate::random::MOST_BYTES)]
+    RandomLength(u32),
+    /// 44, `noent`.
+    #[error("there are no files")]
+    NoFile,
+    /// 52, `nosys`.
+    #[error("this host does not have the function")]
+    NotImplemented,
+    /// 58, `notsup`.
+    #[error("clock {0} is neither the real time (0) nor the monotonic clock (1)")]
+    Clock(u32),
+    /// 58, `notsup`.
+    #[error("guests have neither files nor sockets nor signals")]
+    NotSupported,
+}
+
+impl Refusal {
+    /// The number that the guest sees.
+    pub(crate) fn errno(&self) -> i32 {
+        match self {
+            Self::FileDescriptor(_) => 8,
+            Self::NoDirectory => 20,
+            Self::Memory(_) => 21,
+            Self::RandomLength(_) => 28,
+            Self::NoFile => 44,
+            Self::NotImplemented => 52,
+            Self::Clock(_) | Self::NotSupported => 58,
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! The text of `wharf.yaml` to a fully checked [`Config`].
+//!
+//! [`load`] reads a file and [`parse`] a text. Either gives a configuration in which every name is defined, every
+//! quantity has its unit and lies within its bounds, and no two sockets collide; or all that is wrong, each with line,
+//! column, excerpt and hint.
+//!
+//! Each section of the file is one module, and one table in it describes its keys. From the tables come the decoder's
+//! known keys, bounds and defaults, the JSON Schema ([`json_schema`]) and the reference ([`reference`]), so that they
+//! cannot disagree. Nothing else in Wharf knows YAML.
+
+mod cache;
+mod decode;
+mod diagnostic;
+mod hosts;
+mod listeners;
+mod load;
+mod nearest;
+mod plugins;
+mod proxy;
+mod reference;
+mod root;
+mod routes;
+mod schema;
+mod source;
+mod table;
+mod upstreams;
+mod yaml;
+
+pub use cache::CacheConfig;
+pub use diagnostic::{ConfigErrors, Diagnostic, Excerpt, Location, Related, Severity};
+pub use hosts::{HostPattern, HostPatternError};
+pub use listeners::{HttpLimits, ListenerConfig};
+pub use load::{Loaded, load, parse};
+pub use proxy::{AccessLog, ProxyConfig};
+pub use reference::reference;
+pub use root::{AdminConfig, Config};
+pub use routes::{FilterConfig, RouteConfig};
+pub use schema::json_schema;
+pub use upstreams::{EndpointsConfig, UpstreamConfig};

@@ -1,0 +1,179 @@
+//! The file as a whole.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use wharf_plugin::{PluginName, PluginSpec};
+
+use crate::cache::{CACHE, CacheConfig, decode_cache};
+use crate::decode::{Context, Fields, Item};
+use crate::diagnostic::{Complaint, quoted};
+use crate::listeners::{Bound, decode_bind};
+use crate::plugins::{PLUGIN, decode_plugins};
+use crate::proxy::{AccessLog, DecodedProxy, PROXY, ProxyConfig, decode_proxy};
+use crate::table::{ADDRESS, Field, Kind, Presence, Section};
+
+/// A configuration in which everything was checked that can be checked without running anything.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// The plugins by name. Paths of files are relative to the configuration file's directory no longer: they begin
+    /// with it.
+    pub plugins: BTreeMap<PluginName, Arc<PluginSpec>>,
+    /// The reverse proxy, if there is one.
+    pub proxy: Option<ProxyConfig>,
+    /// The admin port, if there is one.
+    pub admin: Option<AdminConfig>,
+    /// Where compiled modules are kept.
+    pub cache: CacheConfig,
+    /// Where the access log goes. Default: standard output.
+    pub access_log: AccessLog,
+    /// How long requests that are under way may take to finish after SIGTERM. Default: 30s.
+    pub drain_timeout: Duration,
+}
+
+/// The port for health, metrics and what is running.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AdminConfig {
+    /// Where it listens.
+    pub bind: SocketAddr,
+}
+
+/// The version of the format that is understood.
+const VERSION: i64 = 1;
+
+/// The file.
+pub(crate) static ROOT: Section = Section {
+    id: "configuration",
+    doc: "One file says what Wharf does. Durations and sizes have their unit spelled: `50ms`, `1s`, `64MiB`. Paths are \
+          relative to the directory of the file.",
+    fields: &[
+        Field {
+            key: "version",
+            kind: Kind::Integer {
+                min: VERSION,
+                max: VERSION,
+            },
+            presence: Presence::Required,
+            doc: "The version of this format.",
+        },
+        Field {
+            key: "plugins",
+            kind: Kind::Map {
+                key: "name",
+                value: &Kind::Section(&PLUGIN),
+            },
+            presence: Presence::Absent("none"),
+            doc: "The plugins.",
+        },
+        Field {
+            key: "proxy",
+            kind: Kind::Section(&PROXY),
+            presence: Presence::Absent("no proxy"),
+            doc: "The reverse proxy.",
+        },
+        Field {
+            key: "admin",
+            kind: Kind::Section(&ADMIN),
+            presence: Presence::Absent("no admin port"),
+            doc: "The port for health, metrics and what is running.",
+        },
+        Field {
+            key: "cache",
+            kind: Kind::Section(&CACHE),
+            presence: Presence::Absent("the defaults"),
+            doc: "Where compiled modules are kept.",
+        },
+    ],
+};
+
+static ADMIN: Section = Section {
+    id: "admin",
+    doc: "The port for `/healthz`, `/readyz`, `/metrics` and `/plugins`. Whoever reaches it can read all of them.",
+    fields: &[Field {
+        key: "bind",
+        kind: ADDRESS,
+        presence: Presence::Required,
+        doc: "The address and port to listen on.",
+    }],
+};
+
+/// The configuration; what is wrong with it is reported, and then there may be none.
+pub(crate) fn decode_root(cx: &mut Context<'_>, item: &Item<'_>) -> Option<Config> {
+    if let Some(complaint) = other_version(item) {
+        cx.error(complaint);
+        return None;
+    }
+    let fields = Fields::open(cx, item, &ROOT)?;
+    cx.plugins.defined = item
+        .peek("plugins")
+        .map(|plugins| plugins.keys())
+        .unwrap_or_default();
+    let upstreams = item.peek("proxy").and_then(|proxy| proxy.peek("upstreams"));
+    cx.upstreams.defined = upstreams.as_ref().map(Item::keys).unwrap_or_default();
+    fields.integer(cx, "version");
+
+    let mut bound = Bound::default();
+    let plugins = decode_plugins(cx, &fields);
+    let DecodedProxy {
+        proxy,
+        access_log,
+        drain_timeout,
+    } = decode_proxy(cx, fields.item("proxy"), &mut bound);
+    let admin = decode_admin(cx, &fields, &mut bound);
+    let cache = decode_cache(cx, &fields);
+    warn_of_unused(cx, &fields, upstreams.as_ref());
+    Some(Config {
+        plugins,
+        proxy,
+        admin,
+        cache: cache?,
+        access_log: access_log?,
+        drain_timeout: drain_timeout?,
+    })
+}
+
+/// A complaint where the file says that it has another version: then nothing else in it can be judged.
+fn other_version(item: &Item<'_>) -> Option<Complaint> {
+    let version = item.peek("version")?;
+    let other = version.integer_value().filter(|version| *version != VERSION)?;
+    let message = format!("this file has version {other}, and only version {VERSION} is understood");
+    Some(Complaint::new(version.span(), message).hint(format!(
+        "write `version: {VERSION}`, or use a Wharf that reads version {other}"
+    )))
+}
+
+fn decode_admin(cx: &mut Context<'_>, root: &Fields<'_>, bound: &mut Bound) -> Option<AdminConfig> {
+    let fields = Fields::open(cx, root.item("admin")?, &ADMIN)?;
+    decode_bind(cx, &fields, "the admin port", bound).map(|bind| AdminConfig { bind })
+}
+
+/// Warns of what nothing uses; where there are errors, what was to use it may be among them.
+fn warn_of_unused(cx: &mut Context<'_>, root: &Fields<'_>, upstreams: Option<&Item<'_>>) {
+    if cx.has_errors() {
+        return;
+    }
+    for plugin in root.item("plugins").map(Item::children).unwrap_or_default() {
+        let name = plugin.path.strip_prefix("plugins.").unwrap_or_default();
+        if !cx.plugins.is_used(name) {
+            let complaint = Complaint::new(
+                plugin.at.clone(),
+                format!("no route uses the plugin {}", quoted(name)),
+            );
+            cx.warn(complaint.hint("name it under `filters` of a route, or remove it"));
+        }
+    }
+    for upstream in upstreams.map(Item::children).unwrap_or_default() {
+        let name = upstream.path.strip_prefix("proxy.upstreams.").unwrap_or_default();
+        if !cx.upstreams.is_used(name) {
+            let complaint = Complaint::new(
+                upstream.at.clone(),
+                format!("nothing uses the upstream {}", quoted(name)),
+            );
+            cx.warn(
+                complaint.hint("name it in a route or under `allow.upstreams` of a plugin, or remove it"),
+            );
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! YAML text to a tree of nodes that know where they stand in the text.
+//!
+//! Nothing outside this module knows YAML. What a hostile file can make it do is bounded: by the size of the text, by
+//! the depth of the tree, and by what the tree would weigh once all its aliases are written out.
+
+mod json;
+mod scalar;
+mod tree;
+
+pub(crate) use json::json_text;
+pub(crate) use scalar::{Scalar, ScalarKind};
+pub(crate) use tree::{Entry, Node, Value, parse_tree};

@@ -1,0 +1,249 @@
+//! The engine: settings, compilation, and the clock that holds deadlines.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig, WasmBacktraceDetails};
+use wharf_plugin::{ByteSize, Limits, VerifiedArtifact};
+
+use crate::cache::{CacheReport, CompiledCache};
+use crate::clock::Clock;
+use crate::limiter::MOST_TABLES;
+use crate::module::{CompileError, Module};
+use crate::requirements;
+
+/// How an [`Engine`] is set up.
+#[derive(Debug, Clone)]
+pub struct EngineSettings {
+    /// How often the clock ticks that holds deadlines. A call ends at most one tick after its deadline.
+    /// By default 5 ms; at most 10 ms, at least 1 ms.
+    pub tick: Duration,
+    /// Where instances get their memory from. By default on demand.
+    pub allocation: Allocation,
+    /// The compiled code on disk; none by default: every start compiles.
+    pub cache: Option<CompiledCache>,
+}
+
+/// Where instances get their memory from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Allocation {
+    /// Each instance maps its own: right for resident instances, of which there are few.
+    OnDemand,
+    /// From a pool that is reserved at the start, so that an instance for each call costs about a microsecond. Its
+    /// address space is at least `instances` × `memory`, and each stack size that plugins ask for has its own pool.
+    /// A plugin may have at most 100 000 table elements then.
+    Pooled {
+        /// How many instances can live at once.
+        instances: u32,
+        /// The most memory that any of them can have.
+        memory: ByteSize,
+    },
+}
+
+impl Default for EngineSettings {
+    fn default() -> Self {
+        Self {
+            tick: Duration::from_millis(5),
+            allocation: Allocation::OnDemand,
+            cache: None,
+        }
+    }
+}
+
+/// Why an engine cannot be made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EngineError {
+    /// The clock's thread cannot be started.
+    #[error("the engine's clock cannot be started: {0}")]
+    Clock(#[source] std::io::Error),
+    /// The tick is not between 1 ms and 10 ms.
+    #[error("the engine's tick must be from 1 ms to 10 ms, not {0:?}")]
+    Tick(Duration),
+}
+
+/// Compiles modules and holds the deadlines of their instances. Cloning is cheap and gives the same engine.
+///
+/// One engine serves all plugins of a process. It starts one thread, the clock, which sleeps while no guest runs and
+/// ends with the last clone, module and instance.
+///
+/// Modules may use WebAssembly 2.0 (SIMD, bulk memory, reference types, several results, sign extension, saturating
+/// conversions), tail calls, extended constants and relaxed SIMD. They may not use threads, several memories, 64-bit
+/// memories, garbage-collected types or exceptions: no SDK of the supported ABIs needs them, and each would weaken a
+/// limit or the isolation.
+#[derive(Clone)]
+pub struct Engine {
+    shared: Arc<Shared>,
+}
+
+/// What modules and instances keep of their engine, above all the clock, without which nothing would end them.
+pub(crate) struct Shared {
+    settings: EngineSettings,
+    /// One wasmtime engine for each stack size that plugins ask for, since the stack is a setting of the engine.
+    by_stack: Mutex<HashMap<u64, wasmtime::Engine>>,
+    clock: Clock,
+}
+
+impl Engine {
+    /// The largest stack that a plugin may have. Guests run on the stack of the thread that calls them, which is
+    /// 2 MiB unless its maker said otherwise, and host functions need their part of it.
+    pub const MOST_STACK: ByteSize = ByteSize::from_mib(1);
+
+    /// Makes an engine and starts its clock.
+    ///
+    /// # Errors
+    /// [`EngineError`] where the tick is out of range or the clock's thread cannot be started.
+    pub fn new(settings: EngineSettings) -> Result<Self, EngineError> {
+        if !(Duration::from_millis(1)..=Duration::from_millis(10)).contains(&settings.tick) {
+            return Err(EngineError::Tick(settings.tick));
+        }
+        let clock = Clock::start(settings.tick).map_err(EngineError::Clock)?;
+        Ok(Self {
+            shared: Arc::new(Shared {
+                settings,
+                by_stack: Mutex::default(),
+                clock,
+            }),
+        })
+    }
+
+    /// Compiles `artifact` for instances with these limits, or maps it from the cache.
+    ///
+    /// It blocks the thread: about a second for each megabyte of a module that is compiled, on all cores, and about a
+    /// millisecond for one that is mapped. Any number of threads may compile at once; those that want the same
+    /// artifact wait for the first one where there is a cache.
+    ///
+    /// # Errors
+    /// [`CompileError`]: the bytes are no module that the engine accepts, or they need more than `limits` from the
+    /// start. A cache that cannot be used is no error: the module is compiled without it and the report says why.
+    pub fn compile(
+        &self,
+        artifact: &VerifiedArtifact,
+        limits: &Limits,
+    ) -> Result<(Module, CacheReport), CompileError> {
+        self.check_limits(limits)?;
+        let reference = || artifact.reference().clone();
+        requirements::check(artifact.bytes(), limits).map_err(|problem| CompileError::OverLimit {
+            reference: reference(),
+            problem,
+        })?;
+        let engine = self.engine_for(limits.stack)?;
+        let compile = || {
+            engine.precompile_module(artifact.bytes()).map_err(|error| {
+                let reason = error.root_cause().to_string();
+                if requirements::is_valid_elsewhere(artifact.bytes()) {
+                    CompileError::Unsupported {
+                        reference: reference(),
+                        reason,
+                    }
+                } else {
+                    CompileError::Invalid {
+                        reference: reference(),
+                        reason,
+                    }
+                }
+            })
+        };
+        let cache = self.shared.settings.cache.as_ref();
+        let (compiled, report) = crate::cache::load_or_compile(cache, &engine, artifact.digest(), compile)?;
+        Ok((
+            Module::new(compiled, artifact.digest(), Arc::clone(&self.shared)),
+            report,
+        ))
+    }
+
+    /// The settings.
+    pub fn settings(&self) -> &EngineSettings {
+        &self.shared.settings
+    }
+
+    fn check_limits(&self, limits: &Limits) -> Result<(), CompileError> {
+        if limits.stack > Self::MOST_STACK {
+            return Err(CompileError::Stack {
+                stack: limits.stack,
+                most: Self::MOST_STACK,
+            });
+        }
+        let Allocation::Pooled { memory, .. } = self.shared.settings.allocation else {
+            return Ok(());
+        };
+        if limits.memory > memory {
+            return Err(CompileError::PoolMemory {
+                memory: limits.memory,
+                most: memory,
+            });
+        }
+        if limits.table_elements > POOLED_TABLE_ELEMENTS {
+            return Err(CompileError::PoolTable {
+                elements: limits.table_elements,
+                most: POOLED_TABLE_ELEMENTS,
+            });
+        }
+        Ok(())
+    }
+
+    fn engine_for(&self, stack: ByteSize) -> Result<wasmtime::Engine, CompileError> {
+        let mut by_stack = self
+            .shared
+            .by_stack
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(engine) = by_stack.get(&stack.bytes()) {
+            return Ok(engine.clone());
+        }
+        let config = config(&self.shared.settings, stack);
+        let engine = wasmtime::Engine::new(&config).map_err(|error| CompileError::Engine {
+            stack,
+            reason: format!("{error:#}"),
+        })?;
+        by_stack.insert(stack.bytes(), engine.clone());
+        self.shared.clock.drive(engine.weak());
+        Ok(engine)
+    }
+}
+
+impl Shared {
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// How many instances the pool holds; all that there are where there is no pool.
+    pub(crate) fn pooled_instances(&self) -> u32 {
+        match self.settings.allocation {
+            Allocation::Pooled { instances, .. } => instances,
+            Allocation::OnDemand => u32::MAX,
+        }
+    }
+}
+
+/// The most elements of a table in the pool, each of which takes 8 bytes of address space in each instance.
+const POOLED_TABLE_ELEMENTS: u32 = 100_000;
+
+fn config(settings: &EngineSettings, stack: ByteSize) -> Config {
+    let mut config = Config::new();
+    config.epoch_interruption(true);
+    config.max_wasm_stack(stack.as_usize());
+    config.wasm_backtrace_details(WasmBacktraceDetails::Enable);
+    // Start images are mapped copy-on-write, so a fresh instance costs no copy of its data segments.
+    config.memory_init_cow(true);
+    // A pointer of the ABIs has 32 bits and names no memory, so a guest with other memories could not be answered.
+    // Threads, garbage collection and exceptions are not compiled in.
+    config.wasm_memory64(false);
+    config.wasm_multi_memory(false);
+    if let Allocation::Pooled { instances, memory } = &settings.allocation {
+        let tables = MOST_TABLES;
+        let mut pool = PoolingAllocationConfig::new();
+        pool.total_core_instances(*instances);
+        pool.total_memories(*instances);
+        pool.total_tables(instances.saturating_mul(tables));
+        pool.max_tables_per_module(tables);
+        pool.max_memory_size(memory.as_usize());
+        pool.table_elements(POOLED_TABLE_ELEMENTS as usize);
+        // What a guest dirties is cleared with memset up to here and given back to the kernel beyond it.
+        pool.linear_memory_keep_resident(512 << 10);
+        pool.table_keep_resident(64 << 10);
+        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+    }
+    config
+}

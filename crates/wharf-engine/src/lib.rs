@@ -1,0 +1,39 @@
+//! Runs WebAssembly modules for Wharf.
+//!
+//! This is the only crate that names wasmtime. It compiles a [`wharf_plugin::VerifiedArtifact`] once for each digest
+//! and engine settings ([`Engine::compile`]), links it against a table of host functions ([`Imports`]), and runs it
+//! in an [`Instance`] under [`wharf_plugin::Limits`]. Whatever goes wrong inside a guest is a typed [`Fault`]; no
+//! guest can panic the host, run past its deadline or grow past its memory limit.
+//!
+//! Every host function of every ABI is entered through one door (`imports.rs`), where a [`HostCallObserver`] can be
+//! attached; while none is, the door costs one branch.
+
+mod cache;
+mod clock;
+mod engine;
+mod fault;
+mod imports;
+mod instance;
+mod limiter;
+mod memory;
+mod module;
+mod pool;
+mod requirements;
+
+pub use cache::{CacheReport, CompiledCache, CompiledCacheError};
+pub use engine::{Allocation, Engine, EngineError, EngineSettings};
+pub use fault::{Fault, FaultKind, Frame};
+pub use imports::{
+    HostCall, HostCallEvent, HostCallObserver, HostFailure, HostParameters, HostResult, HostReturn,
+    HostValue, Imports, Value,
+};
+pub use instance::{GuestFunction, Instance};
+pub use memory::{GuestMemory, OutOfBounds};
+pub use module::{CompileError, ImportProblem, LinkError, Linked, Module};
+pub use pool::{InstancePool, PooledInstance};
+pub use requirements::OverLimit;
+
+/// What the parameters of a guest function may be: a tuple of `u32`, `i32`, `u64`, `i64`, `f32`, `f64`.
+pub use wasmtime::WasmParams;
+/// What a guest function may return.
+pub use wasmtime::WasmResults;

@@ -1,0 +1,76 @@
+//! Bytes that may become a module.
+
+use bytes::Bytes;
+
+use crate::{Digest, Reference};
+
+/// A plugin's bytes together with how they came to be trusted. Only such bytes can be compiled.
+///
+/// The fields are private so that nobody can put other bytes beside a verification. Cloning is cheap: the bytes are
+/// shared.
+#[derive(Debug, Clone)]
+pub struct VerifiedArtifact {
+    bytes: Bytes,
+    digest: Digest,
+    reference: Reference,
+    verification: Verification,
+}
+
+/// Why bytes may be compiled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Verification {
+    /// Nobody checked them: whoever can write the source decides what runs.
+    Unverified,
+}
+
+impl VerifiedArtifact {
+    /// Takes bytes as they are, with no check of who made them.
+    ///
+    /// Outside tests only the distribution crate may call this, where the deployer's policy asks for no verification.
+    pub fn dangerously_unverified(reference: Reference, bytes: impl Into<Bytes>) -> Self {
+        let bytes = bytes.into();
+        let digest = Digest::of(&bytes);
+        Self {
+            bytes,
+            digest,
+            reference,
+            verification: Verification::Unverified,
+        }
+    }
+
+    /// The bytes.
+    pub fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    /// The digest of the bytes.
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// Where the bytes came from.
+    pub fn reference(&self) -> &Reference {
+        &self.reference
+    }
+
+    /// How they came to be trusted.
+    pub fn verification(&self) -> Verification {
+        self.verification
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_artifact_knows_the_digest_of_its_own_bytes() {
+        let reference = Reference::File("a.wasm".into());
+        let artifact = VerifiedArtifact::dangerously_unverified(reference.clone(), &b"bytes"[..]);
+        assert_eq!(artifact.digest(), Digest::of(b"bytes"));
+        assert_eq!(artifact.bytes(), &Bytes::from_static(b"bytes"));
+        assert_eq!(artifact.reference(), &reference);
+        assert_eq!(artifact.verification(), Verification::Unverified);
+    }
+}

@@ -1,0 +1,27 @@
+//! What a plugin is before anything runs it.
+//!
+//! A deployer names a plugin ([`PluginName`]), says where its bytes are ([`Reference`]) and what it may cost
+//! ([`Limits`]); together that is a [`PluginSpec`]. The bytes, once they may be used, are a [`VerifiedArtifact`]
+//! with a [`Digest`]; [`identify`] tells which ABIs they speak.
+//!
+//! This crate is pure: it reads no file, no clock and no network, and it runs no guest.
+
+mod abi;
+mod artifact;
+mod digest;
+mod limits;
+mod name;
+mod reference;
+mod spec;
+mod surface;
+pub mod units;
+
+pub use abi::{Abi, IdentifiedModule, IdentifyError, Lookalike, ProxyWasmVersion, identify};
+pub use artifact::{Verification, VerifiedArtifact};
+pub use digest::{Digest, DigestError};
+pub use limits::{Limits, OnFault};
+pub use name::{NameError, PluginName};
+pub use reference::{Reference, ReferenceError};
+pub use spec::PluginSpec;
+pub use surface::{Export, ExternKind, Import, MalformedModule, ModuleSurface};
+pub use units::ByteSize;

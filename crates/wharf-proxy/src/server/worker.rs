@@ -1,0 +1,231 @@
+//! One worker: its thread, its runtime, its accepting, and its end.
+
+use std::cell::Cell;
+use std::io;
+use std::net::{SocketAddr, TcpListener as StdListener};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Notify, watch};
+use tokio::task::{LocalSet, spawn_local};
+use tokio::time::{interval, sleep, timeout};
+use wharf_config::ProxyConfig;
+use wharf_telemetry::{AccessLogBuffer, Metrics, access_log};
+
+use super::connection::serve_connection;
+use super::{Phase, StartError};
+use crate::context::{Listener, Worker};
+
+/// How often pooled connections are looked through for those that are too old.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
+/// How long accepting pauses when the process has no file descriptors left.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// Files that are kept free of connections: logs, modules, the admin port.
+const RESERVED_FILES: u64 = 64;
+
+/// All that a worker is made from; travels to its thread.
+pub(super) struct WorkerSeed {
+    pub(super) index: usize,
+    pub(super) workers: usize,
+    pub(super) config: ProxyConfig,
+    pub(super) sockets: Vec<StdListener>,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) access_log: AccessLogBuffer,
+    pub(super) drain_timeout: Duration,
+    pub(super) phase: watch::Receiver<Phase>,
+}
+
+/// The worker's thread. Says through `started` whether it serves.
+pub(super) fn run_worker(seed: WorkerSeed, started: &mpsc::Sender<Result<(), StartError>>) {
+    let index = seed.index;
+    let report = |start| {
+        // The server waits for every report; when it is gone, nobody needs this one.
+        let _ = started.send(start);
+    };
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(source) => return report(Err(StartError::Worker { worker: index, source })),
+    };
+    let tasks = LocalSet::new();
+    tasks.block_on(&runtime, async {
+        match Running::start(seed) {
+            Ok(running) => {
+                report(Ok(()));
+                running.until_stopped().await;
+            }
+            Err(error) => report(Err(error)),
+        }
+    });
+    // What is still in flight is dropped here, on its own thread, and writes its records.
+    drop(tasks);
+}
+
+/// A worker that serves.
+struct Running {
+    worker: Rc<Worker>,
+    connections: Rc<Connections>,
+    phase: watch::Receiver<Phase>,
+    drain_timeout: Duration,
+}
+
+/// How many client connections a worker has and may have.
+#[derive(Debug)]
+struct Connections {
+    open: Cell<usize>,
+    limit: usize,
+    changed: Notify,
+}
+
+impl Running {
+    fn start(seed: WorkerSeed) -> Result<Running, StartError> {
+        let worker = Rc::new(Worker::new(seed.index, &seed.config, seed.metrics, seed.access_log)?);
+        let limit = connection_limit(seed.workers);
+        let connections = Rc::new(Connections { open: Cell::new(0), limit, changed: Notify::new() });
+        for (config, socket) in seed.config.listeners.iter().zip(seed.sockets) {
+            let listener = Rc::new(Listener::new(config, &worker)?);
+            let socket = TcpListener::from_std(socket)
+                .map_err(|source| StartError::Worker { worker: seed.index, source })?;
+            spawn_local(accept(listener, socket, Rc::clone(&connections), seed.phase.clone()));
+        }
+        spawn_local(keep_house(Rc::clone(&worker)));
+        Ok(Running { worker, connections, phase: seed.phase, drain_timeout: seed.drain_timeout })
+    }
+
+    async fn until_stopped(mut self) {
+        // An error means that the server is gone, which stops its workers too.
+        let told = self.phase.wait_for(|phase| *phase != Phase::Serve).await.map(|phase| *phase);
+        if matches!(told, Ok(Phase::Drain)) {
+            let drained = async {
+                tokio::select! {
+                    () = self.connections.all_closed() => {}
+                    _ = self.phase.wait_for(|phase| *phase == Phase::Abort) => {}
+                }
+            };
+            if timeout(self.drain_timeout, drained).await.is_err() {
+                tracing::warn!(
+                    worker = self.worker.index,
+                    connections = self.connections.open.get(),
+                    "Not all requests ended within the drain timeout; the rest is broken off."
+                );
+            }
+        }
+        self.worker.access_log.borrow_mut().flush();
+    }
+}
+
+impl Connections {
+    async fn room(&self) {
+        while self.open.get() >= self.limit {
+            self.changed.notified().await;
+        }
+    }
+
+    async fn all_closed(&self) {
+        while self.open.get() > 0 {
+            self.changed.notified().await;
+        }
+    }
+}
+
+/// Counts one connection while it exists.
+struct Place(Rc<Connections>, Rc<Listener>);
+
+impl Place {
+    fn take(connections: &Rc<Connections>, listener: &Rc<Listener>) -> Place {
+        connections.open.set(connections.open.get() + 1);
+        listener.metrics.connections.inc();
+        listener.metrics.connections_active.inc();
+        Place(Rc::clone(connections), Rc::clone(listener))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.open.set(self.0.open.get() - 1);
+        self.0.changed.notify_waiters();
+        self.1.metrics.connections_active.dec();
+    }
+}
+
+/// Accepts until the worker is told to stop. Above the limit, clients wait in the kernel's backlog.
+async fn accept(
+    listener: Rc<Listener>,
+    socket: TcpListener,
+    connections: Rc<Connections>,
+    mut phase: watch::Receiver<Phase>,
+) {
+    loop {
+        let next = async {
+            connections.room().await;
+            socket.accept().await
+        };
+        let accepted = tokio::select! {
+            accepted = next => accepted,
+            _ = phase.wait_for(|phase| *phase != Phase::Serve) => break,
+        };
+        match accepted {
+            Ok((stream, client)) => admit(&listener, stream, client, &connections, &phase),
+            Err(error) => pause_after(&listener, &error).await,
+        }
+    }
+    // Who is in this socket's backlog would be reset when it closes.
+    while let Some((stream, client)) = accept_now(&socket) {
+        admit(&listener, stream, client, &connections, &phase);
+    }
+}
+
+fn accept_now(socket: &TcpListener) -> Option<(TcpStream, SocketAddr)> {
+    let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+    match socket.poll_accept(&mut cx) {
+        std::task::Poll::Ready(Ok(accepted)) => Some(accepted),
+        _ => None,
+    }
+}
+
+fn admit(
+    listener: &Rc<Listener>,
+    stream: TcpStream,
+    client: SocketAddr,
+    connections: &Rc<Connections>,
+    phase: &watch::Receiver<Phase>,
+) {
+    let place = Place::take(connections, listener);
+    let (listener, phase) = (Rc::clone(listener), phase.clone());
+    spawn_local(async move {
+        serve_connection(listener, stream, client, phase).await;
+        drop(place);
+    });
+}
+
+/// A client that has gone already is nobody's trouble. Anything else, above all a lack of file descriptors, would
+/// come again at once: accepting waits a little, and goes on.
+async fn pause_after(listener: &Listener, error: &io::Error) {
+    if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) {
+        return;
+    }
+    listener.metrics.accept_failures.inc();
+    tracing::error!(listener = %listener.name, %error, "Accepting a connection failed; trying on.");
+    sleep(ACCEPT_PAUSE).await;
+}
+
+/// What has to happen now and then: the access log's lines move on, and old pooled connections are closed.
+async fn keep_house(worker: Rc<Worker>) {
+    let mut flush = interval(access_log::FLUSH_INTERVAL);
+    let mut sweep = interval(SWEEP_INTERVAL);
+    loop {
+        tokio::select! {
+            _ = flush.tick() => worker.access_log.borrow_mut().flush(),
+            _ = sweep.tick() => worker.upstreams.close_idle(),
+        }
+    }
+}
+
+/// Each client may need a connection to an upstream as well, so half of this worker's share of the files.
+fn connection_limit(workers: usize) -> usize {
+    let files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    let share = files.unwrap_or(u64::MAX).saturating_sub(RESERVED_FILES) / 2 / workers as u64;
+    usize::try_from(share).unwrap_or(usize::MAX).max(16)
+}

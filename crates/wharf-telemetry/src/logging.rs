@@ -1,0 +1,86 @@
+//! Setting up the log: text on a terminal, JSON lines otherwise, always to the standard error.
+
+use std::io::{self, IsTerminal};
+
+use tracing_subscriber::filter::ParseError;
+use tracing_subscriber::fmt;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
+use tracing_subscriber::{EnvFilter, Layer, registry};
+
+/// The environment variable that sets the level when the command line does not.
+pub const LEVEL_VARIABLE: &str = "WHARF_LOG";
+
+/// What is logged when nobody says otherwise.
+pub const DEFAULT_LEVEL: &str = "info";
+
+/// Why the log could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum LoggingError {
+    /// The level is not a filter, such as `debug` or `info,wharf_proxy=trace`.
+    #[error("`{level}` is not a log level: use error, warn, info, debug, trace, or a list like info,wharf_proxy=debug")]
+    Level {
+        /// What was asked for.
+        level: String,
+        /// Where it stops making sense.
+        source: ParseError,
+    },
+    /// Another part of the program set up a log before.
+    #[error("the log is already set up")]
+    AlreadySetUp(#[from] TryInitError),
+}
+
+/// How lines look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Text when the standard error is a terminal, JSON otherwise.
+    #[default]
+    Automatic,
+    /// Lines for people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Sets up the process's log, once. The level is `level`, else `WHARF_LOG`, else `info`.
+pub fn set_up(level: Option<&str>, format: LogFormat) -> Result<(), LoggingError> {
+    let from_environment = std::env::var(LEVEL_VARIABLE).ok().filter(|level| !level.is_empty());
+    let level = level.map(str::to_owned).or(from_environment).unwrap_or_else(|| DEFAULT_LEVEL.to_owned());
+    let filter = parse_level(&level)?;
+    let terminal = io::stderr().is_terminal();
+    let text = match format {
+        LogFormat::Automatic => terminal,
+        LogFormat::Text => true,
+        LogFormat::Json => false,
+    };
+    let lines = fmt::layer().with_writer(io::stderr);
+    let lines = if text {
+        lines.with_ansi(terminal && std::env::var_os("NO_COLOR").is_none()).boxed()
+    } else {
+        lines.json().flatten_event(true).boxed()
+    };
+    registry().with(lines.with_filter(filter)).try_init()?;
+    Ok(())
+}
+
+fn parse_level(level: &str) -> Result<EnvFilter, LoggingError> {
+    EnvFilter::try_new(level).map_err(|source| LoggingError::Level { level: level.to_owned(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels_and_lists_of_levels_are_understood() {
+        for level in ["error", "debug", "info,wharf_proxy=trace", "off"] {
+            assert!(parse_level(level).is_ok(), "{level}");
+        }
+    }
+
+    #[test]
+    fn nonsense_is_refused_with_what_is_allowed() {
+        let error = parse_level("wharf=loud").unwrap_err();
+        assert!(error.to_string().contains("`wharf=loud` is not a log level"), "{error}");
+    }
+}

@@ -1,0 +1,3 @@
+module wharf.example/go-headers
+
+go 1.24

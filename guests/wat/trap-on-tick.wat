@@ -1,0 +1,27 @@
+;; A filter that asks for a tick every 50 ms and traps in the first. There is no request to blame: the host
+;; has to see to the VM by itself.
+(module
+  (import "env" "proxy_set_tick_period_milliseconds"
+    (func $proxy_set_tick_period_milliseconds (param i32) (result i32)))
+
+  (memory (export "memory") 1)
+  ;; The version of the ABI that this filter speaks. The host looks for the name; the function is not called.
+  (func (export "proxy_abi_version_0_2_1"))
+  ;; The host asks here for the memory of what it hands over. The heap is the rest of the only page, and 0 says
+  ;; that it does not fit.
+  (global $heap (mut i32) (i32.const 8192))
+  (func $allocate (export "proxy_on_memory_allocate") (param $size i32) (result i32)
+    (local $at i32)
+    (if (i32.gt_u (local.get $size) (i32.sub (i32.const 65536) (global.get $heap)))
+      (then (return (i32.const 0))))
+    (local.set $at (global.get $heap))
+    (global.set $heap (i32.add (local.get $at) (local.get $size)))
+    (local.get $at))
+
+  ;; (root context, size of the configuration) → whether it is accepted
+  (func $on_configure (export "proxy_on_configure") (param i32 i32) (result i32)
+    ;; Status 0 is good.
+    (i32.eqz (call $proxy_set_tick_period_milliseconds (i32.const 50))))
+
+  (func $on_tick (export "proxy_on_tick") (param i32)
+    (unreachable)))
