@@ -1,1 +1,36 @@
-fn main() {}
+//! The chores of this repository. `cargo xtask help` lists them.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+mod guests;
+
+#[derive(Parser)]
+#[command(about, bin_name = "cargo xtask")]
+struct CommandLine {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// Rebuild the guests, for each language whose toolchain is here
+    #[command(long_about = guests::LONG_ABOUT)]
+    Guests(guests::Arguments),
+}
+
+fn main() -> ExitCode {
+    match CommandLine::parse().chore {
+        Chore::Guests(arguments) => guests::run(&arguments, &repository_root()),
+    }
+}
+
+/// The folder that has the workspace's `Cargo.toml`.
+fn repository_root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("xtask is a folder of the repository")
+        .to_owned()
+}

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use wharf_engine::Fault;
 
+use crate::context::RootContext;
 use crate::headers::HeaderList;
 use crate::host::{ContextId, HttpCallResponse};
 use crate::vm::{Vm, call, size};
@@ -66,7 +67,7 @@ impl Vm {
         let Some(context) = self.state_mut().contexts.root(root) else {
             return Ok(());
         };
-        if !context.grpc.contains_key(&id) {
+        if !is_receiving(context, id) {
             return Ok(());
         }
         context.answer.grpc_initial_metadata = Some(metadata);
@@ -92,7 +93,7 @@ impl Vm {
         let Some(context) = self.state_mut().contexts.root(root) else {
             return Ok(());
         };
-        if !context.grpc.contains_key(&id) {
+        if !is_receiving(context, id) {
             return Ok(());
         }
         context.answer.grpc_message = Some(message);
@@ -127,7 +128,7 @@ impl Vm {
         let Some(context) = self.state_mut().contexts.root(root) else {
             return Ok(());
         };
-        if !context.grpc.contains_key(&id) {
+        if !is_receiving(context, id) {
             return Ok(());
         }
         context.answer.grpc_trailing_metadata = Some(metadata);
@@ -159,10 +160,10 @@ impl Vm {
         let Some(context) = self.state_mut().contexts.root(root) else {
             return Ok(());
         };
-        let Some(grpc) = context.grpc.get_mut(&id) else {
-            return Ok(());
-        };
-        grpc.remote_closed = true;
+        match context.grpc.get_mut(&id) {
+            Some(grpc) if !grpc.remote_closed => grpc.remote_closed = true,
+            _ => return Ok(()),
+        }
         context.answer.status = (status, message);
         let outcome = call(
             &mut self.instance,
@@ -189,6 +190,11 @@ impl Vm {
             context.answer.status.0 = status.0;
         }
     }
+}
+
+/// Whether the other side of a gRPC call-out may still send.
+fn is_receiving(context: &RootContext, id: u32) -> bool {
+    context.grpc.get(&id).is_some_and(|grpc| !grpc.remote_closed)
 }
 
 /// Ids of calls are odd, ids of streams even.

@@ -112,6 +112,8 @@ pub enum ResetReason {
     ClosedByFilter,
     /// A filter faulted after the response's headers had left.
     FilterFault,
+    /// A filter holds more of the request than it may, and the response's headers have left.
+    RequestTooLarge,
     /// A filter holds more of the response than it may, and the headers have left.
     ResponseTooLarge,
     /// A filter wanted to answer after the response's headers had left.
@@ -158,6 +160,9 @@ pub struct Chain {
     direct: bool,
     reset: bool,
     finished: bool,
+    /// Whether the last of the request, or of the response, has gone out.
+    request_ended: bool,
+    response_ended: bool,
     request_trailers_came: bool,
     response_trailers_came: bool,
 }
@@ -190,6 +195,8 @@ impl Chain {
             direct: false,
             reset: false,
             finished: false,
+            request_ended: false,
+            response_ended: false,
             request_trailers_came: false,
             response_trailers_came: false,
         }
@@ -267,6 +274,25 @@ impl Chain {
         })
     }
 
+    /// How many bytes the whole body has that follows the headers that came out last, where all of it waits to be taken
+    /// with [`Chain::next_output`] and no trailers follow it.
+    pub fn whole_body_waits(&self, of: Direction) -> Option<u64> {
+        let mut bytes = 0;
+        for output in &self.outputs {
+            match output {
+                Output::Data { direction, body, end_of_stream } if *direction == of => {
+                    bytes += body.len() as u64;
+                    if *end_of_stream {
+                        return Some(bytes);
+                    }
+                }
+                Output::Trailers { direction } if *direction == of => return None,
+                _ => {}
+            }
+        }
+        None
+    }
+
     /// Whether any filter may change the bodies of this direction, so that their length is not known beforehand.
     pub fn may_change_body(&self, direction: Direction) -> bool {
         self.links.iter().any(|link| {
@@ -339,6 +365,31 @@ impl Chain {
         }
     }
 
+    fn put_out(&mut self, output: Output) {
+        let ended = match output {
+            Output::Headers {
+                direction,
+                end_of_stream,
+            } => {
+                self.response_sent |= direction == Direction::Response;
+                end_of_stream.then_some(direction)
+            }
+            Output::Data {
+                direction,
+                end_of_stream,
+                ..
+            } => end_of_stream.then_some(direction),
+            Output::Trailers { direction } => Some(direction),
+            Output::Answered { .. } | Output::Reset(_) => None,
+        };
+        match ended {
+            Some(Direction::Request) => self.request_ended = true,
+            Some(Direction::Response) => self.response_ended = true,
+            None => {}
+        }
+        self.outputs.push_back(output);
+    }
+
     /// Whether what comes from outside counts no more: once something has answered, only the chain itself feeds the
     /// response.
     fn ignores_input(&self) -> bool {
@@ -399,48 +450,60 @@ impl Chain {
                 return;
             }
         }
-        self.response_sent |= direction == Direction::Response;
-        self.outputs.push_back(Output::Headers {
+        self.put_out(Output::Headers {
             direction,
             end_of_stream,
         });
     }
 
-    fn pass_data(&mut self, direction: Direction, from: usize, mut body: Body, mut end_of_stream: bool) {
+    fn pass_data(&mut self, direction: Direction, from: usize, body: Body, mut end_of_stream: bool) {
         let answers = self.answers;
-        let mut trailers_follow = false;
+        // The filter behind the one that made trailers in its last body callback is the first that is shown them.
+        let mut trailers_from = None;
+        let mut passed = Some(body);
         for position in from..self.links.len() {
             let index = self.index(direction, position);
             if self.direct || !self.takes_part(index) {
                 continue;
             }
-            let gate = self.links[index].gate(direction);
-            gate.ended |= end_of_stream;
-            if gate.hold == Hold::All {
-                gate.unseen.append(body);
-                gate.held = gate.unseen.len();
-                gate.trailers_unseen |= trailers_follow;
+            let Some(body) = passed.take() else { break };
+            passed = self.pass_data_to(direction, index, body, end_of_stream);
+            if self.is_overtaken(direction, answers) {
                 return;
             }
-            let Some(all) = self.show_body(direction, index, body, end_of_stream) else {
-                if trailers_follow && !self.is_overtaken(direction, answers) {
-                    self.pass_trailers(direction, position);
-                }
-                return;
-            };
-            body = all;
-            if end_of_stream && self.trailers_were_made(direction) {
-                (end_of_stream, trailers_follow) = (false, true);
+            if passed.is_some() && end_of_stream && self.trailers_were_made(direction) {
+                end_of_stream = false;
+                trailers_from = Some(position + 1);
             }
         }
-        self.outputs.push_back(Output::Data {
-            direction,
-            body,
-            end_of_stream,
-        });
-        if trailers_follow {
-            self.outputs.push_back(Output::Trailers { direction });
+        if let Some(body) = passed.filter(|body| end_of_stream || !body.is_empty()) {
+            self.put_out(Output::Data {
+                direction,
+                body,
+                end_of_stream,
+            });
         }
+        if let Some(from) = trailers_from {
+            self.pass_trailers(direction, from);
+        }
+    }
+
+    /// Gives a piece of a body to one filter. What goes on from it comes back.
+    fn pass_data_to(
+        &mut self,
+        direction: Direction,
+        index: usize,
+        body: Body,
+        end_of_stream: bool,
+    ) -> Option<Body> {
+        let gate = self.links[index].gate(direction);
+        gate.ended |= end_of_stream;
+        if gate.hold == Hold::All {
+            gate.unseen.append(body);
+            gate.held = gate.unseen.len();
+            return None;
+        }
+        self.show_body(direction, index, body, end_of_stream)
     }
 
     /// Shows a filter all that it holds of a body together with what has come. What goes on comes back; `None` where it
@@ -461,11 +524,13 @@ impl Chain {
             }
             vm.on_body(stream, direction, end_of_stream)
         });
-        // A filter that faulted has let go what waited at it, and with it what has come now.
-        if self.is_overtaken(direction, answers) || (called.is_none() && !was_open) {
+        if self.is_overtaken(direction, answers) {
             return None;
         }
-        let action = called.unwrap_or(BodyAction::Continue);
+        let Some(action) = called else {
+            // Where something waited at a filter that faulted, it has been let go, and with it what has come now.
+            return was_open.then(|| self.take_held(direction, index));
+        };
         if action == BodyAction::StopNoBuffer {
             self.with_held(direction, index, Body::clear);
         }
@@ -474,7 +539,7 @@ impl Chain {
         gate.held = held;
         if action == BodyAction::Continue {
             gate.hold = Hold::Open;
-        } else if !gate.headers_wait {
+        } else {
             gate.close(if action == BodyAction::StopAndWatermark {
                 Hold::Watermark
             } else {
@@ -516,7 +581,8 @@ impl Chain {
             if self.is_overtaken(direction, answers) || (action.is_none() && !was_open) {
                 return;
             }
-            let waits = action == Some(Action::Pause);
+            let Some(action) = action else { continue };
+            let waits = action == Action::Pause;
             self.links[index].gate(direction).hold = if waits { Hold::Trailers } else { Hold::Open };
             self.obey_after_call(index);
             if waits || self.is_overtaken(direction, answers) {
@@ -531,7 +597,7 @@ impl Chain {
                 return;
             }
         }
-        self.outputs.push_back(Output::Trailers { direction });
+        self.put_out(Output::Trailers { direction });
     }
 
     /// Opens a filter's gate, and lets go on what waits there. A filter that has not seen what waits sees it now.

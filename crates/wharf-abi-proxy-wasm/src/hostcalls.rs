@@ -93,18 +93,19 @@ fn function<P>(
     );
 }
 
-/// While the module's own start functions run, only logging and WASI are at hand; while its allocator runs, nothing is
-/// that would need the allocator again.
+/// While the module's own start functions or its allocator run, only logging and WASI are at hand: a call that needs
+/// the allocator again could not be answered.
 fn out_of_phase(call: &mut Call<'_>, name: &'static str) -> HostResult<Option<i32>> {
     let state = call.state();
+    let needs_nothing = name == "proxy_log" || name == "proxy_get_log_level";
     if !state.started {
-        if name == "proxy_log" || name == "proxy_get_log_level" {
+        if needs_nothing {
             return Ok(None);
         }
         let reason = format!("{name} was called before the module had started; only logging and WASI can be");
         return Err(FaultKind::BadReply { reason }.into());
     }
-    if state.allocator.is_none() {
+    if state.allocator.is_none() && !needs_nothing {
         let reason = "it was called from inside the guest's own allocator";
         return Ok(Some(refused(call, name, Status::InternalFailure, reason)));
     }
@@ -130,20 +131,25 @@ fn bad_argument<T>(reason: impl Into<Cow<'static, str>>) -> Result<T, Refusal> {
     refuse(Status::BadArgument, reason)
 }
 
-impl From<OutOfBounds> for Refusal {
-    fn from(error: OutOfBounds) -> Self {
-        Self::Status(Status::InvalidMemoryAccess, error.to_string().into())
+/// Says which argument it is that is refused, so that the log's line helps whoever reads it.
+trait Named<T> {
+    fn named(self, argument: &'static str) -> Result<T, Refusal>;
+}
+
+impl<T> Named<T> for Result<T, OutOfBounds> {
+    fn named(self, argument: &'static str) -> Result<T, Refusal> {
+        self.or_else(|error| refuse(Status::InvalidMemoryAccess, format!("{argument}: {error}")))
+    }
+}
+
+impl<T> Named<T> for Result<T, PairsError> {
+    fn named(self, argument: &'static str) -> Result<T, Refusal> {
+        self.or_else(|error| bad_argument(format!("{argument}: {error}")))
     }
 }
 
 impl From<HeaderError> for Refusal {
     fn from(error: HeaderError) -> Self {
-        Self::Status(Status::BadArgument, error.to_string().into())
-    }
-}
-
-impl From<PairsError> for Refusal {
-    fn from(error: PairsError) -> Self {
         Self::Status(Status::BadArgument, error.to_string().into())
     }
 }
@@ -157,7 +163,7 @@ impl From<HostFailure> for Refusal {
 /// Reads an argument that is text.
 fn text(call: &mut Call<'_>, pointer: u32, length: u32, what: &'static str) -> Result<String, Refusal> {
     let memory = call.memory();
-    match std::str::from_utf8(memory.read(pointer, length)?) {
+    match std::str::from_utf8(memory.read(pointer, length).named(what)?) {
         Ok(text) => Ok(text.to_owned()),
         Err(_) => bad_argument(format!("{what} is not UTF-8 text")),
     }
@@ -187,6 +193,7 @@ fn allocate(call: &mut Call<'_>, length: u32) -> Result<u32, Refusal> {
 /// address_out ─► u32le address ─► bytes …        length_out ─► u32le length
 /// ```
 fn give(call: &mut Call<'_>, bytes: &[u8], address_out: u32, length_out: u32) -> Reply {
+    check_places(call, address_out, length_out)?;
     let length = crate::vm::size(bytes.len());
     let address = if bytes.is_empty() {
         0
@@ -194,10 +201,28 @@ fn give(call: &mut Call<'_>, bytes: &[u8], address_out: u32, length_out: u32) ->
         allocate(call, length)?
     };
     let mut memory = call.memory();
-    memory.write(address, bytes)?;
-    memory.write_u32(address_out, address)?;
-    memory.write_u32(length_out, length)?;
+    memory.write(address, bytes).named(ALLOCATED)?;
+    memory.write_u32(address_out, address).named(ADDRESS_OUT)?;
+    memory.write_u32(length_out, length).named(LENGTH_OUT)?;
     Ok(())
+}
+
+/// What the log calls the memory that the guest's allocator gave.
+const ALLOCATED: &str = "the memory that the guest's allocator gave";
+/// What the log calls the place for an address.
+const ADDRESS_OUT: &str = "the place for the address";
+/// What the log calls the place for a length.
+const LENGTH_OUT: &str = "the place for the length";
+
+/// Tries the places for an answer's address and length before anything is done or allocated.
+fn check_places(call: &mut Call<'_>, address_out: u32, length_out: u32) -> Reply {
+    check_place(call, address_out, 4, ADDRESS_OUT)?;
+    check_place(call, length_out, 4, LENGTH_OUT)
+}
+
+/// Tries a place for an answer of so many bytes before anything is done.
+fn check_place(call: &mut Call<'_>, place: u32, bytes: usize, what: &'static str) -> Reply {
+    call.memory().writable(place, bytes).named(what).map(|_| ())
 }
 
 /// Gives the guest what `fill` writes, by way of a buffer that is kept from call to call.

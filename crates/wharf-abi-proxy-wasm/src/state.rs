@@ -40,6 +40,8 @@ pub(crate) struct State {
     pub(crate) foreign_arguments: Option<Bytes>,
     /// The contexts for which the guest has called `proxy_done`.
     pub(crate) done: Vec<ContextId>,
+    /// How many contexts wait for `proxy_done`.
+    pub(crate) waiting: usize,
     /// Reused for what goes back to the guest.
     pub(crate) scratch: Vec<u8>,
 }

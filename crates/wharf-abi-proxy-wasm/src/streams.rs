@@ -79,7 +79,8 @@ impl Vm {
     /// # Errors
     /// The [`Fault`].
     pub fn close_stream(&mut self, stream: ContextId) -> Result<(), Fault> {
-        self.end(stream).map(|_| ())
+        self.end(stream)?;
+        self.finish_done()
     }
 
     /// Whether the filter has a callback for bodies of this direction.
@@ -275,6 +276,7 @@ impl Vm {
             self.deadline,
         )
         .map_err(|fault| self.fail(stream, fault))?;
+        self.finish_done()?;
         Ok(Action::from_result(result.unwrap_or(0)))
     }
 
@@ -294,6 +296,7 @@ impl Vm {
             self.deadline,
         )
         .map_err(|fault| self.fail(stream, fault))?;
+        self.finish_done()?;
         Ok(Action::from_result(result.unwrap_or(0)))
     }
 
@@ -313,6 +316,7 @@ impl Vm {
             self.deadline,
         )
         .map_err(|fault| self.fail(stream, fault))?;
+        self.finish_done()?;
         Ok(Action::from_result(result.unwrap_or(0)))
     }
 
@@ -362,7 +366,7 @@ impl Vm {
             self.deadline,
         )
         .map_err(|fault| self.fail(stream, fault))?;
-        Ok(())
+        self.finish_done()
     }
 
     /// Calls `proxy_on_upstream_connection_close`.
@@ -379,6 +383,6 @@ impl Vm {
             self.deadline,
         )
         .map_err(|fault| self.fail(stream, fault))?;
-        Ok(())
+        self.finish_done()
     }
 }

@@ -16,6 +16,10 @@ use crate::hostcalls;
 use crate::shared::{Namespace, Shared};
 use crate::state::{State, VM_CONTEXT};
 
+/// The most contexts of a VM that may wait for `proxy_done` at once. What is over ends at once, so that a guest that never
+/// calls it cannot fill the host's memory.
+const MOST_WAITING: usize = 10_000;
+
 /// A filter that is compiled and linked: VMs of it are cheap to make, on any thread.
 pub struct Program {
     linked: Linked<State>,
@@ -126,6 +130,7 @@ impl Vm {
             last_grpc_call: 0,
             foreign_arguments: None,
             done: Vec::new(),
+            waiting: 0,
             scratch: Vec::new(),
         };
         let mut instance = program.linked.instantiate(state)?;
@@ -229,6 +234,9 @@ impl Vm {
     /// # Errors
     /// The [`Fault`].
     pub fn on_tick(&mut self, root: ContextId) -> Result<(), Fault> {
+        if self.state_mut().contexts.root(root).is_none() {
+            return Ok(());
+        }
         call(
             &mut self.instance,
             &self.exports.on_tick,
@@ -270,6 +278,9 @@ impl Vm {
         function: u32,
         arguments: Bytes,
     ) -> Result<(), Fault> {
+        if self.state_mut().contexts.root(root).is_none() {
+            return Ok(());
+        }
         let length = size(arguments.len());
         self.state_mut().foreign_arguments = Some(arguments);
         let outcome = call(
@@ -307,13 +318,14 @@ impl Vm {
         if ending == Ending::No {
             let done = call(&mut self.instance, &self.exports.on_done, id, id, self.deadline)
                 .map_err(|fault| self.fail(id, fault))?;
-            if done == Some(0) {
-                if let Some(context) = self.state_mut().contexts.get_mut(id)
-                    && context.ending == Ending::No
-                {
-                    context.ending = Ending::Waits;
-                    return Ok(false);
-                }
+            let state = self.state_mut();
+            if done == Some(0)
+                && state.waiting < MOST_WAITING
+                && let Some(context) = state.contexts.get_mut(id)
+            {
+                context.ending = Ending::Waits;
+                state.waiting += 1;
+                return Ok(false);
             }
         } else if ending == Ending::Waits {
             return Ok(false);
@@ -323,6 +335,9 @@ impl Vm {
 
     /// Runs `proxy_on_log` of a stream and `proxy_on_delete`, and forgets the context.
     fn finish(&mut self, id: ContextId) -> Result<(), Fault> {
+        if self.state().contexts.get(id).is_none() {
+            return Ok(());
+        }
         let is_stream = self.state_mut().contexts.root(id).is_none();
         if is_stream {
             if let Some(http) = self.state_mut().contexts.http(id) {

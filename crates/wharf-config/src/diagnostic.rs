@@ -76,7 +76,11 @@ impl Diagnostic {
     /// The diagnostic for a terminal: message, place, excerpt with a mark below it, hint. Without `colour` it is plain
     /// text. Control characters from the file never reach the terminal as such.
     pub fn render(&self, colour: bool) -> String {
-        let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
+        let renderer = if colour {
+            Renderer::styled()
+        } else {
+            Renderer::plain()
+        };
         let level = match self.severity {
             Severity::Error => Level::ERROR,
             Severity::Warning => Level::WARNING,
@@ -94,16 +98,25 @@ impl Diagnostic {
 
     /// The file's name and what is to be seen of it.
     fn excerpts<'a>(&'a self, file: &'a str) -> Vec<Element<'a>> {
-        let Some(location) = &self.location else { return vec![Origin::path(file).into()] };
+        let Some(location) = &self.location else {
+            return vec![Origin::path(file).into()];
+        };
         let primary = location.mark(AnnotationKind::Primary, None);
         match &self.related {
             None => location.snippet(file, vec![primary]),
-            Some(related) if related.location.excerpt.text == location.excerpt.text && related.location.line == location.line => {
-                let context = related.location.mark(AnnotationKind::Context, Some(&related.message));
+            Some(related)
+                if related.location.excerpt.text == location.excerpt.text
+                    && related.location.line == location.line =>
+            {
+                let context = related
+                    .location
+                    .mark(AnnotationKind::Context, Some(&related.message));
                 location.snippet(file, vec![primary, context])
             }
             Some(related) => {
-                let context = related.location.mark(AnnotationKind::Context, Some(&related.message));
+                let context = related
+                    .location
+                    .mark(AnnotationKind::Context, Some(&related.message));
                 let mut elements = location.snippet(file, vec![primary]);
                 elements.extend(related.location.snippet(file, vec![context]));
                 elements
@@ -125,7 +138,10 @@ impl Location {
         if text[..highlight.start].chars().count() + 1 == self.column {
             return vec![snippet.path(file).into()];
         }
-        vec![Origin::path(file).line(self.line).char_column(self.column).into(), snippet.into()]
+        vec![
+            Origin::path(file).line(self.line).char_column(self.column).into(),
+            snippet.into(),
+        ]
     }
 }
 

@@ -90,6 +90,9 @@ impl FromStr for HostPattern {
                 .map_err(|_| refuse("between the brackets is no IPv6 address".to_owned()))?;
             return Ok(Self::Exact(format!("[{address}]")));
         }
+        if text.contains("://") {
+            return Err(refuse("a host has no scheme in front".to_owned()));
+        }
         if text.contains(':') {
             return Err(refuse(
                 "the port is not part of it, requests to every port are meant".to_owned(),
@@ -225,9 +228,10 @@ mod tests {
             between the brackets is no IPv6 address
             each part of a host between its dots has 1 to 63 characters
             a host cannot contain ' '
-            the port is not part of it, requests to every port are meant
+            a host has no scheme in front
             a host is written in ASCII; other names in their `xn--` form
             a host has at most 253 characters
-            a host cannot contain '/'"#]].assert_eq(&reasons.join("\n"));
+            a host cannot contain '/'"#]]
+        .assert_eq(&reasons.join("\n"));
     }
 }

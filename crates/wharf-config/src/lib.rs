@@ -5,7 +5,7 @@
 //! column, excerpt and hint.
 //!
 //! Each section of the file is one module, and one table in it describes its keys. From the tables come the decoder's
-//! known keys, bounds and defaults, the JSON Schema ([`json_schema`]) and the reference ([`reference`]), so that they
+//! known keys, bounds and defaults, the JSON Schema ([`json_schema`]) and the reference ([`reference()`]), so that they
 //! cannot disagree. Nothing else in Wharf knows YAML.
 
 mod cache;

@@ -220,13 +220,10 @@ pub(crate) fn decode_bind(
 ) -> Option<SocketAddr> {
     let item = fields.item("bind")?;
     let text = item.text(cx, &ADDRESS)?;
-    let address = match text.parse::<SocketAddr>() {
-        Ok(address) => address,
-        Err(_) => {
-            let message = format!("{} is not an address and a port", quoted(text));
-            cx.error(Complaint::new(item.span(), message).hint(address_hint(text)));
-            return None;
-        }
+    let Ok(address) = text.parse::<SocketAddr>() else {
+        let message = format!("{} is not an address and a port", quoted(text));
+        cx.error(Complaint::new(item.span(), message).hint(address_hint(text)));
+        return None;
     };
     if let Some(complaint) = bound.take(address, what, item.span()) {
         cx.error(complaint);

@@ -169,7 +169,9 @@ pub(crate) fn decode_plugins(
                 Ok(name) => format!("write `{name}`"),
                 Err(error) => error.hint().to_owned(),
             };
-            cx.error(Complaint::new(entry.key_span.clone(), format!("{}: {error}", quoted(&entry.key))).hint(hint));
+            cx.error(
+                Complaint::new(entry.key_span.clone(), format!("{}: {error}", quoted(&entry.key))).hint(hint),
+            );
         }
         let spec = decode_plugin(cx, &item, name.ok());
         plugins.extend(spec.map(|spec| (spec.name.clone(), Arc::new(spec))));
@@ -271,7 +273,10 @@ fn decode_env(cx: &mut Context<'_>, fields: &Fields<'_>) -> Option<BTreeMap<Stri
             continue;
         };
         if value.contains('\0') {
-            let complaint = Complaint::new(item.span(), "the value of an environment variable cannot contain a NUL");
+            let complaint = Complaint::new(
+                item.span(),
+                "the value of an environment variable cannot contain a NUL",
+            );
             cx.error(complaint.hint("encode it, for example as base64"));
         }
         env.insert(entry.key.clone(), value.to_owned());

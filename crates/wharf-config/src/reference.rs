@@ -17,75 +17,113 @@ pub fn reference() -> String {
         "\n`wharf schema` prints the JSON Schema of the file. An editor that knows YAML language servers uses it when the \
          file begins with\n\n```yaml\n# yaml-language-server: $schema=wharf.schema.json\n```\n",
     );
-    write_section(&mut text, "", &ROOT);
+    write_section(&mut text, "", "", &ROOT);
     text
 }
 
-fn write_section(text: &mut String, path: &str, section: &'static Section) {
+fn write_section(text: &mut String, path: &str, heading: &str, section: &'static Section) {
     if path.is_empty() {
         text.push_str("\n## The top of the file\n\n");
     } else {
-        let _ = write!(text, "\n## `{path}`\n\n{}\n\n", section.doc);
+        let _ = write!(text, "\n## {heading}\n\n{}\n\n", section.doc);
     }
     text.push_str("| key | type | default | meaning |\n|---|---|---|---|\n");
     for field in section.fields {
-        write_field(text, field);
+        write_field(text, &below(path, field), field);
     }
     for field in section.fields {
-        let path = if path.is_empty() {
-            field.key.to_owned()
-        } else {
-            format!("{path}.{}", field.key)
-        };
-        write_sections_below(text, &path, &field.kind);
+        write_sections_below(text, &below(path, field), &field.kind);
+    }
+}
+
+fn below(path: &str, field: &Field) -> String {
+    if path.is_empty() {
+        field.key.to_owned()
+    } else {
+        format!("{path}.{}", field.key)
     }
 }
 
 fn write_sections_below(text: &mut String, path: &str, kind: &'static Kind) {
     match kind {
-        Kind::Section(section) => write_section(text, path, section),
-        Kind::List { item, .. } => write_sections_below(text, &format!("{path}[]"), item),
-        Kind::Map { key, value } => write_sections_below(text, &format!("{path}.<{key}>"), value),
-        Kind::Either(kinds) => kinds
-            .iter()
-            .for_each(|kind| write_sections_below(text, path, kind)),
+        Kind::Section(section) => write_section(text, path, &format!("`{path}`"), section),
+        Kind::List { item, .. } => write_sections_below(text, &item_path(path), item),
+        Kind::Map { key, value } => write_sections_below(text, &value_path(path, key), value),
+        Kind::Either(kinds) => {
+            for kind in *kinds {
+                if let Kind::Section(section) = kind {
+                    write_section(text, path, &one_of_several(path, section), section);
+                }
+            }
+        }
         _ => {}
     }
 }
 
-fn write_field(text: &mut String, field: &'static Field) {
+fn item_path(path: &str) -> String {
+    format!("{path}[]")
+}
+
+fn value_path(path: &str, key: &str) -> String {
+    format!("{path}.<{key}>")
+}
+
+/// The heading of a section that is one of several that may stand at the same place: its first key tells it from the
+/// others.
+fn one_of_several(path: &str, section: &Section) -> String {
+    let first = section.fields.first().map(|field| field.key).unwrap_or_default();
+    format!("`{path}` with `{first}`")
+}
+
+fn write_field(text: &mut String, path: &str, field: &'static Field) {
     let default = match field.presence {
         Presence::Required => "required".to_owned(),
         Presence::Default("") => "empty".to_owned(),
         Presence::Default(default) => format!("`{default}`"),
         Presence::Absent(words) => words.to_owned(),
     };
-    let bounds = field
-        .kind
-        .bounds()
-        .map(|bounds| format!(", {bounds}"))
-        .unwrap_or_default();
-    let kind = kind_name(&field.kind);
-    let _ = writeln!(
-        text,
-        "| `{}` | {kind}{bounds} | {default} | {} |",
-        field.key, field.doc
-    );
+    let kind = kind_name(path, &field.kind);
+    let _ = writeln!(text, "| `{}` | {kind} | {default} | {} |", field.key, field.doc);
 }
 
-fn kind_name(kind: &Kind) -> String {
+fn kind_name(path: &str, kind: &Kind) -> String {
     match kind {
         Kind::Bool => "`true` or `false`".to_owned(),
-        Kind::Integer { .. } => "whole number".to_owned(),
-        Kind::Size { .. } => "size".to_owned(),
-        Kind::Duration { .. } => "duration".to_owned(),
+        Kind::Integer { min, max } if min == max => format!("`{min}`"),
+        Kind::Integer { .. } => with_bounds("whole number", kind),
+        Kind::Size { .. } => with_bounds("size", kind),
+        Kind::Duration { .. } => with_bounds("duration", kind),
         Kind::Choice(words) => word_list(words),
         Kind::Text(rule) => rule.what.to_owned(),
-        Kind::TextOrNumber => "text or number".to_owned(),
+        Kind::TextOrNumber => "text or a number".to_owned(),
         Kind::Payload => "text or any other value".to_owned(),
-        Kind::Section(section) => format!("mapping ({})", section.id),
-        Kind::List { item, .. } => format!("list of {}", kind_name(item)),
-        Kind::Map { key, value } => format!("mapping of {key} to {}", kind_name(value)),
-        Kind::Either(kinds) => kinds.iter().map(kind_name).collect::<Vec<_>>().join(" or "),
+        Kind::Section(_) => link("mapping", &format!("`{path}`")),
+        Kind::List { item, .. } => format!("list, each item {}", kind_name(&item_path(path), item)),
+        Kind::Map { key, value } => format!(
+            "mapping, for each {key} {}",
+            kind_name(&value_path(path, key), value)
+        ),
+        Kind::Either(kinds) => {
+            let name = |kind: &Kind| match kind {
+                Kind::Section(section) => link("mapping", &one_of_several(path, section)),
+                kind => kind_name(path, kind),
+            };
+            kinds.iter().map(name).collect::<Vec<_>>().join(" or ")
+        }
     }
+}
+
+fn with_bounds(name: &str, kind: &Kind) -> String {
+    format!("{name}, {}", kind.bounds().unwrap_or_default())
+}
+
+/// A link to a heading of the same file, by the rule by which Markdown renderers name headings.
+fn link(text: &str, heading: &str) -> String {
+    let kept = heading
+        .chars()
+        .filter(|c| c.is_ascii_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+    let anchor: String = kept
+        .map(|c| if c == ' ' { '-' } else { c.to_ascii_lowercase() })
+        .collect();
+    format!("a [{text}](#{anchor})")
 }

@@ -1,5 +1,8 @@
 //! `proxy.listeners[].routes`: which request goes through which filters to which upstream.
 
+use std::collections::BTreeSet;
+use std::ops::Range;
+
 use wharf_plugin::PluginName;
 
 use crate::decode::{Context, Fields, Item};
@@ -151,7 +154,7 @@ pub(crate) fn decode_routes(
     listener_name: Option<&str>,
 ) -> Vec<RouteConfig> {
     let mut routes = Vec::new();
-    let mut named: Vec<(String, std::ops::Range<usize>)> = Vec::new();
+    let mut named: Vec<(String, Range<usize>)> = Vec::new();
     for (index, item) in listener.list(cx, "routes").unwrap_or_default().iter().enumerate() {
         let Some(fields) = Fields::open(cx, item, &ROUTE) else {
             continue;
@@ -191,11 +194,7 @@ fn decode_route(cx: &mut Context<'_>, fields: &Fields<'_>, default_name: String)
     })
 }
 
-fn report_second_name(
-    cx: &mut Context<'_>,
-    fields: &Fields<'_>,
-    named: &mut Vec<(String, std::ops::Range<usize>)>,
-) {
+fn report_second_name(cx: &mut Context<'_>, fields: &Fields<'_>, named: &mut Vec<(String, Range<usize>)>) {
     let Some(item) = fields.item("name") else { return };
     let Some(name) = item.plain_text() else { return };
     match named
@@ -297,16 +296,19 @@ fn decode_filter(cx: &mut Context<'_>, item: &Item<'_>) -> Option<FilterConfig> 
 const COMPARED_ROUTES: usize = 1_000;
 
 /// Warns of routes that no request reaches, because earlier ones take all that they match.
-fn warn_of_shadows(cx: &mut Context<'_>, routes: &[(RouteConfig, std::ops::Range<usize>)]) {
+fn warn_of_shadows(cx: &mut Context<'_>, routes: &[(RouteConfig, Range<usize>)]) {
     for (index, (route, span)) in routes.iter().take(COMPARED_ROUTES).enumerate() {
-        let Some((earlier, earlier_span)) = shadow(&routes[..index], route) else {
-            continue;
+        let takers = takers(&routes[..index], route);
+        let Some(last) = takers.last() else { continue };
+        let (earlier, earlier_span) = &routes[*last];
+        let message = match takers.len() {
+            1 => format!("the route `{}` takes them all", earlier.name),
+            _ => format!("the route `{}` and those before it take them all", earlier.name),
         };
         let complaint = Complaint::new(
             span.clone(),
             format!("no request reaches the route `{}`", route.name),
         );
-        let message = format!("the route `{}` takes them all", earlier.name);
         cx.warn(
             complaint
                 .related(earlier_span.clone(), message)
@@ -315,19 +317,20 @@ fn warn_of_shadows(cx: &mut Context<'_>, routes: &[(RouteConfig, std::ops::Range
     }
 }
 
-/// The last of the earlier routes that take all that this one matches, if they do.
-fn shadow<'r>(
-    earlier: &'r [(RouteConfig, std::ops::Range<usize>)],
-    route: &RouteConfig,
-) -> Option<&'r (RouteConfig, std::ops::Range<usize>)> {
+/// The places of the earlier routes that together take all that this one matches; none if something is left for it.
+fn takers(earlier: &[(RouteConfig, Range<usize>)], route: &RouteConfig) -> BTreeSet<usize> {
     let taker = |host: &HostPattern| {
         earlier.iter().position(|(earlier, _)| {
             prefix_matches(&earlier.path_prefix, &route.path_prefix)
                 && earlier.hosts.iter().any(|taken| taken.covers(host))
         })
     };
-    let takers: Option<Vec<usize>> = route.hosts.iter().map(taker).collect();
-    takers?.into_iter().max().map(|index| &earlier[index])
+    route
+        .hosts
+        .iter()
+        .map(taker)
+        .collect::<Option<_>>()
+        .unwrap_or_default()
 }
 
 #[cfg(test)]

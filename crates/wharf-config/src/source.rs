@@ -53,6 +53,12 @@ impl<'a> Source<'a> {
 
 /// A window of the line around the highlighted part, with `…` where something was left out.
 fn shorten(line: &str, highlight: &Range<usize>) -> Excerpt {
+    if line.char_indices().nth(EXCERPT_CHARACTERS).is_none() {
+        return Excerpt {
+            text: line.to_owned(),
+            highlight: highlight.clone(),
+        };
+    }
     let before = line[..highlight.start]
         .char_indices()
         .rev()

@@ -74,7 +74,7 @@ pub enum FaultKind {
     WrongSignature {
         /// The function's name.
         name: String,
-        /// The signature that the ABI gives it, and the one found.
+        /// What it is instead of the ABI's function.
         reason: String,
     },
     /// The instance had faulted before this call.

@@ -13,7 +13,7 @@ use crate::fault::{Fault, FaultKind, Frame};
 use crate::imports::{HostCallObserver, RaisedFault};
 use crate::limiter::Limiter;
 use crate::memory::GuestMemory;
-use crate::module::{Linked, Seat};
+use crate::module::{Linked, Seat, signature};
 
 /// A module with memory of its own, and the ABI's state `S` for its host functions.
 ///
@@ -126,7 +126,7 @@ impl<S: 'static> Instance<S> {
             Ok(typed) => Ok(Some(GuestFunction { name, typed })),
             Err(_) => Err(wrong(format!(
                 "has the signature {}, which is not the ABI's",
-                function.ty(&self.store)
+                signature(&function.ty(&self.store))
             ))),
         }
     }

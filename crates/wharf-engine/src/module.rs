@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use wasmtime::{ExternType, InstancePre, Linker};
+use wasmtime::{ExternType, FuncType, InstancePre, Linker, ValType};
 use wharf_plugin::{ByteSize, Digest, Limits, Reference};
 
 use crate::cache::CompiledCacheError;
@@ -238,13 +238,13 @@ impl Module {
                 (ExternType::Func(wanted), Some(given)) => Some(ImportProblem::Mismatched {
                     module,
                     name,
-                    wanted: wanted.to_string(),
-                    given: given.to_string(),
+                    wanted: signature(&wanted),
+                    given: signature(&given),
                 }),
                 (ExternType::Func(wanted), None) => Some(ImportProblem::Missing {
                     module,
                     name,
-                    wanted: wanted.to_string(),
+                    wanted: signature(&wanted),
                 }),
                 (other, _) => Some(ImportProblem::Missing {
                     module,
@@ -254,6 +254,19 @@ impl Module {
             }
         };
         self.compiled.imports().filter_map(problem).collect()
+    }
+}
+
+/// A signature as people write it: `(i32, i64) -> i32`.
+pub(crate) fn signature(ty: &FuncType) -> String {
+    let list = |types: &mut dyn Iterator<Item = ValType>| {
+        types.map(|ty| ty.to_string()).collect::<Vec<_>>().join(", ")
+    };
+    let parameters = list(&mut ty.params());
+    match ty.results().len() {
+        0 => format!("({parameters})"),
+        1 => format!("({parameters}) -> {}", list(&mut ty.results())),
+        _ => format!("({parameters}) -> ({})", list(&mut ty.results())),
     }
 }
 

@@ -26,6 +26,9 @@ pub struct PluginSpec {
     pub on_fault: OnFault,
     /// The upstreams that it may call out to. Default: none.
     pub allowed_upstreams: BTreeSet<String>,
+    /// Whether a pause on headers lets body callbacks come, so that a filter can hold headers until it has seen the
+    /// body. Otherwise a pause on headers stops everything in that direction, as in Envoy. Default: false.
+    pub allow_on_headers_stop_iteration: bool,
     /// Whether the process is ready only while this plugin is healthy. Default: true.
     pub required: bool,
 }
@@ -43,6 +46,7 @@ impl PluginSpec {
             limits: Limits::default(),
             on_fault: OnFault::default(),
             allowed_upstreams: BTreeSet::new(),
+            allow_on_headers_stop_iteration: false,
             required: true,
         }
     }

@@ -10,8 +10,9 @@ use wharf_config::{HttpLimits, ListenerConfig, ProxyConfig};
 use wharf_telemetry::{AccessLogBuffer, ListenerMetrics, Metrics, RouteMetrics};
 
 use crate::headers::Forwarded;
+use crate::plugins::{PluginSet, WorkerVms};
 use crate::request_id::RequestIds;
-use crate::routes::{Routes, UnknownUpstream};
+use crate::routes::{RouteError, Routes};
 use crate::strict::Wire;
 use crate::upstream::{UpstreamConfigError, Upstreams};
 
@@ -27,6 +28,8 @@ pub struct Worker {
     pub request_ids: RefCell<RequestIds>,
     /// This worker's lines of the access log.
     pub access_log: RefCell<AccessLogBuffer>,
+    /// This worker's VMs.
+    pub(crate) vms: WorkerVms,
 }
 
 /// Why a worker cannot be prepared. `wharf-config` refuses such configurations, each with its line and column.
@@ -37,7 +40,7 @@ pub enum ContextError {
     Upstream(#[from] UpstreamConfigError),
     /// A route leads nowhere.
     #[error(transparent)]
-    Route(#[from] UnknownUpstream),
+    Route(#[from] RouteError),
 }
 
 impl Worker {
@@ -47,6 +50,7 @@ impl Worker {
         config: &ProxyConfig,
         metrics: Arc<Metrics>,
         access_log: AccessLogBuffer,
+        plugins: Arc<PluginSet>,
     ) -> Result<Worker, ContextError> {
         Ok(Worker {
             index,
@@ -54,6 +58,7 @@ impl Worker {
             metrics,
             request_ids: RefCell::new(RequestIds::new()),
             access_log: RefCell::new(access_log),
+            vms: WorkerVms::new(plugins),
         })
     }
 }
@@ -80,7 +85,7 @@ impl Listener {
         Ok(Listener {
             name: config.name.clone(),
             limits: config.limits.clone(),
-            routes: Routes::new(config, &worker.upstreams, &worker.metrics)?,
+            routes: Routes::new(config, &worker.upstreams, worker.vms.set(), &worker.metrics)?,
             metrics: worker.metrics.listener(&config.name),
             unrouted: worker.metrics.route(&config.name, ""),
             worker: Rc::clone(worker),

@@ -1,9 +1,23 @@
 //! Requests of routes that have filters.
+//!
+//! An [`Driver`] owns the exchange: the chain of filters, the client's body, the upstream's answer, and the pipes to
+//! both sides. Each direction goes on while the other waits. Until there is a response head to give to hyper, the
+//! driver runs inside hyper's service call, so a client that leaves drops it and with it everything it holds; after
+//! that it runs as a task of its own, unless nothing is left to do.
 
+pub(crate) mod convert;
+mod driver;
+mod properties;
+
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use http::{Request, Response, StatusCode};
+use http_body::Body;
+use wharf_abi_proxy_wasm::{Chain, ChainLimits, Direction, Exchange};
 
+use self::driver::Driver;
+use self::properties::ExchangeProperties;
 use crate::answer;
 use crate::body::ClientBody;
 use crate::record::Record;
@@ -17,9 +31,30 @@ pub(crate) async fn handle(
     route: &Rc<Route>,
     request: Request<ClientBody>,
 ) -> Response<ResponseBody> {
-    drop(request);
-    let plugins: Vec<&str> = route.config.filters.iter().map(|filter| filter.plugin.as_str()).collect();
-    tracing::error!(route = %route.config.name, ?plugins, "A route's filters cannot be run.");
-    let text = "the filters of this route are not available";
-    answer::failure(record, StatusCode::SERVICE_UNAVAILABLE, text, "filters_unavailable")
+    let connection = record.connection();
+    let filters = connection.listener.worker.vms.filters(&route.filters).await;
+    let (head, body) = request.into_parts();
+    let list = match convert::request_list(head, &connection.forwarded.scheme) {
+        Ok(list) => list,
+        Err(error) => return answer::failure(record, StatusCode::BAD_REQUEST, &error.to_string(), "bad_headers"),
+    };
+    let properties = ExchangeProperties { record: Rc::clone(record) };
+    let exchange = Rc::new(RefCell::new(Exchange::new(Box::new(properties))));
+    let limits = ChainLimits { body_buffer: connection.listener.limits.body_buffer.as_usize() };
+    let chain = Chain::new(filters, exchange, limits);
+    let end_of_stream = body.is_end_stream();
+    let client_body = (!end_of_stream).then_some(body);
+    let mut driver = Driver::new(chain, Rc::clone(record), Rc::clone(route), client_body);
+    driver.begin(list, end_of_stream);
+    let response = driver.response().await;
+    driver.go_on_alone();
+    response
+}
+
+/// The other direction.
+pub(crate) fn name(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Request => "request",
+        Direction::Response => "response",
+    }
 }

@@ -129,6 +129,11 @@ impl Record {
         self.endpoint.borrow().clone()
     }
 
+    /// How long the upstream took to answer.
+    pub fn upstream_duration(&self) -> Option<Duration> {
+        self.upstream_duration.get()
+    }
+
     /// A filter ran for so long.
     pub fn add_filter_duration(&self, duration: Duration) {
         self.filter_duration.set(self.filter_duration.get() + duration);

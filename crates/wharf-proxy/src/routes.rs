@@ -2,9 +2,10 @@
 
 use std::rc::Rc;
 
-use wharf_config::{ListenerConfig, RouteConfig};
+use wharf_config::{FilterConfig, ListenerConfig, RouteConfig};
 use wharf_telemetry::{Metrics, RouteMetrics};
 
+use crate::plugins::PluginSet;
 use crate::upstream::{Upstream, Upstreams};
 
 /// The routes of one listener as one worker sees them, in the order of the configuration.
@@ -20,20 +21,33 @@ pub struct Route {
     pub config: RouteConfig,
     /// Its place in the listener's list, from 0.
     pub index: usize,
+    /// Its filters, by their places in the set of plugins.
+    pub(crate) filters: Vec<usize>,
     /// Where its requests go.
     pub upstream: Rc<Upstream>,
     /// Its counters.
     pub metrics: RouteMetrics,
 }
 
-/// A route that names an upstream which does not exist.
+/// A route that cannot be served. `wharf-config` refuses such configurations, each with its line and column.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("route `{route}` names the upstream `{upstream}`, which is not defined")]
-pub struct UnknownUpstream {
-    /// The route's name.
-    pub route: String,
-    /// The upstream's name.
-    pub upstream: String,
+pub enum RouteError {
+    /// It names an upstream that is not defined.
+    #[error("route `{route}` names the upstream `{upstream}`, which is not defined")]
+    UnknownUpstream {
+        /// The route's name.
+        route: String,
+        /// The upstream's name.
+        upstream: String,
+    },
+    /// It names a plugin that is not among those prepared.
+    #[error("route `{route}` names the plugin `{plugin}`, which is not defined")]
+    UnknownPlugin {
+        /// The route's name.
+        route: String,
+        /// The plugin's name.
+        plugin: String,
+    },
 }
 
 impl Routes {
@@ -41,14 +55,22 @@ impl Routes {
     pub fn new(
         listener: &ListenerConfig,
         upstreams: &Upstreams,
+        plugins: &PluginSet,
         metrics: &Metrics,
-    ) -> Result<Routes, UnknownUpstream> {
+    ) -> Result<Routes, RouteError> {
         let prepare = |(index, config): (usize, &RouteConfig)| {
-            let upstream = upstreams.get(&config.upstream).ok_or_else(|| UnknownUpstream {
+            let upstream = upstreams.get(&config.upstream).ok_or_else(|| RouteError::UnknownUpstream {
                 route: config.name.clone(),
                 upstream: config.upstream.clone(),
             })?;
+            let find = |filter: &FilterConfig| {
+                plugins.find(&filter.plugin, &filter.config).ok_or_else(|| RouteError::UnknownPlugin {
+                    route: config.name.clone(),
+                    plugin: filter.plugin.to_string(),
+                })
+            };
             Ok(Rc::new(Route {
+                filters: config.filters.iter().map(find).collect::<Result<_, _>>()?,
                 config: config.clone(),
                 index,
                 upstream: Rc::clone(upstream),

@@ -22,6 +22,7 @@ pub use self::bind::BindError;
 use self::bind::bind_all;
 use self::worker::{WorkerSeed, run_worker};
 use crate::context::ContextError;
+use crate::plugins::PluginSet;
 
 /// What a server needs beside its configuration.
 pub struct ServerSettings {
@@ -29,6 +30,8 @@ pub struct ServerSettings {
     pub metrics: Arc<Metrics>,
     /// Where exchanges are written.
     pub access_log: AccessLog,
+    /// The filters of its routes.
+    pub plugins: Arc<PluginSet>,
     /// How long requests in flight may take after [`Server::drain`], before they are broken off.
     pub drain_timeout: Duration,
 }
@@ -51,6 +54,16 @@ pub enum StartError {
     /// The configuration cannot be used.
     #[error(transparent)]
     Config(#[from] ContextError),
+    /// A VM did not start in a worker, although the same plugins had started in a VM made to try them.
+    #[error("the VM of {plugins:?} did not start in worker {worker}")]
+    Plugin {
+        /// Counts from 0.
+        worker: usize,
+        /// The plugins of the VM.
+        plugins: Vec<String>,
+        /// What happened.
+        source: wharf_abi_proxy_wasm::StartError,
+    },
     /// A thread or its runtime could not be made.
     #[error("cannot start worker {worker}")]
     Worker {
@@ -91,6 +104,7 @@ impl Server {
                 config: config.clone(),
                 sockets,
                 metrics: Arc::clone(&settings.metrics),
+                plugins: Arc::clone(&settings.plugins),
                 access_log: settings.access_log.buffer(),
                 drain_timeout: settings.drain_timeout,
                 phase: server.phase.subscribe(),

@@ -14,7 +14,7 @@ use http::{HeaderMap, Uri, Version, request};
 
 /// Why a target is refused with 400.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum BadTarget {
+pub(crate) enum BadTarget {
     /// `/..` at the root.
     #[error("the path climbs above its root")]
     AboveRoot,
@@ -37,7 +37,7 @@ pub enum BadTarget {
 
 /// Brings the target into origin form, resolves its dot segments, and makes `Host` agree with it. Returns the host,
 /// with its port if it has one; `None` for an HTTP/1.0 request that names none.
-pub fn settle(head: &mut request::Parts) -> Result<Option<HeaderValue>, BadTarget> {
+pub(crate) fn settle(head: &mut request::Parts) -> Result<Option<HeaderValue>, BadTarget> {
     let host = settle_host(head)?;
     let settled = match resolve(head.uri.path())? {
         Resolved::AsIs if head.uri.scheme().is_none() => return Ok(host),

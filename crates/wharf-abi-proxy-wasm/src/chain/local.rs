@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderName, HeaderValue};
 
+use super::gate::Gate;
 use super::{Chain, Output, ResetReason};
 use crate::body::Body;
 use crate::context::{Direction, LocalResponse};
@@ -39,7 +40,14 @@ impl Chain {
             exchange.response_headers = Some(headers);
             exchange.response_trailers = None;
         }
-        self.outputs.push_back(Output::Answered {
+        self.response_trailers_came = false;
+        if past_filters {
+            // What the filters hold of another response will never go on.
+            for link in &mut self.links {
+                link.response = Gate::default();
+            }
+        }
+        self.put_out(Output::Answered {
             details: response.details,
         });
         let is_empty = body.is_empty();
@@ -124,7 +132,10 @@ impl Chain {
     /// A filter collects more of a body than it may: 413 for a request, 500 for a response.
     pub(super) fn refuse_large(&mut self, direction: Direction) {
         if self.response_sent {
-            self.reset(ResetReason::ResponseTooLarge);
+            self.reset(match direction {
+                Direction::Request => ResetReason::RequestTooLarge,
+                Direction::Response => ResetReason::ResponseTooLarge,
+            });
             return;
         }
         let response = match direction {
@@ -142,9 +153,11 @@ impl Chain {
         self.send_answer(response, self.response_started);
     }
 
+    /// Breaks off whatever of the exchange still goes on.
     pub(super) fn reset(&mut self, reason: ResetReason) {
-        if !std::mem::replace(&mut self.reset, true) {
-            self.outputs.push_back(Output::Reset(reason));
+        let request_over = self.request_ended || self.answers > 0;
+        if !std::mem::replace(&mut self.reset, true) && !(request_over && self.response_ended) {
+            self.put_out(Output::Reset(reason));
         }
     }
 }

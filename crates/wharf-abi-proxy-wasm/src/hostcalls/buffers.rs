@@ -3,11 +3,18 @@
 use bytes::Bytes;
 use wharf_engine::Imports;
 
-use super::{Call, Refusal, Reply, allocate, bad_argument, function, give, refuse};
+use super::{
+    ADDRESS_OUT, ALLOCATED, Call, LENGTH_OUT, Named, Refusal, Reply, allocate, bad_argument, check_place,
+    check_places, function, give, refuse,
+};
 use crate::body::Body;
 use crate::context::{Direction, Kind};
 use crate::numbers::{BufferType, Status};
 use crate::state::State;
+
+/// The most bytes that a guest may make a body or TCP data of by adding to it: 64 MiB. Replacing it whole is bounded by
+/// the guest's own memory.
+const MOST_ADDED_TO: usize = 64 << 20;
 
 pub(super) fn add(imports: &mut Imports<State>) {
     function(
@@ -119,6 +126,7 @@ fn get(
     if length == 0 {
         return give(call, &[], address_out, length_out);
     }
+    check_places(call, address_out, length_out)?;
     // The body goes from where it lies into the guest's memory, with no copy between.
     let address = allocate(call, crate::vm::size(length))?;
     let (mut memory, state) = call.memory_and_state();
@@ -128,9 +136,11 @@ fn get(
             "the body went away while memory was allocated for it",
         );
     };
-    body.copy_to(start, memory.writable(address, length)?);
-    memory.write_u32(address_out, address)?;
-    memory.write_u32(length_out, crate::vm::size(length))?;
+    body.copy_to(start, memory.writable(address, length).named(ALLOCATED)?);
+    memory.write_u32(address_out, address).named(ADDRESS_OUT)?;
+    memory
+        .write_u32(length_out, crate::vm::size(length))
+        .named(LENGTH_OUT)?;
     Ok(())
 }
 
@@ -144,9 +154,13 @@ fn status(call: &mut Call<'_>, (number, length_out, flags_out): (u32, u32, u32))
         Buffer::Absent => 0,
         Buffer::Fixed(bytes) => bytes.len(),
     };
+    check_place(call, length_out, 4, LENGTH_OUT)?;
+    check_place(call, flags_out, 4, "the place for the flags")?;
     let mut memory = call.memory();
-    memory.write_u32(length_out, crate::vm::size(length))?;
-    memory.write_u32(flags_out, 0)?;
+    memory
+        .write_u32(length_out, crate::vm::size(length))
+        .named(LENGTH_OUT)?;
+    memory.write_u32(flags_out, 0).named("the place for the flags")?;
     Ok(())
 }
 
@@ -154,20 +168,28 @@ fn status(call: &mut Call<'_>, (number, length_out, flags_out): (u32, u32, u32))
 ///
 /// - `buffer`: as for reading; BAD_ARGUMENT for one that cannot be changed, or not now.
 /// - `start`, `length`: (0, 0) puts the value before the others; 0 and at least the whole length replaces all; a start at
-///   or past the end appends. Anything else is BAD_ARGUMENT, as in Envoy.
+///   or past the end appends. Anything else is BAD_ARGUMENT, as in Envoy. INTERNAL_FAILURE where it would have over 64 MiB
+///   by adding.
 /// - `value`, `size`: the bytes; INVALID_MEMORY_ACCESS where they are not in memory.
 fn set(call: &mut Call<'_>, (number, start, length, value, size): (u32, u32, u32, u32, u32)) -> Reply {
     let (memory, state) = call.memory_and_state();
     let buffer = buffer(state, number)?;
-    let value = memory.read(value, size)?;
+    let value = memory.read(value, size).named("the value")?;
     let Buffer::Body(body) = buffer else {
         return bad_argument("this buffer cannot be changed in this callback");
     };
     let (start, length) = (start as usize, length as usize);
+    let replaces = start == 0 && length > 0 && length >= body.len();
+    if !replaces && body.len() + value.len() > MOST_ADDED_TO {
+        return refuse(
+            Status::InternalFailure,
+            format!("nothing more can be added to a buffer of {MOST_ADDED_TO} bytes"),
+        );
+    }
     let value = || Bytes::copy_from_slice(value);
     if start == 0 && length == 0 {
         body.prepend(value());
-    } else if start == 0 && length >= body.len() {
+    } else if replaces {
         body.clear();
         body.push(value());
     } else if start >= body.len() {

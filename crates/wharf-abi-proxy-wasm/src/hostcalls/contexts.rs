@@ -36,6 +36,7 @@ fn done(call: &mut Call<'_>) -> Reply {
     match state.contexts.get_mut(state.effective) {
         Some(context) if context.ending == Ending::Waits => {
             context.ending = Ending::Done;
+            state.waiting -= 1;
             state.done.push(state.effective);
             Ok(())
         }

@@ -10,7 +10,10 @@ use flate2::write::ZlibEncoder;
 use wharf_engine::Imports;
 
 use super::properties::set_filter_state;
-use super::{Call, Refusal, Reply, allocate, function, refuse, text};
+use super::{
+    ADDRESS_OUT, ALLOCATED, Call, LENGTH_OUT, Named, Refusal, Reply, allocate, check_place, function, refuse,
+    text,
+};
 use crate::numbers::Status;
 use crate::state::State;
 
@@ -38,7 +41,17 @@ fn call_foreign(
     (name, name_size, arguments, arguments_size, address_out, length_out): (u32, u32, u32, u32, u32, u32),
 ) -> Reply {
     let name = text(call, name, name_size, "the function's name")?;
-    let arguments = call.memory().read(arguments, arguments_size)?.to_vec();
+    let arguments = call
+        .memory()
+        .read(arguments, arguments_size)
+        .named("the arguments")?
+        .to_vec();
+    if address_out != 0 {
+        check_place(call, address_out, 4, ADDRESS_OUT)?;
+    }
+    if length_out != 0 {
+        check_place(call, length_out, 4, LENGTH_OUT)?;
+    }
     let result = run(call.state(), &name, &arguments)?;
     let address = match (address_out, result.is_empty()) {
         (0, _) | (_, true) => 0,
@@ -46,11 +59,13 @@ fn call_foreign(
     };
     let mut memory = call.memory();
     if address_out != 0 {
-        memory.write(address, &result)?;
-        memory.write_u32(address_out, address)?;
+        memory.write(address, &result).named(ALLOCATED)?;
+        memory.write_u32(address_out, address).named(ADDRESS_OUT)?;
     }
     if length_out != 0 {
-        memory.write_u32(length_out, crate::vm::size(result.len()))?;
+        memory
+            .write_u32(length_out, crate::vm::size(result.len()))
+            .named(LENGTH_OUT)?;
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use wharf_engine::Imports;
 
 use super::http_call::map;
-use super::{Call, Refusal, Reply, bad_argument, function, refuse, text};
+use super::{Call, Named, Refusal, Reply, bad_argument, check_place, check_places, function, refuse, text};
 use crate::callouts::is_grpc_call;
 use crate::context::GrpcState;
 use crate::host::{GrpcAction, GrpcCall};
@@ -15,6 +15,9 @@ use crate::state::State;
 
 /// The most gRPC call-outs of one plugin that may be open in a worker at once.
 const MOST_OPEN: usize = 10_000;
+
+/// What the log calls the place for a call-out's id.
+const ID_OUT: &str = "the place for the call-out's id";
 
 pub(super) fn add(imports: &mut Imports<State>) {
     type CallParameters = (u32, u32, u32, u32, u32, u32, u32, u32, u32, u32, u32, u32);
@@ -64,7 +67,7 @@ fn grpc_call(
         u32,
     ),
 ) -> Reply {
-    let message = Bytes::copy_from_slice(call.memory().read(message, size)?);
+    let message = Bytes::copy_from_slice(call.memory().read(message, size).named("the message")?);
     let timeout = (timeout > 0).then(|| Duration::from_millis(u64::from(timeout)));
     start(
         call,
@@ -108,12 +111,12 @@ fn start(
     timeout: Option<Duration>,
     id_out: u32,
 ) -> Reply {
-    let upstream = call.memory().read(upstream, us)?.to_vec();
+    let upstream = call.memory().read(upstream, us).named("the upstream")?.to_vec();
     let service = text(call, service, ss, "the service")?;
     let method = text(call, method, ms, "the method")?;
-    let metadata = map(call, metadata, mds)?;
+    let metadata = map(call, metadata, mds, "the metadata")?;
     // The place for the id is tried before anything is sent.
-    call.memory().write_u32(id_out, 0)?;
+    call.memory().write_u32(id_out, 0).named(ID_OUT)?;
     let state = call.state();
     let (Some(root), Some(plugin)) = (
         state.contexts.root_id_of(state.effective),
@@ -139,7 +142,7 @@ fn start(
     if let Some(context) = state.contexts.root(root) {
         context.grpc.insert(id, GrpcState::default());
     }
-    call.memory().write_u32(id_out, id)?;
+    call.memory().write_u32(id_out, id).named(ID_OUT)?;
     Ok(())
 }
 
@@ -168,7 +171,7 @@ fn next_id(state: &mut State, root: u32, is_call: bool) -> Result<u32, Refusal> 
 /// - `id`: BAD_ARGUMENT for a call's, NOT_FOUND for one that is not open.
 /// - `message`, `size`: INVALID_MEMORY_ACCESS. `end_of_stream`: whether it is the last.
 fn send(call: &mut Call<'_>, (id, message, size, end_of_stream): (u32, u32, u32, u32)) -> Reply {
-    let message = Bytes::copy_from_slice(call.memory().read(message, size)?);
+    let message = Bytes::copy_from_slice(call.memory().read(message, size).named("the message")?);
     if is_grpc_call(id) {
         return bad_argument(format!("{id} is a call; only a stream takes further messages"));
     }
@@ -234,6 +237,10 @@ fn status(call: &mut Call<'_>, code_out: u32, address_out: u32, length_out: u32)
         .root()
         .map(|root| root.answer.status.clone())
         .unwrap_or_default();
-    call.memory().write_u32(code_out, code)?;
+    check_place(call, code_out, 4, "the place for the code")?;
+    check_places(call, address_out, length_out)?;
+    call.memory()
+        .write_u32(code_out, code)
+        .named("the place for the code")?;
     super::give(call, message.as_bytes(), address_out, length_out)
 }

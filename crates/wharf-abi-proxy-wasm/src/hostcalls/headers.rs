@@ -3,7 +3,7 @@
 use wharf_engine::Imports;
 use wharf_plugin::ProxyWasmVersion;
 
-use super::{Call, Refusal, Reply, bad_argument, function, give_filled, refuse};
+use super::{Call, Named, Refusal, Reply, bad_argument, function, give_filled, refuse};
 use crate::numbers::{MapType, Status};
 use crate::pairs;
 use crate::state::State;
@@ -66,7 +66,9 @@ fn size(call: &mut Call<'_>, map: u32, size_out: u32) -> Reply {
     let Some(size) = call.state().read_map(map, |list| list.byte_size()) else {
         return not_now(map);
     };
-    call.memory().write_u32(size_out, crate::vm::size(size))?;
+    call.memory()
+        .write_u32(size_out, crate::vm::size(size))
+        .named("the place for the size")?;
     Ok(())
 }
 
@@ -90,7 +92,7 @@ fn get_pairs(call: &mut Call<'_>, map: u32, address_out: u32, length_out: u32) -
 fn set_pairs(call: &mut Call<'_>, map: u32, pointer: u32, size: u32) -> Reply {
     let map = map_type(map)?;
     let (memory, state) = call.memory_and_state();
-    let pairs = pairs::decode(memory.read(pointer, size)?)?;
+    let pairs = pairs::decode(memory.read(pointer, size).named("the map")?).named("the map")?;
     match state.write_map(map, |list| list.replace_all(&pairs)) {
         Some(outcome) => Ok(outcome?),
         None => not_now(map),
@@ -111,7 +113,7 @@ fn get_value(
     let (memory, state) = call.memory_and_state();
     let mut scratch = std::mem::take(&mut state.scratch);
     scratch.clear();
-    let name = memory.read(name, size);
+    let name = memory.read(name, size).named("the name");
     let found = name.map(|name| {
         state.read_map(map, |list| {
             list.get(name)
@@ -121,7 +123,7 @@ fn get_value(
     });
     let old = state.version == ProxyWasmVersion::V0_1_0;
     let outcome = match found {
-        Err(error) => Err(error.into()),
+        Err(refusal) => Err(refusal),
         Ok(None) => not_now(map),
         Ok(Some(false)) if !old => refuse(Status::NotFound, "there is no header of this name"),
         Ok(Some(_)) => super::give(call, &scratch, address_out, length_out),
@@ -140,7 +142,8 @@ fn add_value(
 ) -> Reply {
     let map = map_type(map)?;
     let (memory, state) = call.memory_and_state();
-    let (name, value) = (memory.read(name, name_size)?, memory.read(value, value_size)?);
+    let name = memory.read(name, name_size).named("the name")?;
+    let value = memory.read(value, value_size).named("the value")?;
     match state.write_map(map, |list| list.add(name, value)) {
         Some(outcome) => Ok(outcome?),
         None => not_now(map),
@@ -156,7 +159,8 @@ fn replace_value(
 ) -> Reply {
     let map = map_type(map)?;
     let (memory, state) = call.memory_and_state();
-    let (name, value) = (memory.read(name, name_size)?, memory.read(value, value_size)?);
+    let name = memory.read(name, name_size).named("the name")?;
+    let value = memory.read(value, value_size).named("the value")?;
     match state.write_map(map, |list| list.replace(name, value)) {
         Some(outcome) => Ok(outcome?),
         None => not_now(map),
@@ -170,7 +174,7 @@ fn replace_value(
 fn remove(call: &mut Call<'_>, map: u32, name: u32, size: u32) -> Reply {
     let map = map_type(map)?;
     let (memory, state) = call.memory_and_state();
-    let name = memory.read(name, size)?;
+    let name = memory.read(name, size).named("the name")?;
     match state.write_map(map, |list| list.remove(name)) {
         Some(()) => Ok(()),
         None => not_now(map),

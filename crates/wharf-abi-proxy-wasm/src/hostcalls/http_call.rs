@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::HeaderValue;
 use wharf_engine::Imports;
 
-use super::{Call, Refusal, Reply, bad_argument, function, refuse, text};
+use super::{Call, Named, Refusal, Reply, bad_argument, function, refuse, text};
 use crate::headers::{HeaderList, Name};
 use crate::host::HttpCall;
 use crate::numbers::Status;
@@ -15,6 +15,9 @@ use crate::state::State;
 
 /// The most HTTP call-outs of one plugin that may be open in a worker at once.
 const MOST_OPEN: usize = 10_000;
+
+/// What the log calls the place for a call-out's id.
+const ID_OUT: &str = "the place for the call-out's id";
 
 pub(super) fn add(imports: &mut Imports<State>) {
     type Parameters = (u32, u32, u32, u32, u32, u32, u32, u32, u32, u32);
@@ -47,11 +50,11 @@ fn http_call(
     ): (u32, u32, u32, u32, u32, u32, u32, u32, u32, u32),
 ) -> Reply {
     let upstream = text(call, upstream, upstream_size, "the upstream's name")?;
-    let mut headers = map(call, headers, headers_size)?;
-    let trailers = map(call, trailers, trailers_size)?;
+    let mut headers = map(call, headers, headers_size, "the headers")?;
+    let trailers = map(call, trailers, trailers_size, "the trailers")?;
     let mut memory = call.memory();
-    let body = Bytes::copy_from_slice(memory.read(body, body_size)?);
-    memory.write_u32(id_out, 0)?;
+    let body = Bytes::copy_from_slice(memory.read(body, body_size).named("the body")?);
+    memory.write_u32(id_out, 0).named(ID_OUT)?;
     if timeout.cast_signed() < 0 {
         return bad_argument(format!("the timeout of {} ms is below 0", timeout.cast_signed()));
     }
@@ -70,7 +73,7 @@ fn http_call(
     }
     let timeout = (timeout > 0).then(|| Duration::from_millis(u64::from(timeout)));
     let id = start(call.state(), upstream, headers, body, trailers, timeout)?;
-    call.memory().write_u32(id_out, id)?;
+    call.memory().write_u32(id_out, id).named(ID_OUT)?;
     Ok(())
 }
 
@@ -125,9 +128,14 @@ fn start(
 }
 
 /// Reads a serialized map of headers.
-pub(super) fn map(call: &mut Call<'_>, pointer: u32, size: u32) -> Result<HeaderList, Refusal> {
+pub(super) fn map(
+    call: &mut Call<'_>,
+    pointer: u32,
+    size: u32,
+    what: &'static str,
+) -> Result<HeaderList, Refusal> {
     let memory = call.memory();
-    let pairs = pairs::decode(memory.read(pointer, size)?)?;
+    let pairs = pairs::decode(memory.read(pointer, size).named(what)?).named(what)?;
     let mut list = HeaderList::with_capacity(pairs.len());
     for (name, value) in pairs {
         list.add(name, value)?;

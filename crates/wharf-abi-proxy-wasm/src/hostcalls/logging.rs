@@ -3,7 +3,7 @@
 use wharf_engine::Imports;
 use wharf_plugin::ProxyWasmVersion;
 
-use super::{Call, Reply, bad_argument, function};
+use super::{Call, Named, Reply, bad_argument, function};
 use crate::numbers::LogLevel;
 use crate::state::State;
 
@@ -33,7 +33,7 @@ fn log(call: &mut Call<'_>, level: u32, message: u32, size: u32) -> Reply {
         return bad_argument(format!("{level} is not a log level"));
     };
     let (memory, state) = call.memory_and_state();
-    let message = memory.read(message, size)?;
+    let message = memory.read(message, size).named("the message")?;
     if level >= state.host.log_level() {
         let kept = &message[..message.len().min(LONGEST_LINE)];
         let plugin = state.contexts.plugin_of(state.effective);
@@ -51,6 +51,8 @@ fn log(call: &mut Call<'_>, level: u32, message: u32, size: u32) -> Reply {
 /// - `level_out`: where the level goes, as u32le; INVALID_MEMORY_ACCESS where that is not in memory.
 fn get_log_level(call: &mut Call<'_>, level_out: u32) -> Reply {
     let level = call.state().host.log_level();
-    call.memory().write_u32(level_out, level as u32)?;
+    call.memory()
+        .write_u32(level_out, level as u32)
+        .named("the place for the level")?;
     Ok(())
 }

@@ -4,13 +4,16 @@ use std::sync::Arc;
 
 use wharf_engine::Imports;
 
-use super::{Call, Refusal, Reply, bad_argument, function, refuse};
+use super::{Call, Named, Refusal, Reply, bad_argument, check_place, function, refuse};
 use crate::numbers::{MetricType, Status};
 use crate::shared::{GuestMetric, MetricError};
 use crate::state::State;
 
 /// The most metrics that one VM may hold.
 const MOST_METRICS: usize = 10_000;
+
+/// What the log calls the place for a metric's id.
+const ID_OUT: &str = "the place for the metric's id";
 
 pub(super) fn add(imports: &mut Imports<State>) {
     function(imports, "proxy_define_metric", |call, p: (u32, u32, u32, u32)| {
@@ -64,8 +67,9 @@ fn define(call: &mut Call<'_>, (kind, name, size, id_out): (u32, u32, u32, u32))
     let Some(kind) = MetricType::from_number(kind) else {
         return bad_argument(format!("{kind} is not a kind of metric"));
     };
+    check_place(call, id_out, 4, ID_OUT)?;
     let (memory, state) = call.memory_and_state();
-    let name = memory.read(name, size)?;
+    let name = memory.read(name, size).named("the name")?;
     let Some(plugin) = state.contexts.plugin_name_of(state.effective) else {
         return refuse(Status::InternalFailure, "only a plugin can define a metric");
     };
@@ -84,7 +88,9 @@ fn define(call: &mut Call<'_>, (kind, name, size, id_out): (u32, u32, u32, u32))
             state.metrics.len() - 1
         }
     };
-    call.memory().write_u32(id_out, crate::vm::size(index + 1))?;
+    call.memory()
+        .write_u32(id_out, crate::vm::size(index + 1))
+        .named(ID_OUT)?;
     Ok(())
 }
 
@@ -111,6 +117,8 @@ fn increment(call: &mut Call<'_>, id: u32, offset: i64) -> Reply {
 /// - `value_out`: where the value goes, as u64le; INVALID_MEMORY_ACCESS.
 fn get(call: &mut Call<'_>, id: u32, value_out: u32) -> Reply {
     let value = metric(call.state(), id)?.get()?;
-    call.memory().write_u64(value_out, value)?;
+    call.memory()
+        .write_u64(value_out, value)
+        .named("the place for the value")?;
     Ok(())
 }

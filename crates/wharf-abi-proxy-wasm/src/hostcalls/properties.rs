@@ -6,7 +6,7 @@
 use bytes::Bytes;
 use wharf_engine::Imports;
 
-use super::{Call, Reply, function, give_filled, refuse};
+use super::{Call, Named, Reply, function, give_filled, refuse};
 use crate::context::{Exchange, Kind};
 use crate::headers::HeaderList;
 use crate::numbers::Status;
@@ -36,7 +36,7 @@ pub(super) fn add(imports: &mut Imports<State>) {
 ///   whole numbers, durations and times (nanoseconds) as 8 bytes, little-endian; truth values as one byte; maps as
 ///   [`crate::pairs`] shows.
 fn get(call: &mut Call<'_>, path: u32, size: u32, address_out: u32, length_out: u32) -> Reply {
-    let path = call.memory().read(path, size)?.to_vec();
+    let path = call.memory().read(path, size).named("the path")?.to_vec();
     give_filled(call, address_out, length_out, |state, out| {
         match value(state, &path) {
             Some(found) => {
@@ -201,8 +201,8 @@ fn number(value: u64) -> Vec<u8> {
 ///   have over 1 MiB.
 fn set(call: &mut Call<'_>, path: u32, size: u32, value: u32, value_size: u32) -> Reply {
     let (memory, state) = call.memory_and_state();
-    let path = memory.read(path, size)?.to_vec();
-    let value = Bytes::copy_from_slice(memory.read(value, value_size)?);
+    let path = memory.read(path, size).named("the path")?.to_vec();
+    let value = Bytes::copy_from_slice(memory.read(value, value_size).named("the value")?);
     if set_filter_state(state, path, value)? {
         return Ok(());
     }

@@ -3,10 +3,13 @@
 use bytes::Bytes;
 use wharf_engine::Imports;
 
-use super::{Call, Reply, function, give, refuse};
+use super::{Call, Named, Reply, check_place, function, give, refuse};
 use crate::numbers::Status;
 use crate::shared::SharedDataError;
 use crate::state::State;
+
+/// What the log calls the place for a CAS number.
+const CAS_OUT: &str = "the place for the CAS number";
 
 pub(super) fn add(imports: &mut Imports<State>) {
     function(
@@ -31,12 +34,13 @@ fn get(
     (key, size, address_out, length_out, cas_out): (u32, u32, u32, u32, u32),
 ) -> Reply {
     let (memory, state) = call.memory_and_state();
-    let key = memory.read(key, size)?;
+    let key = memory.read(key, size).named("the key")?;
     let Some((value, cas)) = state.shared.data.get(&state.namespace, key) else {
         return refuse(Status::NotFound, "the key has no value");
     };
+    check_place(call, cas_out, 4, CAS_OUT)?;
     give(call, &value, address_out, length_out)?;
-    call.memory().write_u32(cas_out, cas)?;
+    call.memory().write_u32(cas_out, cas).named(CAS_OUT)?;
     Ok(())
 }
 
@@ -49,8 +53,8 @@ fn get(
 /// INTERNAL_FAILURE where the VM id's shared data would have over 16 MiB.
 fn set(call: &mut Call<'_>, (key, key_size, value, value_size, cas): (u32, u32, u32, u32, u32)) -> Reply {
     let (memory, state) = call.memory_and_state();
-    let key = memory.read(key, key_size)?;
-    let value = Bytes::copy_from_slice(memory.read(value, value_size)?);
+    let key = memory.read(key, key_size).named("the key")?;
+    let value = Bytes::copy_from_slice(memory.read(value, value_size).named("the value")?);
     match state.shared.data.set(&state.namespace, key, value, cas) {
         Ok(()) => Ok(()),
         Err(error @ SharedDataError::CasMismatch { .. }) => refuse(Status::CasMismatch, error.to_string()),

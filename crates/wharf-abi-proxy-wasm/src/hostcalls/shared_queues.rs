@@ -3,10 +3,13 @@
 use bytes::Bytes;
 use wharf_engine::Imports;
 
-use super::{Call, Refusal, Reply, function, give, refuse, text};
+use super::{Call, Named, Refusal, Reply, check_place, check_places, function, give, refuse, text};
 use crate::numbers::Status;
 use crate::shared::{Namespace, QueueError};
 use crate::state::State;
+
+/// What the log calls the place for a queue's id.
+const ID_OUT: &str = "the place for the queue's id";
 
 pub(super) fn add(imports: &mut Imports<State>) {
     function(
@@ -50,14 +53,15 @@ impl From<QueueError> for Refusal {
 ///
 /// INTERNAL_FAILURE where there are too many queues.
 fn register(call: &mut Call<'_>, name: u32, size: u32, id_out: u32) -> Reply {
+    check_place(call, id_out, 4, ID_OUT)?;
     let (memory, state) = call.memory_and_state();
-    let name = memory.read(name, size)?;
+    let name = memory.read(name, size).named("the name")?;
     let Some(root) = state.contexts.root_id_of(state.effective) else {
         return refuse(Status::InternalFailure, "only a plugin can register a queue");
     };
     let listener = state.host.queue_listener(root);
     let id = state.shared.queues.register(&state.namespace, name, listener)?;
-    call.memory().write_u32(id_out, id)?;
+    call.memory().write_u32(id_out, id).named(ID_OUT)?;
     Ok(())
 }
 
@@ -72,7 +76,7 @@ fn resolve(
 ) -> Reply {
     let vm_id = text(call, vm_id, vm_id_size, "the VM id")?;
     let (memory, state) = call.memory_and_state();
-    let name = memory.read(name, name_size)?;
+    let name = memory.read(name, name_size).named("the name")?;
     let own = vm_id.is_empty() || vm_id == state.vm_id;
     let namespace = if own {
         state.namespace.clone()
@@ -86,7 +90,7 @@ fn resolve(
             format!("nobody has registered a queue \"{name}\" in {namespace:?}"),
         );
     };
-    call.memory().write_u32(id_out, id)?;
+    call.memory().write_u32(id_out, id).named(ID_OUT)?;
     Ok(())
 }
 
@@ -96,7 +100,7 @@ fn resolve(
 /// - `value`, `size`: INVALID_MEMORY_ACCESS. INTERNAL_FAILURE where the queue is full.
 fn enqueue(call: &mut Call<'_>, queue: u32, value: u32, size: u32) -> Reply {
     let (memory, state) = call.memory_and_state();
-    let value = Bytes::copy_from_slice(memory.read(value, size)?);
+    let value = Bytes::copy_from_slice(memory.read(value, size).named("the value")?);
     state.shared.queues.enqueue(queue, value)?;
     Ok(())
 }
@@ -104,8 +108,10 @@ fn enqueue(call: &mut Call<'_>, queue: u32, value: u32, size: u32) -> Reply {
 /// `proxy_dequeue_shared_queue`: takes the first value of a queue.
 ///
 /// - `queue`: NOT_FOUND where there is none of this id, EMPTY where nothing waits in it.
-/// - `address_out`, `length_out`: where the copy's address and length go; INVALID_MEMORY_ACCESS, and the value is lost.
+/// - `address_out`, `length_out`: where the copy's address and length go; INVALID_MEMORY_ACCESS, and the value stays. It
+///   is lost where the allocator gives nothing for it.
 fn dequeue(call: &mut Call<'_>, queue: u32, address_out: u32, length_out: u32) -> Reply {
+    check_places(call, address_out, length_out)?;
     let value = call.state().shared.queues.dequeue(queue)?;
     give(call, &value, address_out, length_out)
 }

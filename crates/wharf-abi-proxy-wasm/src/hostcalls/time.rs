@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use wharf_engine::Imports;
 
-use super::{Call, Reply, function};
+use super::{Call, Named, Reply, function};
 use crate::state::State;
 
 pub(super) fn add(imports: &mut Imports<State>) {
@@ -25,7 +25,9 @@ pub(super) fn add(imports: &mut Imports<State>) {
 /// - `time_out`: where they go, as u64le; INVALID_MEMORY_ACCESS where that is not in memory.
 fn current_time(call: &mut Call<'_>, time_out: u32) -> Reply {
     let now = call.state().host.realtime_nanoseconds();
-    call.memory().write_u64(time_out, now)?;
+    call.memory()
+        .write_u64(time_out, now)
+        .named("the place for the time")?;
     Ok(())
 }
 

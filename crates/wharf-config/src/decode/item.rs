@@ -65,26 +65,42 @@ impl<'n> Item<'n> {
     }
 
     pub(crate) fn wrong_kind(&self, cx: &mut Context<'_>, wanted: &Kind) {
-        let message = format!("{} is to be {}, and this is {}", self.name(), wanted.with_article(), self.node.kind());
+        let message = format!(
+            "{} is to be {}, and this is {}",
+            self.name(),
+            wanted.with_article(),
+            self.node.kind()
+        );
         cx.error(Complaint::new(self.span(), message).hint(self.wrong_kind_hint(wanted)));
     }
 
     fn wrong_kind_hint(&self, wanted: &Kind) -> String {
         let scalar = self.scalar().filter(|scalar| scalar.kind() != ScalarKind::Null);
+        if self.node.is_null() {
+            return "give it a value, or remove the key".to_owned();
+        }
         match (wanted, scalar.map(Scalar::text)) {
             (Kind::Text(TextRule { example: "", .. }) | Kind::TextOrNumber, Some(text)) => {
                 format!("put it between quotes: \"{}\"", shortened(text))
             }
-            (Kind::Text(rule), _) if !rule.example.is_empty() => format!("write for example `{}`", rule.example),
+            (Kind::Text(rule), _) if !rule.example.is_empty() => {
+                format!("write for example `{}`", rule.example)
+            }
             (Kind::Bool, Some("yes" | "on" | "1")) => "write `true`".to_owned(),
             (Kind::Bool, Some("no" | "off" | "0")) => "write `false`".to_owned(),
             (Kind::Bool, Some("true" | "false")) => "remove the quotes".to_owned(),
-            (Kind::Integer { .. }, Some(text)) if text.parse::<i64>().is_ok() => "remove the quotes".to_owned(),
+            (Kind::Integer { .. }, Some(text)) if text.parse::<i64>().is_ok() => {
+                "remove the quotes".to_owned()
+            }
             (Kind::Integer { .. }, _) => format!("it goes from {}", wanted.bounds().unwrap_or_default()),
-            (Kind::List { .. }, Some(text)) => format!("write `[{}]`", shortened(text)),
+            (Kind::List { .. }, Some(text)) => format!("write `[\"{}\"]`", shortened(text)),
             (Kind::List { .. }, None) => "begin each item with `- `".to_owned(),
-            (Kind::Section(_) | Kind::Map { .. }, None) => "write `key: value`, without `-` in front".to_owned(),
-            (Kind::Section(_) | Kind::Map { .. }, Some(_)) => "write `key: value`, with a space behind the colon".to_owned(),
+            (Kind::Section(_) | Kind::Map { .. }, None) => {
+                "write `key: value`, without `-` in front".to_owned()
+            }
+            (Kind::Section(_) | Kind::Map { .. }, Some(_)) => {
+                "write `key: value`, with a space behind the colon".to_owned()
+            }
             _ => format!("write {}", wanted.with_article()),
         }
     }
@@ -124,7 +140,10 @@ impl<'n> Item<'n> {
 
     fn out_of_bounds(&self, cx: &mut Context<'_>, kind: &Kind) {
         let written = self.scalar().map(Scalar::text).unwrap_or_default();
-        let complaint = Complaint::new(self.span(), format!("{} cannot be {}", self.name(), quoted(written)));
+        let complaint = Complaint::new(
+            self.span(),
+            format!("{} cannot be {}", self.name(), quoted(written)),
+        );
         cx.error(complaint.hint(format!("it goes from {}", kind.bounds().unwrap_or_default())));
     }
 
@@ -157,7 +176,11 @@ impl<'n> Item<'n> {
         }
     }
 
-    pub(super) fn choice(&self, cx: &mut Context<'_>, words: &'static [&'static str]) -> Option<&'static str> {
+    pub(super) fn choice(
+        &self,
+        cx: &mut Context<'_>,
+        words: &'static [&'static str],
+    ) -> Option<&'static str> {
         let written = self.scalar().map(Scalar::text);
         if let Some(word) = words.iter().find(|word| Some(**word) == written) {
             return Some(word);

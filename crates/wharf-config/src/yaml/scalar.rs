@@ -124,7 +124,7 @@ fn is_float(text: &str) -> bool {
 /// A float of YAML in JSON's notation: no `+` in front, digits on both sides of the point, no leading zeros.
 /// `None` for infinities and NaN, which JSON does not have.
 fn json_float(text: &str) -> Option<String> {
-    if text.ends_with(|c: char| matches!(c, 'f' | 'F' | 'n' | 'N')) {
+    if text.ends_with(['f', 'F', 'n', 'N']) {
         return None;
     }
     let (sign, unsigned) = match text.strip_prefix('-') {

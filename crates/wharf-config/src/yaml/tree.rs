@@ -133,7 +133,8 @@ impl Builder<'_> {
             Event::Alias(anchor) => {
                 let node = self.anchors.get(&anchor).cloned();
                 let node = node.ok_or_else(|| {
-                    Complaint::new(span.clone(), "this alias refers to a value that contains it").hint("write the value out")
+                    Complaint::new(span.clone(), "this alias refers to a value that contains it")
+                        .hint("write the value out")
                 })?;
                 self.add(node, span)
             }
@@ -258,10 +259,8 @@ fn read_key(
     complain: &mut dyn FnMut(Complaint),
 ) -> Key {
     let Value::Scalar(scalar) = &node.value else {
-        complain(Complaint::new(
-            span,
-            format!("a key is text, and this one is {}", node.kind()),
-        ));
+        let complaint = Complaint::new(span, format!("a key is text, and this one is {}", node.kind()));
+        complain(complaint.hint("text that begins with a bracket must stand between quotes"));
         return Key::Refused;
     };
     let key = scalar.text().to_owned();
@@ -341,9 +340,9 @@ fn syntax_hint(text: &str, at: usize, kind: &ErrorKind) -> &'static str {
         ErrorKind::ExpectedBlockMappingKey
         | ErrorKind::InvalidIndentation
         | ErrorKind::SimpleKeyExpected
-        | ErrorKind::ExpectedBlockSequenceEntry => Some(
-            "each line is `key: value` or `- item`; check the indentation of this line and the one before",
-        ),
+        | ErrorKind::ExpectedBlockSequenceEntry => {
+            "each line is `key: value` or `- item`; check the indentation of this line and the one before"
+        }
         ErrorKind::UnknownQuotedScalarEscape => "write `\\\\` for a backslash, or use single quotes",
         ErrorKind::UnknownAnchor => "no value before this place has that anchor (`&name`)",
         ErrorKind::DirectiveDisallowed => "remove the line that begins with `%`",

@@ -229,7 +229,8 @@ fn the_defaults_of_listeners_are_those_that_are_documented() {
             idle_timeout: 60s,
             body_idle_timeout: 30s,
         }
-    "#]].assert_debug_eq(&config.proxy.unwrap().listeners[0].limits);
+    "#]]
+    .assert_debug_eq(&config.proxy.unwrap().listeners[0].limits);
 }
 
 #[test]
@@ -295,30 +296,26 @@ fn routes_that_no_request_reaches_are_warned_of() {
             warning: no request reaches the route `web/2`
               --> wharf.yaml:10:7
                |
-              ::: 
             10 |     - { match: { hosts: [A.example, x.b.example], pathPrefix: /x }, upstream: u }
                |       ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
                |
-               = note: the route `web/1` takes them all (wharf.yaml:9:7)
+              ::: wharf.yaml:9:7
                |
-              ::: 
              9 |     - { match: { hosts: ['*.b.example'] }, upstream: u }
-               |       --------------------------------------------------
+               |       -------------------------------------------------- the route `web/1` and those before it take them all
                |
                = hint: put the narrower route first
 
             warning: no request reaches the route `late`
               --> wharf.yaml:12:7
                |
-              ::: 
             12 |     - { name: late, match: { pathPrefix: /api }, upstream: u }
                |       ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
                |
-               = note: the route `web/3` takes them all (wharf.yaml:11:7)
+              ::: wharf.yaml:11:7
                |
-              ::: 
             11 |     - { upstream: u }
-               |       ---------------
+               |       --------------- the route `web/3` takes them all
                |
                = hint: put the narrower route first"#]],
     );
@@ -344,7 +341,6 @@ fn what_nothing_uses_is_warned_of() {
             warning: no route uses the plugin `idle`
              --> wharf.yaml:3:3
               |
-             ::: 
             3 |   idle: { source: file:a.wasm }
               |   ^^^^
               |
@@ -353,7 +349,6 @@ fn what_nothing_uses_is_warned_of() {
             warning: nothing uses the upstream `spare`
              --> wharf.yaml:5:36
               |
-             ::: 
             5 |   upstreams: { u: { respond: {} }, spare: { respond: {} } }
               |                                    ^^^^^
               |

@@ -8,6 +8,8 @@ use crate::{EXAMPLE, check, parse};
 fn survive(text: &str) {
     if let Err(errors) = parse(text) {
         assert!(!errors.errors.is_empty());
+        let without_hint = errors.errors.iter().find(|error| error.hint.is_none());
+        assert_eq!(without_hint, None, "every error says what to do");
         let rendered = errors.render(false);
         assert!(
             !rendered.contains("this file cannot be used"),
@@ -62,26 +64,32 @@ fn a_bomb_of_aliases_does_not_go_off() {
         let aliases = vec![format!("*{before}"); 10].join(", ");
         text.push_str(&format!("{name}: &{name} [{aliases}]\n"));
     }
-    check(&text, &expect![[r#"
-        error: the configuration is too large from here on, with its aliases written out
-         --> wharf.yaml:7:16
-          |
-         ::: 
-        7 | f: &f [*e, *e, *e, *e, *e, *e, *e, *e, *e, *e]
-          |                ^^
-          |
-          = hint: at most 8 MiB of values can be read"#]]);
+    check(
+        &text,
+        &expect![[r#"
+            error: the configuration is too large from here on, with its aliases written out
+             --> wharf.yaml:7:16
+              |
+            7 | f: &f [*e, *e, *e, *e, *e, *e, *e, *e, *e, *e]
+              |                ^^
+              |
+              = hint: at most 8 MiB of values can be read"#]],
+    );
 }
 
 #[test]
 fn an_alias_to_what_contains_it_is_refused() {
-    check("version: 1\nplugins: &all { a: *all }\n", &expect![[r#"
-        error: this alias refers to a value that contains it
-         --> wharf.yaml:2:20
-          |
-         ::: 
-        2 | plugins: &all { a: *all }
-          |                    ^^^^"#]]);
+    check(
+        "version: 1\nplugins: &all { a: *all }\n",
+        &expect![[r#"
+            error: this alias refers to a value that contains it
+             --> wharf.yaml:2:20
+              |
+            2 | plugins: &all { a: *all }
+              |                    ^^^^
+              |
+              = hint: write the value out"#]],
+    );
 }
 
 #[test]
@@ -90,13 +98,17 @@ fn aliases_do_not_hide_depth() {
     for (name, before) in ('b'..='j').zip('a'..) {
         text.push_str(&format!("{name}: &{name} [[[[[[[[[[*{before}]]]]]]]]]]\n"));
     }
-    check(&text, &expect![[r#"
-        error: mappings and lists are nested more than 64 deep here
-         --> wharf.yaml:8:17
-          |
-         ::: 
-        8 | g: &g [[[[[[[[[[*f]]]]]]]]]]
-          |                 ^^"#]]);
+    check(
+        &text,
+        &expect![[r#"
+            error: mappings and lists are nested more than 64 deep here
+             --> wharf.yaml:8:17
+              |
+            8 | g: &g [[[[[[[[[[*f]]]]]]]]]]
+              |                 ^^
+              |
+              = hint: nothing in a configuration needs that; is a bracket missing?"#]],
+    );
 }
 
 #[test]
@@ -109,18 +121,24 @@ fn deep_nesting_is_refused() {
               |
              ::: 
             2 | …[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[…
-              |                                                              ^"#]],
+              |                                                              ^
+              |
+              = hint: nothing in a configuration needs that; is a bracket missing?"#]],
     );
     let mappings: String = (0..200)
         .map(|depth| format!("{}a:\n", " ".repeat(depth)))
         .collect();
-    check(&mappings, &expect![[r#"
-        error: mappings and lists are nested more than 64 deep here
-          --> wharf.yaml:65:65
-           |
-          ::: 
-        65 | …                                                            a:
-           |                                                              ^"#]]);
+    check(
+        &mappings,
+        &expect![[r#"
+            error: mappings and lists are nested more than 64 deep here
+              --> wharf.yaml:65:65
+               |
+            65 | ...                   a:
+               |                       ^
+               |
+               = hint: nothing in a configuration needs that; is a bracket missing?"#]],
+    );
     survive(&"- ".repeat(100_000));
     survive(&"? ".repeat(100_000));
     survive(&"{a: ".repeat(100_000));
@@ -163,52 +181,63 @@ fn large_files_are_answered_in_short() {
 
 #[test]
 fn control_characters_are_refused_with_their_place() {
-    check("version: 1\nplugins:\n  a\0b: 1\n", &expect![[r#"
-        error: the file contains the control character U+0000
-         --> wharf.yaml:3:4
-          |
-         ::: 
-        3 |   a␀b: 1
-          |    ^
-          |
-          = hint: is this a text file? Within double quotes, control characters are written as escapes such as "\0""#]]);
-    check("version: 1\n# \u{1b}[31mred\n", &expect![[r#"
-        error: the file contains the control character U+001B
-         --> wharf.yaml:2:3
-          |
-         ::: 
-        2 | # ␛[31mred
-          |   ^
-          |
-          = hint: is this a text file? Within double quotes, control characters are written as escapes such as "\0""#]]);
+    check(
+        "version: 1\nplugins:\n  a\0b: 1\n",
+        &expect![[r#"
+            error: the file contains the control character U+0000
+             --> wharf.yaml:3:4
+              |
+            3 |   a␀b: 1
+              |    ^
+              |
+              = hint: is this a text file? Within double quotes, control characters are written as escapes such as "\0""#]],
+    );
+    check(
+        "version: 1\n# \u{1b}[31mred\n",
+        &expect![[r#"
+            error: the file contains the control character U+001B
+             --> wharf.yaml:2:3
+              |
+            2 | # ␛[31mred
+              |   ^
+              |
+              = hint: is this a text file? Within double quotes, control characters are written as escapes such as "\0""#]],
+    );
 }
 
 #[test]
 fn nothing_from_the_file_can_confuse_the_terminal() {
-    check("version: 1\n\"evil\\e[31m\\u202Ekey\": 1\n", &expect![[r#"
-        error: unknown key `evil\u{1b}[31m\u{202e}key` at the top of the file
-         --> wharf.yaml:2:1
-          |
-         ::: 
-        2 | "evil\e[31m\u202Ekey": 1
-          | ^^^^^^^^^^^^^^^^^^^^^
-          |
-          = hint: the keys here are `version`, `plugins`, `proxy`, `admin`, `cache`"#]]);
-    check("version: 1\n# \u{202e}\nkey\u{202e}: 1\n", &expect![[r#"
-        error: unknown key `key\u{202e}` at the top of the file
-         --> wharf.yaml:3:1
-          |
-         ::: 
-        3 | key�: 1
-          | ^^^^
-          |
-          = hint: the keys here are `version`, `plugins`, `proxy`, `admin`, `cache`"#]]);
+    check(
+        "version: 1\n\"evil\\e[31m\\u202Ekey\": 1\n",
+        &expect![[r#"
+            error: unknown key `evil\u{1b}[31m\u{202e}key` at the top of the file
+             --> wharf.yaml:2:1
+              |
+            2 | "evil\e[31m\u202Ekey": 1
+              | ^^^^^^^^^^^^^^^^^^^^^
+              |
+              = hint: the keys here are `version`, `plugins`, `proxy`, `admin`, `cache`"#]],
+    );
+    check(
+        "version: 1\n# \u{202e}\nkey\u{202e}: 1\n",
+        &expect![[r#"
+            error: unknown key `key\u{202e}` at the top of the file
+             --> wharf.yaml:3:1
+              |
+            3 | key�: 1
+              | ^^^^
+              |
+              = hint: the keys here are `version`, `plugins`, `proxy`, `admin`, `cache`"#]],
+    );
 }
 
 #[test]
 fn text_that_is_too_large_is_refused_before_it_is_read() {
-    check(&"a".repeat((1 << 20) + 1), &expect![[r#"
+    check(
+        &"a".repeat((1 << 20) + 1),
+        &expect![[r#"
         error: the configuration is larger than 1 MiB
         --> wharf.yaml
-         = hint: is this the right file?"#]]);
+         = hint: is this the right file?"#]],
+    );
 }

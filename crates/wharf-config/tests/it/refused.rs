@@ -21,6 +21,10 @@ fn errors_of(texts: impl IntoIterator<Item = String>) -> String {
         .into_iter()
         .map(|text| {
             let errors = parse(&text).expect_err(&text).errors;
+            assert!(
+                errors.iter().all(|error| error.hint.is_some()),
+                "every error says what to do: {errors:?}"
+            );
             errors
                 .iter()
                 .map(|error| error.render(false))
@@ -39,39 +43,44 @@ fn a_typo_in_a_key() {
             error: unknown key `deadlin` in `plugins.greet.limits`
              --> wharf.yaml:5:30
               |
-             ::: 
             5 |     limits: { memory: 64MiB, deadlin: 20ms }
               |                              ^^^^^^^
               |
               = hint: did you mean `deadline`? the keys here are `memory`, `tableElements`, `instances`, `deadline`, `startupDeadline`, `stack`"#]],
     );
-    check(&example_with("onFault", "on_fault"), &expect![[r#"
-        error: unknown key `on_fault` in `plugins.greet`
-         --> wharf.yaml:6:5
-          |
-         ::: 
-        6 |     on_fault: closed            # closed: 503 | open: go on without this filter
-          |     ^^^^^^^^
-          |
-          = hint: did you mean `onFault`? the keys here are `source`, `limits`, `onFault`, `env`, `rootId`, `vmId`, `vmConfig`, `allow`, `required`"#]]);
-    check(&example_with("admin:", "replicas: 3\nadmin:"), &expect![[r#"
-        error: unknown key `replicas` at the top of the file
-          --> wharf.yaml:27:1
-           |
-          ::: 
-        27 | replicas: 3
-           | ^^^^^^^^
-           |
-           = hint: the keys here are `version`, `plugins`, `proxy`, `admin`, `cache`"#]]);
-    check(&example_with("limits: {", "limits: { <<: {},"), &expect![[r#"
-        error: unknown key `<<` in `plugins.greet.limits`
-         --> wharf.yaml:5:15
-          |
-         ::: 
-        5 |     limits: { <<: {}, memory: 64MiB, deadline: 20ms }
-          |               ^^
-          |
-          = hint: merge keys are not understood; an alias (`*name`) can stand for a whole value"#]]);
+    check(
+        &example_with("onFault", "on_fault"),
+        &expect![[r#"
+            error: unknown key `on_fault` in `plugins.greet`
+             --> wharf.yaml:6:5
+              |
+            6 |     on_fault: closed            # closed: 503 | open: go on without this filter
+              |     ^^^^^^^^
+              |
+              = hint: did you mean `onFault`? the keys here are `source`, `limits`, `onFault`, `env`, `rootId`, `vmId`, `vmConfig`, `allow`, `required`"#]],
+    );
+    check(
+        &example_with("admin:", "replicas: 3\nadmin:"),
+        &expect![[r#"
+            error: unknown key `replicas` at the top of the file
+              --> wharf.yaml:27:1
+               |
+            27 | replicas: 3
+               | ^^^^^^^^
+               |
+               = hint: the keys here are `version`, `plugins`, `proxy`, `admin`, `cache`"#]],
+    );
+    check(
+        &example_with("limits: {", "limits: { <<: {},"),
+        &expect![[r#"
+            error: unknown key `<<` in `plugins.greet.limits`
+             --> wharf.yaml:5:15
+              |
+            5 |     limits: { <<: {}, memory: 64MiB, deadline: 20ms }
+              |               ^^
+              |
+              = hint: merge keys are not understood; an alias (`*name`) can stand for a whole value"#]],
+    );
 }
 
 #[test]
@@ -83,128 +92,95 @@ fn all_errors_come_in_one_go_in_the_order_of_the_file() {
         .replace("upstream: app", "upstream: ap")
         .replace("status: 200", "status: 999")
         .replace("connectTimeout: 1s", "connectTimeout: 1");
-    check(&text, &expect![[r#"
-        warning: no route uses the plugin `count`
-         --> wharf.yaml:8:3
-          |
-         ::: 
-        8 |   count:
-          |   ^^^^^
-          |
-          = hint: name it under `filters` of a route, or remove it
+    check(
+        &text,
+        &expect![[r#"
+            error: `plugins.greet.limits.memory`: `MB` is not a unit of size
+             --> wharf.yaml:5:23
+              |
+            5 |     limits: { memory: 64MB, deadline: 20ms }
+              |                       ^^^^
+              |
+              = hint: did you mean `MiB`?
 
-        warning: nothing uses the upstream `app`
-          --> wharf.yaml:26:5
-           |
-          ::: 
-        26 |     app: { endpoints: ["127.0.0.1:9000"], connectTimeout: 1, requestTimeout: 15s }
-           |     ^^^
-           |
-           = hint: name it in a route or under `allow.upstreams` of a plugin, or remove it
+            error: `plugins.greet.onFault` cannot be `close`
+             --> wharf.yaml:6:14
+              |
+            6 |     onFault: close            # closed: 503 | open: go on without this filter
+              |              ^^^^^
+              |
+              = hint: did you mean `closed`?
 
-        error: `plugins.greet.limits.memory` is to be a size such as `64MiB`: `MB` is not a unit of size
-         --> wharf.yaml:5:23
-          |
-         ::: 
-        5 |     limits: { memory: 64MB, deadline: 20ms }
-          |                       ^^^^
-          |
-          = hint: did you mean `MiB`?
+            error: no plugin is called `cuont`
+              --> wharf.yaml:19:23
+               |
+            19 |             - plugin: cuont
+               |                       ^^^^^
+               |
+               = hint: did you mean `count`?
 
-        error: `plugins.greet.onFault` cannot be `close`
-         --> wharf.yaml:6:14
-          |
-         ::: 
-        6 |     onFault: close            # closed: 503 | open: go on without this filter
-          |              ^^^^^
-          |
-          = hint: did you mean `closed`?
+            error: no upstream is called `ap`
+              --> wharf.yaml:20:21
+               |
+            20 |           upstream: ap
+               |                     ^^
+               |
+               = hint: did you mean `app`?
 
-        error: no plugin is called `cuont`
-          --> wharf.yaml:19:23
-           |
-          ::: 
-        19 |             - plugin: cuont
-           |                       ^^^^^
-           |
-           = hint: did you mean `count`?
+            error: `proxy.upstreams.hello.respond.status` cannot be `999`
+              --> wharf.yaml:25:33
+               |
+            25 |     hello: { respond: { status: 999, headers: { content-type: text/plain }, body: "hello from wharf\n" } }
+               |                                 ^^^
+               |
+               = hint: it goes from 200 to 599
 
-        error: no upstream is called `ap`
-          --> wharf.yaml:20:21
-           |
-          ::: 
-        20 |           upstream: ap
-           |                     ^^
-           |
-           = hint: did you mean `app`?
-
-        error: `proxy.upstreams.hello.respond.status` cannot be `999`: it goes from 200 to 599
-          --> wharf.yaml:25:33
-           |
-          ::: 
-        25 |     hello: { respond: { status: 999, headers: { content-type: text/plain }, body: "hello from wharf\n" } }
-           |                                 ^^^
-
-        error: `proxy.upstreams.app.connectTimeout` is to be a duration such as `50ms`: `1` is not a duration: the unit is missing
-          --> wharf.yaml:26:59
-           |
-          ::: 
-        26 |     app: { endpoints: ["127.0.0.1:9000"], connectTimeout: 1, requestTimeout: 15s }
-           |                                                           ^
-           |
-           = hint: write `1ms` for milliseconds, or `1s` for seconds"#]]);
+            error: `proxy.upstreams.app.connectTimeout`: `1` is not a duration: the unit is missing
+              --> wharf.yaml:26:59
+               |
+            26 |     app: { endpoints: ["127.0.0.1:9000"], connectTimeout: 1, requestTimeout: 15s }
+               |                                                           ^
+               |
+               = hint: write `1ms` for milliseconds, or `1s` for seconds"#]],
+    );
 }
 
 #[test]
 fn a_duplicate_key() {
-    check(&example_with("  count:", "  greet:"), &expect![[r#"
-        error: the key `greet` is given twice
-         --> wharf.yaml:8:3
-          |
-         ::: 
-        8 |   greet:
-          |   ^^^^^
-          |
-          = note: first given here (wharf.yaml:3:3)
-          |
-         ::: 
-        3 |   greet:
-          |   -----
-          |
-          = hint: remove one of the two
+    check(
+        &example_with("  count:", "  greet:"),
+        &expect![[r#"
+            error: the key `greet` is given twice
+             --> wharf.yaml:8:3
+              |
+            8 |   greet:
+              |   ^^^^^
+              |
+             ::: wharf.yaml:3:3
+              |
+            3 |   greet:
+              |   ----- first given here
+              |
+              = hint: remove one of the two
 
-        error: no plugin is called `count`
-          --> wharf.yaml:19:23
-           |
-          ::: 
-        19 |             - plugin: count
-           |                       ^^^^^
-           |
-           = hint: define it under `plugins`, where there is `greet`"#]]);
+            error: no plugin is called `count`
+              --> wharf.yaml:19:23
+               |
+            19 |             - plugin: count
+               |                       ^^^^^
+               |
+               = hint: define it under `plugins`, where there is `greet`"#]],
+    );
     check(
         &plugin("source: file:a.wasm, source: file:b.wasm"),
         &expect![[r#"
-            warning: no route uses the plugin `a`
-             --> wharf.yaml:3:3
-              |
-             ::: 
-            3 |   a: { source: file:a.wasm, source: file:b.wasm }
-              |   ^
-              |
-              = hint: name it under `filters` of a route, or remove it
-
             error: the key `source` is given twice
              --> wharf.yaml:3:29
               |
-             ::: 
             3 |   a: { source: file:a.wasm, source: file:b.wasm }
-              |                             ^^^^^^
-              |
-              = note: first given here (wharf.yaml:3:8)
-              |
-             ::: 
-            3 |   a: { source: file:a.wasm, source: file:b.wasm }
-              |        ------
+              |        ------               ^^^^^^
+              |        |
+              |        first given here
               |
               = hint: remove one of the two"#]],
     );
@@ -212,13 +188,17 @@ fn a_duplicate_key() {
 
 #[test]
 fn keys_that_are_no_text() {
-    check("version: 1\n? [a, b]\n: c\n", &expect![[r#"
-        error: a key is text, and this one is a list
-         --> wharf.yaml:2:3
-          |
-         ::: 
-        2 | ? [a, b]
-          |   ^^^^^^"#]]);
+    check(
+        "version: 1\n? [a, b]\n: c\n",
+        &expect![[r#"
+            error: a key is text, and this one is a list
+             --> wharf.yaml:2:3
+              |
+            2 | ? [a, b]
+              |   ^^^^^^
+              |
+              = hint: text that begins with a bracket must stand between quotes"#]],
+    );
 }
 
 #[test]
@@ -251,7 +231,6 @@ fn wrong_types() {
         error: the file is to be a mapping, and this is a list
          --> wharf.yaml:1:1
           |
-         ::: 
         1 | - version: 1
           | ^^^^^^^^^^^^
           |
@@ -260,14 +239,14 @@ fn wrong_types() {
         error: the file is to be a mapping, and this is text
          --> wharf.yaml:1:1
           |
-         ::: 
         1 | just text
           | ^^^^^^^^^
+          |
+          = hint: write `key: value`, with a space behind the colon
 
         error: `plugins` is to be a mapping, and this is a list
          --> wharf.yaml:2:10
           |
-         ::: 
         2 | plugins: [a]
           |          ^^^
           |
@@ -276,28 +255,30 @@ fn wrong_types() {
         error: `plugins` is to be a mapping, and this is text
          --> wharf.yaml:2:10
           |
-         ::: 
         2 | plugins: text
           |          ^^^^
+          |
+          = hint: write `key: value`, with a space behind the colon
 
         error: `plugins.a` is to be a mapping, and this is nothing
          --> wharf.yaml:2:13
           |
-         ::: 
         2 | plugins: { a: }
           |             ^
+          |
+          = hint: give it a value, or remove the key
 
         error: `proxy` is to be a mapping, and this is a number
          --> wharf.yaml:2:8
           |
-         ::: 
         2 | proxy: 5
           |        ^
+          |
+          = hint: write `key: value`, with a space behind the colon
 
         error: `proxy.listeners` is to be a list, and this is a mapping
          --> wharf.yaml:2:21
           |
-         ::: 
         2 | proxy: { listeners: { name: web } }
           |                     ^^^^^^^^^^^^^
           |
@@ -306,32 +287,30 @@ fn wrong_types() {
         error: `admin.bind` is to be an address and a port such as `127.0.0.1:8080`, and this is a number
          --> wharf.yaml:2:16
           |
-         ::: 
         2 | admin: { bind: 8080 }
           |                ^^^^
           |
-          = hint: put it between quotes: "8080"
+          = hint: write for example `127.0.0.1:8080`
 
         error: `plugins.a.source` is to be a source such as `file:plugins/greet.wasm`, and this is a number
          --> wharf.yaml:3:16
           |
-         ::: 
         3 |   a: { source: 5 }
           |                ^
           |
-          = hint: put it between quotes: "5"
+          = hint: write for example `file:plugins/greet.wasm`
 
         error: `plugins.a.source` is to be a source such as `file:plugins/greet.wasm`, and this is a list
          --> wharf.yaml:3:16
           |
-         ::: 
         3 |   a: { source: [file:a.wasm] }
           |                ^^^^^^^^^^^^^
+          |
+          = hint: write for example `file:plugins/greet.wasm`
 
         error: `plugins.a.rootId` is to be text, and this is a number
          --> wharf.yaml:3:37
           |
-         ::: 
         3 |   a: { source: file:a.wasm, rootId: 7 }
           |                                     ^
           |
@@ -340,7 +319,6 @@ fn wrong_types() {
         error: `plugins.a.rootId` is to be text, and this is a truth value
          --> wharf.yaml:3:37
           |
-         ::: 
         3 |   a: { source: file:a.wasm, rootId: true }
           |                                     ^^^^
           |
@@ -349,7 +327,6 @@ fn wrong_types() {
         error: `plugins.a.required` is to be `true` or `false`, and this is text
          --> wharf.yaml:3:39
           |
-         ::: 
         3 |   a: { source: file:a.wasm, required: yes }
           |                                       ^^^
           |
@@ -358,14 +335,14 @@ fn wrong_types() {
         error: `plugins.a.required` is to be `true` or `false`, and this is text
          --> wharf.yaml:3:39
           |
-         ::: 
         3 |   a: { source: file:a.wasm, required: 'true' }
           |                                       ^^^^^^
+          |
+          = hint: remove the quotes
 
         error: `plugins.a.env.A` is to be text or a number, and this is a truth value
          --> wharf.yaml:3:39
           |
-         ::: 
         3 |   a: { source: file:a.wasm, env: { A: true } }
           |                                       ^^^^
           |
@@ -374,14 +351,14 @@ fn wrong_types() {
         error: `plugins.a.env.A` is to be text or a number, and this is a list
          --> wharf.yaml:3:39
           |
-         ::: 
         3 |   a: { source: file:a.wasm, env: { A: [1] } }
           |                                       ^^^
+          |
+          = hint: write text or a number
 
         error: `plugins.a.env` is to be a mapping, and this is a list
          --> wharf.yaml:3:34
           |
-         ::: 
         3 |   a: { source: file:a.wasm, env: [A] }
           |                                  ^^^
           |
@@ -390,7 +367,6 @@ fn wrong_types() {
         error: `plugins.a.onFault` is to be `closed` or `open`, and this is a list
          --> wharf.yaml:3:38
           |
-         ::: 
         3 |   a: { source: file:a.wasm, onFault: [open] }
           |                                      ^^^^^^
           |
@@ -399,16 +375,14 @@ fn wrong_types() {
         error: `plugins.a.allow.upstreams` is to be a list, and this is text
          --> wharf.yaml:3:49
           |
-         ::: 
         3 |   a: { source: file:a.wasm, allow: { upstreams: app } }
           |                                                 ^^^
           |
-          = hint: write `[app]`
+          = hint: write `["app"]`
 
         error: `plugins.a.limits.instances` is to be a whole number, and this is text
          --> wharf.yaml:3:50
           |
-         ::: 
         3 |   a: { source: file:a.wasm, limits: { instances: '5' } }
           |                                                  ^^^
           |
@@ -417,16 +391,19 @@ fn wrong_types() {
         error: `plugins.a.limits.instances` is to be a whole number, and this is text
          --> wharf.yaml:3:50
           |
-         ::: 
         3 |   a: { source: file:a.wasm, limits: { instances: many } }
           |                                                  ^^^^
+          |
+          = hint: it goes from 1 to 100000
 
         error: `plugins.a.limits.memory` is to be a size such as `64MiB`, and this is a truth value
          --> wharf.yaml:3:47
           |
-         ::: 
         3 |   a: { source: file:a.wasm, limits: { memory: true } }
-          |                                               ^^^^"#]].assert_eq(&errors_of(texts));
+          |                                               ^^^^
+          |
+          = hint: write a size such as `64MiB`"#]]
+    .assert_eq(&errors_of(texts));
 }
 
 #[test]
@@ -450,124 +427,126 @@ fn quantities_that_cannot_be_read_or_are_out_of_bounds() {
     ];
     let texts = texts.map(|limit| plugin(&format!("source: file:a.wasm, limits: {{ {limit} }}")));
     expect![[r#"
-        error: `plugins.a.limits.memory` is to be a size such as `64MiB`: `64` is not a size: the unit is missing
+        error: `plugins.a.limits.memory`: `64` is not a size: the unit is missing
          --> wharf.yaml:3:47
           |
-         ::: 
         3 |   a: { source: file:a.wasm, limits: { memory: 64 } }
           |                                               ^^
           |
           = hint: write `64B` for bytes, or `64MiB`
 
-        error: `plugins.a.limits.memory` is to be a size such as `64MiB`: `MB` is not a unit of size
+        error: `plugins.a.limits.memory`: `MB` is not a unit of size
          --> wharf.yaml:3:47
           |
-         ::: 
         3 |   a: { source: file:a.wasm, limits: { memory: 64MB } }
           |                                               ^^^^
           |
           = hint: did you mean `MiB`?
 
-        error: `plugins.a.limits.memory` is to be a size such as `64MiB`: `1.5GiB` is a fraction: a size is a whole number of its unit
+        error: `plugins.a.limits.memory`: `1.5GiB` is a fraction: a size is a whole number of its unit
          --> wharf.yaml:3:47
           |
-         ::: 
         3 |   a: { source: file:a.wasm, limits: { memory: 1.5GiB } }
           |                                               ^^^^^^
           |
           = hint: write it in a smaller unit, for example 1536MiB for one and a half GiB
 
-        error: `plugins.a.limits.memory` cannot be `1KiB`: it goes from 64KiB to 4GiB
+        error: `plugins.a.limits.memory` cannot be `1KiB`
          --> wharf.yaml:3:47
           |
-         ::: 
         3 |   a: { source: file:a.wasm, limits: { memory: 1KiB } }
           |                                               ^^^^
+          |
+          = hint: it goes from 64KiB to 4GiB
 
-        error: `plugins.a.limits.memory` cannot be `8GiB`: it goes from 64KiB to 4GiB
+        error: `plugins.a.limits.memory` cannot be `8GiB`
          --> wharf.yaml:3:47
           |
-         ::: 
         3 |   a: { source: file:a.wasm, limits: { memory: 8GiB } }
           |                                               ^^^^
+          |
+          = hint: it goes from 64KiB to 4GiB
 
-        error: `plugins.a.limits.memory` is to be a size such as `64MiB`: `-1MiB` is not a size: it has no number in front
+        error: `plugins.a.limits.memory`: `-1MiB` is not a size: it has no number in front
          --> wharf.yaml:3:47
           |
-         ::: 
         3 |   a: { source: file:a.wasm, limits: { memory: -1MiB } }
           |                                               ^^^^^
           |
           = hint: write a whole number and one of B, KiB, MiB, GiB, TiB, for example 64MiB
 
-        error: `plugins.a.limits.deadline` is to be a duration such as `50ms`: `50` is not a duration: the unit is missing
+        error: `plugins.a.limits.deadline`: `50` is not a duration: the unit is missing
          --> wharf.yaml:3:49
           |
-         ::: 
         3 |   a: { source: file:a.wasm, limits: { deadline: 50 } }
           |                                                 ^^
           |
           = hint: write `50ms` for milliseconds, or `50s` for seconds
 
-        error: `plugins.a.limits.deadline` is to be a duration such as `50ms`: `soon` is not a duration: it has no number in front
+        error: `plugins.a.limits.deadline`: `soon` is not a duration: it has no number in front
          --> wharf.yaml:3:49
           |
-         ::: 
         3 |   a: { source: file:a.wasm, limits: { deadline: soon } }
           |                                                 ^^^^
           |
           = hint: write a number and one of us, ms, s, m, h, for example 50ms or 1.5s
 
-        error: `plugins.a.limits.deadline` is to be a duration such as `50ms`: `sec` is not a unit of duration
+        error: `plugins.a.limits.deadline`: `sec` is not a unit of duration
          --> wharf.yaml:3:49
           |
-         ::: 
         3 |   a: { source: file:a.wasm, limits: { deadline: 5sec } }
           |                                                 ^^^^
           |
           = hint: did you mean `s`?
 
-        error: `plugins.a.limits.deadline` cannot be `0s`: it goes from 1ms to 1h
+        error: `plugins.a.limits.deadline` cannot be `0s`
          --> wharf.yaml:3:49
           |
-         ::: 
         3 |   a: { source: file:a.wasm, limits: { deadline: 0s } }
           |                                                 ^^
+          |
+          = hint: it goes from 1ms to 1h
 
-        error: `plugins.a.limits.deadline` cannot be `2h`: it goes from 1ms to 1h
+        error: `plugins.a.limits.deadline` cannot be `2h`
          --> wharf.yaml:3:49
           |
-         ::: 
         3 |   a: { source: file:a.wasm, limits: { deadline: 2h } }
           |                                                 ^^
+          |
+          = hint: it goes from 1ms to 1h
 
-        error: `plugins.a.limits.instances` cannot be `0`: it goes from 1 to 100000
+        error: `plugins.a.limits.instances` cannot be `0`
          --> wharf.yaml:3:50
           |
-         ::: 
         3 |   a: { source: file:a.wasm, limits: { instances: 0 } }
           |                                                  ^
+          |
+          = hint: it goes from 1 to 100000
 
-        error: `plugins.a.limits.instances` cannot be `99999999999999999999999`: it goes from 1 to 100000
+        error: `plugins.a.limits.instances` cannot be `99999999999999999999999`
          --> wharf.yaml:3:50
           |
-         ::: 
         3 |   a: { source: file:a.wasm, limits: { instances: 99999999999999999999999 } }
           |                                                  ^^^^^^^^^^^^^^^^^^^^^^^
+          |
+          = hint: it goes from 1 to 100000
 
-        error: `plugins.a.limits.instances` is to be a whole number, and this is a number
+        error: `plugins.a.limits.instances` is to be a whole number, and this is a decimal number
          --> wharf.yaml:3:50
           |
-         ::: 
         3 |   a: { source: file:a.wasm, limits: { instances: 1.5 } }
           |                                                  ^^^
+          |
+          = hint: it goes from 1 to 100000
 
-        error: `plugins.a.limits.stack` cannot be `2MiB`: it goes from 16KiB to 1MiB
+        error: `plugins.a.limits.stack` cannot be `2MiB`
          --> wharf.yaml:3:46
           |
-         ::: 
         3 |   a: { source: file:a.wasm, limits: { stack: 2MiB } }
-          |                                              ^^^^"#]].assert_eq(&errors_of(texts));
+          |                                              ^^^^
+          |
+          = hint: it goes from 16KiB to 1MiB"#]]
+    .assert_eq(&errors_of(texts));
 }
 
 #[test]
@@ -584,7 +563,6 @@ fn versions() {
         error: the file has no `version`
          --> wharf.yaml:1:1
           |
-         ::: 
         1 | {}
           | ^^
           |
@@ -593,7 +571,6 @@ fn versions() {
         error: the file has no `version`
          --> wharf.yaml:1:1
           |
-         ::: 
         1 | version:
           | ^^^^^^^^
           |
@@ -602,7 +579,6 @@ fn versions() {
         error: this file has version 2, and only version 1 is understood
          --> wharf.yaml:1:10
           |
-         ::: 
         1 | version: 2
           |          ^
           |
@@ -611,7 +587,6 @@ fn versions() {
         error: `version` is to be a whole number, and this is text
          --> wharf.yaml:1:10
           |
-         ::: 
         1 | version: '1'
           |          ^^^
           |
@@ -620,18 +595,19 @@ fn versions() {
         error: `version` is to be a whole number, and this is text
          --> wharf.yaml:1:10
           |
-         ::: 
         1 | version: one
           |          ^^^
+          |
+          = hint: it goes from 1 to 1
 
         error: the file has no `version`
          --> wharf.yaml:1:1
           |
-         ::: 
         1 | plugins: {}
           | ^^^^^^^^^^^
           |
-          = hint: add `version: 1`"#]].assert_eq(&errors_of(texts.map(str::to_owned)));
+          = hint: add `version: 1`"#]]
+    .assert_eq(&errors_of(texts.map(str::to_owned)));
 }
 
 #[test]
@@ -650,7 +626,6 @@ fn sources() {
         error: `a.wasm` does not say what it is: a source begins with `file:`, `https:` or `oci:`
          --> wharf.yaml:3:16
           |
-         ::: 
         3 |   a: { source: "a.wasm" }
           |                ^^^^^^^^
           |
@@ -659,7 +634,6 @@ fn sources() {
         error: nothing follows `file:`
          --> wharf.yaml:3:16
           |
-         ::: 
         3 |   a: { source: "file:" }
           |                ^^^^^^^
           |
@@ -668,7 +642,6 @@ fn sources() {
         error: `a.so` is neither a `.wasm` nor a `.wat` file
          --> wharf.yaml:3:16
           |
-         ::: 
         3 |   a: { source: "file:a.so" }
           |                ^^^^^^^^^^^
           |
@@ -677,7 +650,6 @@ fn sources() {
         error: `file://host/a.wasm` names a host, not a path
          --> wharf.yaml:3:16
           |
-         ::: 
         3 |   a: { source: "file://host/a.wasm" }
           |                ^^^^^^^^^^^^^^^^^^^^
           |
@@ -686,7 +658,6 @@ fn sources() {
         error: plugins are not fetched over plain `http:`, because anybody on the way could change them
          --> wharf.yaml:3:16
           |
-         ::: 
         3 |   a: { source: "http://a/b.wasm" }
           |                ^^^^^^^^^^^^^^^^^
           |
@@ -695,7 +666,6 @@ fn sources() {
         error: `https:` sources are not fetched yet in this version
          --> wharf.yaml:3:16
           |
-         ::: 
         3 |   a: { source: "https://a/b.wasm" }
           |                ^^^^^^^^^^^^^^^^^^
           |
@@ -704,7 +674,6 @@ fn sources() {
         error: `oci:` sources are not fetched yet in this version
          --> wharf.yaml:3:16
           |
-         ::: 
         3 |   a: { source: "oci://a/b:1" }
           |                ^^^^^^^^^^^^^
           |
@@ -713,11 +682,11 @@ fn sources() {
         error: `s3:` is not a kind of source
          --> wharf.yaml:3:16
           |
-         ::: 
         3 |   a: { source: "s3:a.wasm" }
           |                ^^^^^^^^^^^
           |
-          = hint: a source begins with `file:`, `https:` or `oci:`"#]].assert_eq(&errors_of(
+          = hint: a source begins with `file:`, `https:` or `oci:`"#]]
+    .assert_eq(&errors_of(
         texts.map(|source| plugin(&format!("source: \"{source}\""))),
     ));
 }
@@ -739,24 +708,25 @@ fn plugins() {
         plugin("source: file:a.wasm, allow: { upstreams: [auth] }"),
     ];
     expect![[r#"
-        error: `Greet` cannot be a name: a plugin name cannot begin with 'G': it is made of a-z, 0-9 and, after the first, `-`, `_`, `.`
+        error: `Greet`: a plugin name cannot begin with 'G'
          --> wharf.yaml:2:12
           |
-         ::: 
         2 | plugins: { Greet: { source: file:a.wasm } }
           |            ^^^^^
+          |
+          = hint: write `greet`
 
-        error: `aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa…` cannot be a name: a plugin name has at most 63 bytes, this one has 64
+        error: `aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa…`: a plugin name has at most 63 bytes, this one has 64
          --> wharf.yaml:2:12
           |
-         ::: 
         2 | plugins: { aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa: { source: file:a.wasm } }
           |            ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+          |
+          = hint: a name is made of a-z, 0-9 and, after the first, `-`, `_`, `.`, at most 63 characters
 
         error: `plugins.a` has no `source`
          --> wharf.yaml:3:3
           |
-         ::: 
         3 |   a: {  }
           |   ^
           |
@@ -765,7 +735,6 @@ fn plugins() {
         error: `plugins.a.onFault` cannot be `opened`
          --> wharf.yaml:3:38
           |
-         ::: 
         3 |   a: { source: file:a.wasm, onFault: opened }
           |                                      ^^^^^^
           |
@@ -774,7 +743,6 @@ fn plugins() {
         error: `plugins.a.onFault` cannot be `never`
          --> wharf.yaml:3:38
           |
-         ::: 
         3 |   a: { source: file:a.wasm, onFault: never }
           |                                      ^^^^^
           |
@@ -783,7 +751,6 @@ fn plugins() {
         error: `A=B` cannot be the name of an environment variable
          --> wharf.yaml:3:36
           |
-         ::: 
         3 |   a: { source: file:a.wasm, env: { 'A=B': c } }
           |                                    ^^^^^
           |
@@ -792,14 +759,14 @@ fn plugins() {
         error: the value of an environment variable cannot contain a NUL
          --> wharf.yaml:3:39
           |
-         ::: 
         3 |   a: { source: file:a.wasm, env: { A: "b\0c" } }
           |                                       ^^^^^^
+          |
+          = hint: encode it, for example as base64
 
         error: JSON has no number `.inf`, and the plugin is given JSON
          --> wharf.yaml:3:48
           |
-         ::: 
         3 |   a: { source: file:a.wasm, vmConfig: { limit: .inf } }
           |                                                ^^^^
           |
@@ -808,7 +775,6 @@ fn plugins() {
         error: no upstream is called `auth`
          --> wharf.yaml:3:50
           |
-         ::: 
         3 |   a: { source: file:a.wasm, allow: { upstreams: [auth] } }
           |                                                  ^^^^
           |
@@ -817,40 +783,23 @@ fn plugins() {
 
 #[test]
 fn names_that_nobody_defines() {
-    check(&example_with("plugin: count", "plugin: cuont"), &expect![[r#"
-        warning: no route uses the plugin `count`
-         --> wharf.yaml:8:3
-          |
-         ::: 
-        8 |   count:
-          |   ^^^^^
-          |
-          = hint: name it under `filters` of a route, or remove it
-
-        error: no plugin is called `cuont`
-          --> wharf.yaml:19:23
-           |
-          ::: 
-        19 |             - plugin: cuont
-           |                       ^^^^^
-           |
-           = hint: did you mean `count`?"#]]);
+    check(
+        &example_with("plugin: count", "plugin: cuont"),
+        &expect![[r#"
+            error: no plugin is called `cuont`
+              --> wharf.yaml:19:23
+               |
+            19 |             - plugin: cuont
+               |                       ^^^^^
+               |
+               = hint: did you mean `count`?"#]],
+    );
     check(
         &example_with("upstream: app", "upstream: database"),
         &expect![[r#"
-            warning: nothing uses the upstream `app`
-              --> wharf.yaml:26:5
-               |
-              ::: 
-            26 |     app: { endpoints: ["127.0.0.1:9000"], connectTimeout: 1s, requestTimeout: 15s }
-               |     ^^^
-               |
-               = hint: name it in a route or under `allow.upstreams` of a plugin, or remove it
-
             error: no upstream is called `database`
               --> wharf.yaml:20:21
                |
-              ::: 
             20 |           upstream: database
                |                     ^^^^^^^^
                |
@@ -862,7 +811,6 @@ fn names_that_nobody_defines() {
             error: no upstream is called `ap`
              --> wharf.yaml:7:26
               |
-             ::: 
             7 |     allow: { upstreams: [ap] }
               |                          ^^
               |
@@ -874,9 +822,8 @@ fn names_that_nobody_defines() {
             error: no upstream is called `app`
              --> wharf.yaml:2:66
               |
-             ::: 
-            2 | …: { listeners: [ { bind: 127.0.0.1:1, routes: [ { upstream: app } ] } ] }
-              |                                                              ^^^
+            2 | proxy: { listeners: [ { bind: 127.0.0.1:1, routes: [ { upstream: app } ] } ] }
+              |                                                                  ^^^
               |
               = hint: define it under `proxy.upstreams`"#]],
     );
@@ -888,14 +835,13 @@ fn a_broken_upstream_gives_one_error() {
     check(
         &example_with("endpoints: [\"127.0.0.1:9000\"]", "endpoints: [\"9000\"]"),
         &expect![[r#"
-            error: `9000` is not an endpoint: the port is missing
+            error: `9000` is not an endpoint: it is to be a host and a port
               --> wharf.yaml:26:24
                |
-              ::: 
             26 |     app: { endpoints: ["9000"], connectTimeout: 1s, requestTimeout: 15s }
                |                        ^^^^^^
                |
-               = hint: write `9000:80`"#]],
+               = hint: write `127.0.0.1:9000`"#]],
     );
 }
 
@@ -916,30 +862,26 @@ fn listeners_that_collide() {
             error: listener `b` cannot listen on 127.0.0.1:8080: listener `a` listens on 0.0.0.0:8080
              --> wharf.yaml:6:22
               |
-             ::: 
             6 |   - { name: b, bind: 127.0.0.1:8080, routes: [ { upstream: u } ] }
               |                      ^^^^^^^^^^^^^^
               |
-              = note: taken here (wharf.yaml:5:22)
+             ::: wharf.yaml:5:22
               |
-             ::: 
             5 |   - { name: a, bind: 0.0.0.0:8080, routes: [ { upstream: u } ] }
-              |                      ------------
+              |                      ------------ taken here
               |
               = hint: give one of them another port
 
             error: two listeners are called `a`
              --> wharf.yaml:7:13
               |
-             ::: 
             7 |   - { name: a, bind: 127.0.0.1:8081, routes: [ { upstream: u } ] }
               |             ^
               |
-              = note: the first of them (wharf.yaml:5:13)
+             ::: wharf.yaml:5:13
               |
-             ::: 
             5 |   - { name: a, bind: 0.0.0.0:8080, routes: [ { upstream: u } ] }
-              |             -
+              |             - the first of them
               |
               = hint: give one of them another name"#]],
     );
@@ -949,15 +891,13 @@ fn listeners_that_collide() {
             error: the admin port cannot listen on 127.0.0.1:8080: listener `web` listens on 127.0.0.1:8080
               --> wharf.yaml:28:9
                |
-              ::: 
             28 |   bind: 127.0.0.1:8080
                |         ^^^^^^^^^^^^^^
                |
-               = note: taken here (wharf.yaml:13:13)
+              ::: wharf.yaml:13:13
                |
-              ::: 
             13 |       bind: 127.0.0.1:8080
-               |             --------------
+               |             -------------- taken here
                |
                = hint: give one of them another port"#]],
     );
@@ -979,7 +919,6 @@ fn listeners_that_cannot_be() {
         error: this is not valid YAML: simple key expected ':'
          --> wharf.yaml:5:3
           |
-         ::: 
         5 |   []
           |   ^
           |
@@ -988,7 +927,6 @@ fn listeners_that_cannot_be() {
         error: `proxy.listeners[0]` has no `bind`
          --> wharf.yaml:5:5
           |
-         ::: 
         5 |   - { routes: [ { upstream: u } ] }
           |     ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
           |
@@ -997,23 +935,22 @@ fn listeners_that_cannot_be() {
         error: `proxy.listeners[0]` has no `routes`
          --> wharf.yaml:5:5
           |
-         ::: 
         5 |   - { bind: 127.0.0.1:1 }
           |     ^^^^^^^^^^^^^^^^^^^^^
           |
           = hint: add `routes:`. Which request goes where, tried in order.
 
-        error: `proxy.listeners[0].routes` is empty: it needs at least one item
+        error: `proxy.listeners[0].routes` is empty
          --> wharf.yaml:5:34
           |
-         ::: 
         5 |   - { bind: 127.0.0.1:1, routes: [] }
           |                                  ^^
+          |
+          = hint: it needs at least one item
 
         error: `a b` cannot be a name
          --> wharf.yaml:5:61
           |
-         ::: 
         5 |   - { bind: 127.0.0.1:1, routes: [ { upstream: u } ], name: 'a b' }
           |                                                             ^^^^^
           |
@@ -1022,45 +959,38 @@ fn listeners_that_cannot_be() {
         error: `` cannot be a name
          --> wharf.yaml:5:61
           |
-         ::: 
         5 |   - { bind: 127.0.0.1:1, routes: [ { upstream: u } ], name: '' }
           |                                                             ^^
           |
           = hint: a name has letters, digits and, after the first, `-`, `_`, `.` and `/`, at most 63
 
-        error: `proxy.listeners[0].limits.headerCount` cannot be `0`: it goes from 1 to 10000
+        error: `proxy.listeners[0].limits.headerCount` cannot be `0`
          --> wharf.yaml:5:78
           |
-         ::: 
-        5 | ….0.1:1, routes: [ { upstream: u } ], limits: { headerCount: 0, bodyBuffer: 2GiB, headerByte: 1KiB } }
-          |                                                              ^
-        error: `proxy.listeners[0].limits.bodyBuffer` cannot be `2GiB`: it goes from 0B to 1GiB
+        5 |   - { bind: 127.0.0.1:1, routes: [ { upstream: u } ], limits: { headerCount: 0, bodyBuffer: 2GiB, headerByte: 1KiB } }
+          |                                                                              ^
+          |
+          = hint: it goes from 1 to 10000
+        error: `proxy.listeners[0].limits.bodyBuffer` cannot be `2GiB`
          --> wharf.yaml:5:93
           |
-         ::: 
-        5 | … [ { upstream: u } ], limits: { headerCount: 0, bodyBuffer: 2GiB, headerByte: 1KiB } }
-          |                                                              ^^^^
+        5 |   - { bind: 127.0.0.1:1, routes: [ { upstream: u } ], limits: { headerCount: 0, bodyBuffer: 2GiB, headerByte: 1KiB } }
+          |                                                                                             ^^^^
+          |
+          = hint: it goes from 0B to 1GiB
         error: unknown key `headerByte` in `proxy.listeners[0].limits`
          --> wharf.yaml:5:99
           |
-         ::: 
-        5 | …pstream: u } ], limits: { headerCount: 0, bodyBuffer: 2GiB, headerByte: 1KiB } }
-          |                                                              ^^^^^^^^^^
+        5 |   - { bind: 127.0.0.1:1, routes: [ { upstream: u } ], limits: { headerCount: 0, bodyBuffer: 2GiB, headerByte: 1KiB } }
+          |                                                                                                   ^^^^^^^^^^
           |
           = hint: did you mean `headerBytes`? the keys here are `headerBytes`, `headerCount`, `bodyBuffer`, `requestHeaderTimeout`, `idleTimeout`, `bodyIdleTimeout`
 
         error: two routes of this listener are called `x`
          --> wharf.yaml:5:97
           |
-         ::: 
-        5 | … name: x, upstream: u, match: { pathPrefix: /a } }, { name: x, upstream: u } ] }
-          |                                                              ^
-          |
-          = note: the first of them (wharf.yaml:5:44)
-          |
-         ::: 
         5 |   - { bind: 127.0.0.1:1, routes: [ { name: x, upstream: u, match: { pathPrefix: /a } }, { name: x, upstream: u } ] }
-          |                                            -
+          |                                            - the first of them                                  ^
           |
           = hint: give one of them another name"#]].assert_eq(&errors_of(texts.map(|text| listeners(&text))));
 }
@@ -1083,7 +1013,6 @@ fn addresses() {
         error: `localhost:8080` is not an address and a port
          --> wharf.yaml:2:16
           |
-         ::: 
         2 | admin: { bind: "localhost:8080" }
           |                ^^^^^^^^^^^^^^^^
           |
@@ -1092,7 +1021,6 @@ fn addresses() {
         error: `:8080` is not an address and a port
          --> wharf.yaml:2:16
           |
-         ::: 
         2 | admin: { bind: ":8080" }
           |                ^^^^^^^
           |
@@ -1101,7 +1029,6 @@ fn addresses() {
         error: `127.0.0.1` is not an address and a port
          --> wharf.yaml:2:16
           |
-         ::: 
         2 | admin: { bind: "127.0.0.1" }
           |                ^^^^^^^^^^^
           |
@@ -1110,7 +1037,6 @@ fn addresses() {
         error: `127.0.0.1:99999` is not an address and a port
          --> wharf.yaml:2:16
           |
-         ::: 
         2 | admin: { bind: "127.0.0.1:99999" }
           |                ^^^^^^^^^^^^^^^^^
           |
@@ -1119,7 +1045,6 @@ fn addresses() {
         error: `::1` is not an address and a port
          --> wharf.yaml:2:16
           |
-         ::: 
         2 | admin: { bind: "::1" }
           |                ^^^^^
           |
@@ -1128,7 +1053,6 @@ fn addresses() {
         error: `example.com:80` is not an address and a port
          --> wharf.yaml:2:16
           |
-         ::: 
         2 | admin: { bind: "example.com:80" }
           |                ^^^^^^^^^^^^^^^^
           |
@@ -1137,7 +1061,6 @@ fn addresses() {
         error: `256.0.0.1:80` is not an address and a port
          --> wharf.yaml:2:16
           |
-         ::: 
         2 | admin: { bind: "256.0.0.1:80" }
           |                ^^^^^^^^^^^^^^
           |
@@ -1146,7 +1069,6 @@ fn addresses() {
         error: `http://127.0.0.1:80` is not an address and a port
          --> wharf.yaml:2:16
           |
-         ::: 
         2 | admin: { bind: "http://127.0.0.1:80" }
           |                ^^^^^^^^^^^^^^^^^^^^^
           |
@@ -1155,11 +1077,11 @@ fn addresses() {
         error: `` is not an address and a port
          --> wharf.yaml:2:16
           |
-         ::: 
         2 | admin: { bind: "" }
           |                ^^
           |
-          = hint: write an IP address and a port, for example `127.0.0.1:8080`; names are not looked up"#]].assert_eq(&errors_of(texts));
+          = hint: write an IP address and a port, for example `127.0.0.1:8080`; names are not looked up"#]]
+    .assert_eq(&errors_of(texts));
 }
 
 #[test]
@@ -1183,98 +1105,89 @@ fn matches() {
         ))
     });
     expect![[r#"
-        error: `proxy.listeners[0].routes[0].match.hosts` is empty: it needs at least one item
+        error: `proxy.listeners[0].routes[0].match.hosts` is empty
          --> wharf.yaml:5:67
           |
-         ::: 
-        5 | …bind: 127.0.0.1:1, routes: [ { upstream: u, match: { hosts: [] } } ] }
-          |                                                              ^^
+        5 |   - { bind: 127.0.0.1:1, routes: [ { upstream: u, match: { hosts: [] } } ] }
+          |                                                                   ^^
+          |
+          = hint: it needs at least one item
 
         error: `proxy.listeners[0].routes[0].match.hosts` is to be a list, and this is text
          --> wharf.yaml:5:67
           |
-         ::: 
-        5 | …bind: 127.0.0.1:1, routes: [ { upstream: u, match: { hosts: '*' } } ] }
-          |                                                              ^^^
+        5 |   - { bind: 127.0.0.1:1, routes: [ { upstream: u, match: { hosts: '*' } } ] }
+          |                                                                   ^^^
           |
-          = hint: write `[*]`
+          = hint: write `["*"]`
 
         error: `a.*.example` is not a host pattern: a `*` stands for itself or in front, as in `*.example.com`
          --> wharf.yaml:5:68
           |
-         ::: 
-        5 | …ind: 127.0.0.1:1, routes: [ { upstream: u, match: { hosts: [a.*.example] } } ] }
-          |                                                              ^^^^^^^^^^^
+        5 |   - { bind: 127.0.0.1:1, routes: [ { upstream: u, match: { hosts: [a.*.example] } } ] }
+          |                                                                    ^^^^^^^^^^^
           |
           = hint: write `example.com`, `*.example.com` or `*`
 
         error: `example.com:80` is not a host pattern: the port is not part of it, requests to every port are meant
          --> wharf.yaml:5:68
           |
-         ::: 
-        5 | …ind: 127.0.0.1:1, routes: [ { upstream: u, match: { hosts: ['example.com:80'] } } ] }
-          |                                                              ^^^^^^^^^^^^^^^^
+        5 |   - { bind: 127.0.0.1:1, routes: [ { upstream: u, match: { hosts: ['example.com:80'] } } ] }
+          |                                                                    ^^^^^^^^^^^^^^^^
           |
           = hint: write `example.com`, `*.example.com` or `*`
 
-        error: `http://example.com` is not a host pattern: the port is not part of it, requests to every port are meant
+        error: `http://example.com` is not a host pattern: a host has no scheme in front
          --> wharf.yaml:5:68
           |
-         ::: 
-        5 | …ind: 127.0.0.1:1, routes: [ { upstream: u, match: { hosts: ['http://example.com'] } } ] }
-          |                                                              ^^^^^^^^^^^^^^^^^^^^
+        5 |   - { bind: 127.0.0.1:1, routes: [ { upstream: u, match: { hosts: ['http://example.com'] } } ] }
+          |                                                                    ^^^^^^^^^^^^^^^^^^^^
           |
           = hint: write `example.com`, `*.example.com` or `*`
 
         error: `bücher.example` is not a host pattern: a host is written in ASCII; other names in their `xn--` form
          --> wharf.yaml:5:68
           |
-         ::: 
-        5 | …ind: 127.0.0.1:1, routes: [ { upstream: u, match: { hosts: [bücher.example] } } ] }
-          |                                                              ^^^^^^^^^^^^^^
+        5 |   - { bind: 127.0.0.1:1, routes: [ { upstream: u, match: { hosts: [bücher.example] } } ] }
+          |                                                                    ^^^^^^^^^^^^^^
           |
           = hint: write `example.com`, `*.example.com` or `*`
 
         error: `proxy.listeners[0].routes[0].match.hosts[0]` is to be a host such as `example.com`, `*.example.com` or `*`, and this is a number
          --> wharf.yaml:5:68
           |
-         ::: 
-        5 | …ind: 127.0.0.1:1, routes: [ { upstream: u, match: { hosts: [5] } } ] }
-          |                                                              ^
+        5 |   - { bind: 127.0.0.1:1, routes: [ { upstream: u, match: { hosts: [5] } } ] }
+          |                                                                    ^
           |
-          = hint: put it between quotes: "5"
+          = hint: write for example `*.example.com`
 
         error: `api` is not a path prefix: it does not begin with `/`
          --> wharf.yaml:5:72
           |
-         ::: 
-        5 | … 127.0.0.1:1, routes: [ { upstream: u, match: { pathPrefix: api } } ] }
-          |                                                              ^^^
+        5 |   - { bind: 127.0.0.1:1, routes: [ { upstream: u, match: { pathPrefix: api } } ] }
+          |                                                                        ^^^
           |
           = hint: write `/api`
 
         error: `/a?b=c` is not a path prefix: it contains '?'
          --> wharf.yaml:5:72
           |
-         ::: 
-        5 | … 127.0.0.1:1, routes: [ { upstream: u, match: { pathPrefix: /a?b=c } } ] }
-          |                                                              ^^^^^^
+        5 |   - { bind: 127.0.0.1:1, routes: [ { upstream: u, match: { pathPrefix: /a?b=c } } ] }
+          |                                                                        ^^^^^^
           |
           = hint: leave out the query; write other characters than visible ASCII as `%` and two hexadecimal digits
 
         error: `/a b` is not a path prefix: it contains ' '
          --> wharf.yaml:5:72
           |
-         ::: 
-        5 | … 127.0.0.1:1, routes: [ { upstream: u, match: { pathPrefix: '/a b' } } ] }
-          |                                                              ^^^^^^
+        5 |   - { bind: 127.0.0.1:1, routes: [ { upstream: u, match: { pathPrefix: '/a b' } } ] }
+          |                                                                        ^^^^^^
           |
           = hint: leave out the query; write other characters than visible ASCII as `%` and two hexadecimal digits
 
         error: unknown key `path` in `proxy.listeners[0].routes[0].match`
          --> wharf.yaml:5:60
           |
-         ::: 
         5 |   - { bind: 127.0.0.1:1, routes: [ { upstream: u, match: { path: /api } } ] }
           |                                                            ^^^^
           |
@@ -1321,7 +1234,6 @@ fn upstreams() {
         error: the upstream `proxy.upstreams.u` has neither `endpoints` nor `respond`
          --> wharf.yaml:3:16
           |
-         ::: 
         3 |   upstreams: { u: {} }
           |                ^
           |
@@ -1330,14 +1242,14 @@ fn upstreams() {
         error: `proxy.upstreams.u` is to be a mapping, and this is nothing
          --> wharf.yaml:3:17
           |
-         ::: 
         3 |   upstreams: { u:  }
           |                 ^
+          |
+          = hint: give it a value, or remove the key
 
         error: `proxy.upstreams.u` has no `endpoints`
          --> wharf.yaml:3:16
           |
-         ::: 
         3 |   upstreams: { u: { endpoint: ['a:1'] } }
           |                ^
           |
@@ -1345,7 +1257,6 @@ fn upstreams() {
         error: unknown key `endpoint` in `proxy.upstreams.u`
          --> wharf.yaml:3:21
           |
-         ::: 
         3 |   upstreams: { u: { endpoint: ['a:1'] } }
           |                     ^^^^^^^^
           |
@@ -1354,7 +1265,6 @@ fn upstreams() {
         error: `proxy.upstreams.u` has no `respond`
          --> wharf.yaml:3:16
           |
-         ::: 
         3 |   upstreams: { u: { responds: {} } }
           |                ^
           |
@@ -1362,7 +1272,6 @@ fn upstreams() {
         error: unknown key `responds` in `proxy.upstreams.u`
          --> wharf.yaml:3:21
           |
-         ::: 
         3 |   upstreams: { u: { responds: {} } }
           |                     ^^^^^^^^
           |
@@ -1371,7 +1280,6 @@ fn upstreams() {
         error: `proxy.upstreams.u` has no `endpoints`
          --> wharf.yaml:3:16
           |
-         ::: 
         3 |   upstreams: { u: { connectTimeout: 1s } }
           |                ^
           |
@@ -1380,56 +1288,48 @@ fn upstreams() {
         error: an upstream either answers by itself or has endpoints, not both
          --> wharf.yaml:3:34
           |
-         ::: 
         3 |   upstreams: { u: { respond: {}, endpoints: ['a:1'] } }
-          |                                  ^^^^^^^^^
-          |
-          = note: the answer is given here (wharf.yaml:3:21)
-          |
-         ::: 
-        3 |   upstreams: { u: { respond: {}, endpoints: ['a:1'] } }
-          |                     -------
+          |                     -------      ^^^^^^^^^
+          |                     |
+          |                     the answer is given here
           |
           = hint: remove `respond` or `endpoints`
 
         error: unknown key `connectTimeout` in `proxy.upstreams.u`
          --> wharf.yaml:3:34
           |
-         ::: 
         3 |   upstreams: { u: { respond: {}, connectTimeout: 1s } }
           |                                  ^^^^^^^^^^^^^^
           |
           = hint: the keys here are `respond`
 
-        error: `proxy.upstreams.u.endpoints` is empty: it needs at least one item
+        error: `proxy.upstreams.u.endpoints` is empty
          --> wharf.yaml:3:32
           |
-         ::: 
         3 |   upstreams: { u: { endpoints: [] } }
           |                                ^^
+          |
+          = hint: it needs at least one item
 
         error: `proxy.upstreams.u.endpoints` is to be a list, and this is text
          --> wharf.yaml:3:32
           |
-         ::: 
         3 |   upstreams: { u: { endpoints: a:1 } }
           |                                ^^^
           |
-          = hint: write `[a:1]`
+          = hint: write `["a:1"]`
 
         error: `http://a:1/` is not an endpoint: it has a scheme
          --> wharf.yaml:3:33
           |
-         ::: 
         3 |   upstreams: { u: { endpoints: ['http://a:1/'] } }
           |                                 ^^^^^^^^^^^^^
           |
           = hint: write only the host and the port: `a:1`
 
-        error: `a` is not an endpoint: the port is missing
+        error: `a` is not an endpoint: it is to be a host and a port
          --> wharf.yaml:3:33
           |
-         ::: 
         3 |   upstreams: { u: { endpoints: [a] } }
           |                                 ^
           |
@@ -1438,7 +1338,6 @@ fn upstreams() {
         error: `a:0` is not an endpoint: `0` is not a port
          --> wharf.yaml:3:33
           |
-         ::: 
         3 |   upstreams: { u: { endpoints: ['a:0'] } }
           |                                 ^^^^^
           |
@@ -1447,7 +1346,6 @@ fn upstreams() {
         error: `a:+1` is not an endpoint: `+1` is not a port
          --> wharf.yaml:3:33
           |
-         ::: 
         3 |   upstreams: { u: { endpoints: ['a:+1'] } }
           |                                 ^^^^^^
           |
@@ -1456,7 +1354,6 @@ fn upstreams() {
         error: `::1` is not an endpoint: the port is missing
          --> wharf.yaml:3:33
           |
-         ::: 
         3 |   upstreams: { u: { endpoints: ['::1'] } }
           |                                 ^^^^^
           |
@@ -1465,7 +1362,6 @@ fn upstreams() {
         error: `[::g]:1` is not an endpoint: between the brackets is no IPv6 address
          --> wharf.yaml:3:33
           |
-         ::: 
         3 |   upstreams: { u: { endpoints: ['[::g]:1'] } }
           |                                 ^^^^^^^^^
           |
@@ -1474,7 +1370,6 @@ fn upstreams() {
         error: `a b:1` is not an endpoint: a host cannot contain ' '
          --> wharf.yaml:3:33
           |
-         ::: 
         3 |   upstreams: { u: { endpoints: ['a b:1'] } }
           |                                 ^^^^^^^
           |
@@ -1483,37 +1378,38 @@ fn upstreams() {
         error: `:1` is not an endpoint: the host is empty
          --> wharf.yaml:3:33
           |
-         ::: 
         3 |   upstreams: { u: { endpoints: [':1'] } }
           |                                 ^^^^
           |
           = hint: write for example `127.0.0.1:9000`
 
-        error: `proxy.upstreams.u.maxIdle` cannot be `-1`: it goes from 0 to 65536
+        error: `proxy.upstreams.u.maxIdle` cannot be `-1`
          --> wharf.yaml:3:50
           |
-         ::: 
         3 |   upstreams: { u: { endpoints: ['a:1'], maxIdle: -1 } }
           |                                                  ^^
+          |
+          = hint: it goes from 0 to 65536
 
-        error: `proxy.upstreams.u.respond.status` cannot be `99`: it goes from 200 to 599
+        error: `proxy.upstreams.u.respond.status` cannot be `99`
          --> wharf.yaml:3:40
           |
-         ::: 
         3 |   upstreams: { u: { respond: { status: 99 } } }
           |                                        ^^
+          |
+          = hint: it goes from 200 to 599
 
         error: `proxy.upstreams.u.respond.status` is to be a whole number, and this is text
          --> wharf.yaml:3:40
           |
-         ::: 
         3 |   upstreams: { u: { respond: { status: ok } } }
           |                                        ^^
+          |
+          = hint: it goes from 200 to 599
 
         error: an answer with status 204 cannot have a body
          --> wharf.yaml:3:51
           |
-         ::: 
         3 |   upstreams: { u: { respond: { status: 204, body: x } } }
           |                                                   ^
           |
@@ -1522,7 +1418,6 @@ fn upstreams() {
         error: `proxy.upstreams.u.respond.body` is to be text, and this is a number
          --> wharf.yaml:3:38
           |
-         ::: 
         3 |   upstreams: { u: { respond: { body: 5 } } }
           |                                      ^
           |
@@ -1531,7 +1426,6 @@ fn upstreams() {
         error: `bad name` cannot be the name of a header
          --> wharf.yaml:3:43
           |
-         ::: 
         3 |   upstreams: { u: { respond: { headers: { 'bad name': x } } } }
           |                                           ^^^^^^^^^^
           |
@@ -1540,7 +1434,6 @@ fn upstreams() {
         error: `a\nb` cannot be the value of a header
          --> wharf.yaml:3:46
           |
-         ::: 
         3 |   upstreams: { u: { respond: { headers: { x: "a\nb" } } } }
           |                                              ^^^^^^
           |
@@ -1549,7 +1442,6 @@ fn upstreams() {
         error: ` a` cannot be the value of a header
          --> wharf.yaml:3:46
           |
-         ::: 
         3 |   upstreams: { u: { respond: { headers: { x: ' a' } } } }
           |                                              ^^^^
           |
@@ -1558,14 +1450,14 @@ fn upstreams() {
         error: `proxy.upstreams.u.respond.headers.x` is to be text or a number, and this is a list
          --> wharf.yaml:3:46
           |
-         ::: 
         3 |   upstreams: { u: { respond: { headers: { x: [a] } } } }
           |                                              ^^^
+          |
+          = hint: write text or a number
 
         error: the header `content-length` is set by Wharf itself
          --> wharf.yaml:3:43
           |
-         ::: 
         3 |   upstreams: { u: { respond: { headers: { Content-Length: 5 } } } }
           |                                           ^^^^^^^^^^^^^^
           |
@@ -1574,7 +1466,6 @@ fn upstreams() {
         error: the header `x-a` is given twice: upper and lower case are the same
          --> wharf.yaml:3:51
           |
-         ::: 
         3 |   upstreams: { u: { respond: { headers: { x-a: 1, X-A: 2 } } } }
           |                                                   ^^^
           |
@@ -1582,30 +1473,21 @@ fn upstreams() {
     check(
         "version: 1\nproxy: { upstreams: { 'a b': { respond: {} } }, listeners: [] }\n",
         &expect![[r#"
-            warning: nothing uses the upstream `a b`
-             --> wharf.yaml:2:23
-              |
-             ::: 
-            2 | proxy: { upstreams: { 'a b': { respond: {} } }, listeners: [] }
-              |                       ^^^^^
-              |
-              = hint: name it in a route or under `allow.upstreams` of a plugin, or remove it
-
             error: `a b` cannot be the name of an upstream
              --> wharf.yaml:2:23
               |
-             ::: 
             2 | proxy: { upstreams: { 'a b': { respond: {} } }, listeners: [] }
               |                       ^^^^^
               |
               = hint: a name has 1 to 255 visible ASCII characters and no spaces
 
-            error: `proxy.listeners` is empty: it needs at least one item
+            error: `proxy.listeners` is empty
              --> wharf.yaml:2:60
               |
-             ::: 
             2 | proxy: { upstreams: { 'a b': { respond: {} } }, listeners: [] }
-              |                                                            ^^"#]],
+              |                                                            ^^
+              |
+              = hint: it needs at least one item"#]],
     );
 }
 
@@ -1629,81 +1511,82 @@ fn proxy_and_cache() {
         error: `proxy` has no `listeners`
          --> wharf.yaml:2:1
           |
-         ::: 
         2 | proxy: {}
           | ^^^^^
           |
           = hint: add `listeners:`. Where requests come in.
 
-        error: `proxy.listeners` is empty: it needs at least one item
+        error: `proxy.listeners` is empty
          --> wharf.yaml:2:21
           |
-         ::: 
         2 | proxy: { listeners: [] }
           |                     ^^
+          |
+          = hint: it needs at least one item
 
-        error: `proxy.workers` cannot be `0`: it goes from 1 to 1024
+        error: `proxy.workers` cannot be `0`
          --> wharf.yaml:2:19
           |
-         ::: 
         2 | proxy: { workers: 0, listeners: [] }
           |                   ^
-        error: `proxy.listeners` is empty: it needs at least one item
+          |
+          = hint: it goes from 1 to 1024
+        error: `proxy.listeners` is empty
          --> wharf.yaml:2:33
           |
-         ::: 
         2 | proxy: { workers: 0, listeners: [] }
           |                                 ^^
+          |
+          = hint: it needs at least one item
 
         error: `accessLog` is `stdout`, `off`, or a file
          --> wharf.yaml:2:21
           |
-         ::: 
         2 | proxy: { accessLog: on, listeners: [] }
           |                     ^^
           |
           = hint: write `accessLog: { file: access.log }` for a file
-        error: `proxy.listeners` is empty: it needs at least one item
+        error: `proxy.listeners` is empty
          --> wharf.yaml:2:36
           |
-         ::: 
         2 | proxy: { accessLog: on, listeners: [] }
           |                                    ^^
+          |
+          = hint: it needs at least one item
 
         error: `accessLog` is `stdout`, `off`, or a file
          --> wharf.yaml:2:21
           |
-         ::: 
         2 | proxy: { accessLog: false, listeners: [] }
           |                     ^^^^^
           |
           = hint: write `accessLog: { file: access.log }` for a file
-        error: `proxy.listeners` is empty: it needs at least one item
+        error: `proxy.listeners` is empty
          --> wharf.yaml:2:39
           |
-         ::: 
         2 | proxy: { accessLog: false, listeners: [] }
           |                                       ^^
+          |
+          = hint: it needs at least one item
 
         error: this is not a path
          --> wharf.yaml:2:29
           |
-         ::: 
         2 | proxy: { accessLog: { file: '' }, listeners: [] }
           |                             ^^
           |
           = hint: write for example `/var/log/wharf/access.log`
-        error: `proxy.listeners` is empty: it needs at least one item
+        error: `proxy.listeners` is empty
          --> wharf.yaml:2:46
           |
-         ::: 
         2 | proxy: { accessLog: { file: '' }, listeners: [] }
           |                                              ^^
+          |
+          = hint: it needs at least one item
 
         error: `proxy.accessLog` has no `file`
          --> wharf.yaml:2:10
           |
-         ::: 
         2 | proxy: { accessLog: { path: a.log }, listeners: [] }
           |          ^^^^^^^^^
           |
@@ -1711,44 +1594,44 @@ fn proxy_and_cache() {
         error: unknown key `path` in `proxy.accessLog`
          --> wharf.yaml:2:23
           |
-         ::: 
         2 | proxy: { accessLog: { path: a.log }, listeners: [] }
           |                       ^^^^
           |
           = hint: the keys here are `file`
-        error: `proxy.listeners` is empty: it needs at least one item
+        error: `proxy.listeners` is empty
          --> wharf.yaml:2:49
           |
-         ::: 
         2 | proxy: { accessLog: { path: a.log }, listeners: [] }
           |                                                 ^^
+          |
+          = hint: it needs at least one item
 
-        error: `proxy.drainTimeout` is to be a duration such as `50ms`: `30` is not a duration: the unit is missing
+        error: `proxy.drainTimeout`: `30` is not a duration: the unit is missing
          --> wharf.yaml:2:24
           |
-         ::: 
         2 | proxy: { drainTimeout: 30, listeners: [] }
           |                        ^^
           |
           = hint: write `30ms` for milliseconds, or `30s` for seconds
-        error: `proxy.listeners` is empty: it needs at least one item
+        error: `proxy.listeners` is empty
          --> wharf.yaml:2:39
           |
-         ::: 
         2 | proxy: { drainTimeout: 30, listeners: [] }
           |                                       ^^
+          |
+          = hint: it needs at least one item
 
-        error: `cache.size` cannot be `1KiB`: it goes from 1MiB to 1TiB
+        error: `cache.size` cannot be `1KiB`
          --> wharf.yaml:2:16
           |
-         ::: 
         2 | cache: { size: 1KiB }
           |                ^^^^
+          |
+          = hint: it goes from 1MiB to 1TiB
 
         error: this is not a path
          --> wharf.yaml:2:21
           |
-         ::: 
         2 | cache: { directory: '' }
           |                     ^^
           |
@@ -1757,20 +1640,19 @@ fn proxy_and_cache() {
         error: `cache.directory` is to be a path, and this is a number
          --> wharf.yaml:2:21
           |
-         ::: 
         2 | cache: { directory: 5 }
           |                     ^
           |
-          = hint: put it between quotes: "5"
+          = hint: write for example `/var/log/wharf/access.log`
 
         error: `admin` has no `bind`
          --> wharf.yaml:2:1
           |
-         ::: 
         2 | admin: {}
           | ^^^^^
           |
-          = hint: add for example `bind: 127.0.0.1:8080`"#]].assert_eq(&errors_of(texts.map(|text| format!("version: 1\n{text}\n"))));
+          = hint: add for example `bind: 127.0.0.1:8080`"#]]
+    .assert_eq(&errors_of(texts.map(|text| format!("version: 1\n{text}\n"))));
 }
 
 #[test]
@@ -1800,7 +1682,6 @@ fn broken_yaml() {
         error: the file is empty
          --> wharf.yaml:1:1
           |
-         ::: 
         1 |
           | ^
           |
@@ -1809,7 +1690,6 @@ fn broken_yaml() {
         error: the file is empty
          --> wharf.yaml:1:1
           |
-         ::: 
         1 | # only a comment
           | ^
           |
@@ -1818,7 +1698,6 @@ fn broken_yaml() {
         error: the file is empty
          --> wharf.yaml:1:1
           |
-         ::: 
         1 | ---
           | ^
           |
@@ -1827,7 +1706,6 @@ fn broken_yaml() {
         error: a second document begins here, and a configuration is one document
          --> wharf.yaml:2:1
           |
-         ::: 
         2 | ---
           | ^^^
           |
@@ -1836,7 +1714,6 @@ fn broken_yaml() {
         error: this is not valid YAML: YAML directives are disallowed
          --> wharf.yaml:1:1
           |
-         ::: 
         1 | %YAML 1.2
           | ^
           |
@@ -1845,7 +1722,6 @@ fn broken_yaml() {
         error: this is not valid YAML: tabs disallowed within this context (block indentation)
          --> wharf.yaml:3:2
           |
-         ::: 
         3 |     a: 1
           |     ^
           |
@@ -1854,7 +1730,6 @@ fn broken_yaml() {
         error: this is not valid YAML: unclosed bracket '{'
          --> wharf.yaml:2:10
           |
-         ::: 
         2 | plugins: { a: 1
           |          ^
           |
@@ -1863,14 +1738,14 @@ fn broken_yaml() {
         error: this is not valid YAML: mismatched bracket '[' closed by '}'
          --> wharf.yaml:2:10
           |
-         ::: 
         2 | plugins: [a }
           |          ^
+          |
+          = hint: look for a missing comma or closing bracket
 
         error: this is not valid YAML: unclosed quote
          --> wharf.yaml:2:10
           |
-         ::: 
         2 | plugins: "a
           |          ^
           |
@@ -1879,25 +1754,22 @@ fn broken_yaml() {
         error: this is not valid YAML: mapping values are not allowed in this context
          --> wharf.yaml:2:11
           |
-         ::: 
         2 | plugins: a: b
           |           ^
           |
-          = hint: text that contains `: ` must stand between quotes
+          = hint: text that contains `: ` must stand between quotes, and the keys of a mapping begin in the same column
 
         error: this is not valid YAML: mapping values are not allowed in this context
          --> wharf.yaml:2:9
           |
-         ::: 
         2 |  plugins: {}
           |         ^
           |
-          = hint: text that contains `: ` must stand between quotes
+          = hint: text that contains `: ` must stand between quotes, and the keys of a mapping begin in the same column
 
         error: this is not valid YAML: while parsing a block mapping, did not find expected key
          --> wharf.yaml:4:2
           |
-         ::: 
         4 |  b: 2
           |  ^
           |
@@ -1906,7 +1778,6 @@ fn broken_yaml() {
         error: this is not valid YAML: while parsing node, found unknown anchor
          --> wharf.yaml:2:10
           |
-         ::: 
         2 | plugins: *a
           |          ^
           |
@@ -1915,7 +1786,6 @@ fn broken_yaml() {
         error: this value has a tag (`!…`), and tags have no meaning here
          --> wharf.yaml:1:16
           |
-         ::: 
         1 | version: !!int 1
           |                ^
           |
@@ -1924,7 +1794,6 @@ fn broken_yaml() {
         error: this value has a tag (`!…`), and tags have no meaning here
          --> wharf.yaml:1:15
           |
-         ::: 
         1 | version: !env VERSION
           |               ^^^^^^^
           |
@@ -1933,7 +1802,6 @@ fn broken_yaml() {
         error: this is not valid YAML: unexpected character: `@'
          --> wharf.yaml:2:10
           |
-         ::: 
         2 | plugins: @a
           |          ^
           |
@@ -1942,23 +1810,27 @@ fn broken_yaml() {
         error: this is not valid YAML: while parsing a quoted scalar, found unknown escape character
          --> wharf.yaml:2:10
           |
-         ::: 
         2 | plugins: "\q"
           |          ^
+          |
+          = hint: write `\\` for a backslash, or use single quotes
 
         error: the file is to be a mapping, and this is text
          --> wharf.yaml:1:1
           |
-         ::: 
         1 | version 1
           | ^^^^^^^^^
+          |
+          = hint: write `key: value`, with a space behind the colon
 
         error: this is not valid YAML: misplaced bracket
          --> wharf.yaml:2:1
           |
-         ::: 
         2 | }
-          | ^"#]].assert_eq(&errors_of(texts.map(str::to_owned)));
+          | ^
+          |
+          = hint: look for a missing comma or closing bracket"#]]
+    .assert_eq(&errors_of(texts.map(str::to_owned)));
 }
 
 #[test]
@@ -1993,5 +1865,6 @@ fn errors_have_colours_only_when_asked_and_can_be_read_by_programs() {
             }
           },
           "hint": "remove one of the two"
-        }"#]].assert_eq(&serde_json::to_string_pretty(&errors.errors[0]).unwrap());
+        }"#]]
+    .assert_eq(&serde_json::to_string_pretty(&errors.errors[0]).unwrap());
 }

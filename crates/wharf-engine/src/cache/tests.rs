@@ -133,12 +133,12 @@ fn engines_with_other_settings_have_other_entries() {
     let key = |engine| Key::new(wasm, &engine).name();
     let plain = key(engine(|_| {}));
     assert_eq!(plain, key(engine(|_| {})));
-    assert_ne!(plain, key(engine(|config| drop(config.epoch_interruption(true)))));
+    assert_ne!(plain, key(engine(|config| _ = config.epoch_interruption(true))));
     assert_ne!(
         plain,
-        key(engine(|config| drop(
-            config.wasm_simd(false).wasm_relaxed_simd(false)
-        )))
+        key(engine(
+            |config| _ = config.wasm_simd(false).wasm_relaxed_simd(false)
+        ))
     );
 }
 
@@ -405,10 +405,7 @@ fn the_latest_entry_stays_and_one_over_the_bound_is_not_stored() {
     assert_stored(&compile(&cache.clone().with_size(ByteSize::from_bytes(code)), 1));
     assert_eq!(names(&cache).len(), 1);
 
-    let note = note_of_unstored(compile(
-        &cache.clone().with_size(ByteSize::from_bytes(code - 1)),
-        2,
-    ));
+    let note = note_of_unstored(compile(&cache.with_size(ByteSize::from_bytes(code - 1)), 2));
     assert!(matches!(note, CompiledCacheError::TooLarge { .. }), "{note:?}");
 }
 

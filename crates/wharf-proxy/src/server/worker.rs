@@ -18,6 +18,7 @@ use wharf_telemetry::{AccessLogBuffer, Metrics, access_log};
 use super::connection::serve_connection;
 use super::{Phase, StartError};
 use crate::context::{Listener, Worker};
+use crate::plugins::{PluginSet, WorkerVms};
 
 /// How often pooled connections are looked through for those that are too old.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
@@ -33,6 +34,7 @@ pub(super) struct WorkerSeed {
     pub(super) config: ProxyConfig,
     pub(super) sockets: Vec<StdListener>,
     pub(super) metrics: Arc<Metrics>,
+    pub(super) plugins: Arc<PluginSet>,
     pub(super) access_log: AccessLogBuffer,
     pub(super) drain_timeout: Duration,
     pub(super) phase: watch::Receiver<Phase>,
@@ -81,7 +83,18 @@ struct Connections {
 
 impl Running {
     fn start(seed: WorkerSeed) -> Result<Running, StartError> {
-        let worker = Rc::new(Worker::new(seed.index, &seed.config, seed.metrics, seed.access_log)?);
+        let worker = Rc::new(Worker::new(
+            seed.index,
+            &seed.config,
+            seed.metrics,
+            seed.access_log,
+            seed.plugins,
+        )?);
+        WorkerVms::start(&worker).map_err(|(blueprint, source)| StartError::Plugin {
+            worker: seed.index,
+            plugins: blueprint.plugin_names(),
+            source,
+        })?;
         let limit = connection_limit(seed.workers);
         let connections = Rc::new(Connections { open: Cell::new(0), limit, changed: Notify::new() });
         for (config, socket) in seed.config.listeners.iter().zip(seed.sockets) {
@@ -112,6 +125,7 @@ impl Running {
                 );
             }
         }
+        self.worker.vms.shut_down().await;
         self.worker.access_log.borrow_mut().flush();
     }
 }
@@ -218,7 +232,10 @@ async fn keep_house(worker: Rc<Worker>) {
     loop {
         tokio::select! {
             _ = flush.tick() => worker.access_log.borrow_mut().flush(),
-            _ = sweep.tick() => worker.upstreams.close_idle(),
+            _ = sweep.tick() => {
+                worker.upstreams.close_idle();
+                worker.vms.report_memory();
+            }
         }
     }
 }

@@ -1,0 +1,14 @@
+//! The proxy between real sockets: raw clients on one side, scripted origins on the other.
+
+mod bodies;
+mod disconnects;
+mod drain;
+mod harness;
+mod heads;
+mod keep_alive;
+mod listening;
+mod observed;
+mod routing;
+mod smuggling;
+mod timeouts;
+mod upstreams;

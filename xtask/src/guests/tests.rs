@@ -1,0 +1,172 @@
+//! The guests as they are committed: every one is there, valid, readable in a backtrace, and says nothing about the
+//! machine that built it.
+
+use std::path::{Path, PathBuf};
+
+use wasmparser::{KnownCustom, Name, Parser, Payload, Validator};
+
+use super::*;
+
+fn folders() -> Folders {
+    Folders::of_repository(&crate::repository_root())
+}
+
+fn committed(guest: Guest) -> Vec<u8> {
+    let path = folders().committed(guest);
+    std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn wat_files() -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = std::fs::read_dir(folders().guests.join("wat"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "wat"))
+        .collect();
+    files.sort();
+    files
+}
+
+fn stem(path: &Path) -> &str {
+    path.file_stem().and_then(|stem| stem.to_str()).unwrap()
+}
+
+fn exported_names(module: &[u8]) -> Vec<String> {
+    Parser::new(0)
+        .parse_all(module)
+        .filter_map(|payload| match payload.unwrap() {
+            Payload::ExportSection(exports) => Some(exports),
+            _ => None,
+        })
+        .flat_map(|exports| exports.into_iter().map(|export| export.unwrap().name.to_owned()))
+        .collect()
+}
+
+fn has_function_names(module: &[u8]) -> bool {
+    Parser::new(0)
+        .parse_all(module)
+        .any(|payload| match payload.unwrap() {
+            Payload::CustomSection(section) => match section.as_known() {
+                KnownCustom::Name(mut names) => names.any(|name| matches!(name, Ok(Name::Function(_)))),
+                _ => false,
+            },
+            _ => false,
+        })
+}
+
+#[test]
+fn every_built_guest_is_a_valid_module_with_names() {
+    for guest in GUESTS {
+        let module = committed(guest);
+        Validator::new()
+            .validate_all(&module)
+            .unwrap_or_else(|error| panic!("{}: {error}", guest.name));
+        assert!(
+            has_function_names(&module),
+            "{}: a backtrace would have no names",
+            guest.name
+        );
+    }
+}
+
+#[test]
+fn every_built_guest_says_which_abi_it_speaks() {
+    for guest in GUESTS {
+        let marker = match guest.name {
+            "c-legacy" => "proxy_abi_version_0_1_0",
+            "as-counter" => "proxy_abi_version_0_2_0",
+            _ => "proxy_abi_version_0_2_1",
+        };
+        assert!(
+            exported_names(&committed(guest))
+                .iter()
+                .any(|name| name == marker),
+            "{}",
+            guest.name
+        );
+    }
+}
+
+#[test]
+fn no_built_guest_names_a_folder_of_the_machine_that_built_it() {
+    let repository = crate::repository_root().display().to_string();
+    for guest in GUESTS {
+        let module = committed(guest);
+        for folder in [
+            "/root/",
+            "/home/",
+            "/Users/",
+            "/tmp/",
+            ".cargo/registry",
+            &repository,
+        ] {
+            let found = module
+                .windows(folder.len())
+                .any(|window| window == folder.as_bytes());
+            assert!(!found, "{} has {folder} in it", guest.name);
+        }
+    }
+}
+
+#[test]
+fn every_guest_in_wat_is_a_valid_module() {
+    let files = wat_files();
+    assert!(!files.is_empty());
+    for path in files {
+        let module = wat::parse_file(&path).unwrap_or_else(|error| panic!("{error}"));
+        Validator::new()
+            .validate_all(&module)
+            .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    }
+}
+
+#[test]
+fn every_guest_has_a_readme_and_is_in_the_table() {
+    let folders = folders();
+    let table = std::fs::read_to_string(folders.guests.join("README.md")).unwrap();
+    for guest in GUESTS {
+        assert!(
+            folders.source(guest).join("README.md").is_file(),
+            "{} has no README.md",
+            guest.name
+        );
+        assert!(
+            table.contains(&format!("| [{0}]({0}/)", guest.name)),
+            "{} is not in the table",
+            guest.name
+        );
+    }
+    for path in wat_files() {
+        assert!(
+            table.contains(&format!("| [{0}](wat/{0}.wat)", stem(&path))),
+            "{} is not in the table",
+            stem(&path)
+        );
+    }
+}
+
+#[test]
+fn every_folder_of_guests_is_known_here() {
+    let others = ["include", "target", "wat"];
+    for entry in std::fs::read_dir(folders().guests).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap();
+        let known = others.contains(&name) || GUESTS.iter().any(|guest| guest.name == name);
+        assert!(
+            known || path.is_file(),
+            "guests/{name} is not in the list of guests"
+        );
+    }
+}
+
+#[test]
+fn the_lock_file_of_the_npm_packages_names_no_host() {
+    let lock = std::fs::read_to_string(folders().guests.join("as-counter/package-lock.json")).unwrap();
+    assert!(!lock.contains("\"resolved\""));
+}
+
+#[test]
+fn no_guest_is_left_out_for_its_language() {
+    for guest in GUESTS {
+        assert!(Language::ALL.contains(&guest.language), "{}", guest.name);
+    }
+}
