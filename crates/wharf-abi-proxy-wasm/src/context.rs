@@ -13,7 +13,6 @@ use wharf_plugin::PluginName;
 use crate::body::Body;
 use crate::headers::HeaderList;
 use crate::host::{ContextId, HttpCallResponse, PluginContext, StreamProperties};
-use crate::numbers::PeerType;
 
 /// One HTTP exchange as all filters of its chain share it. The headers that a filter changes are these.
 pub struct Exchange {
@@ -315,6 +314,3 @@ impl Kind {
         }
     }
 }
-
-/// Who closed a TCP connection, as the embedder says it.
-pub type ClosedBy = PeerType;

@@ -69,6 +69,13 @@ pub(crate) fn add(imports: &mut Imports<State>, version: ProxyWasmVersion) {
     }
 }
 
+/// The host functions that a filter of this version may import, WASI among them: module and name, sorted.
+pub fn host_functions(version: ProxyWasmVersion) -> Vec<(&'static str, &'static str)> {
+    let mut imports = Imports::new();
+    add(&mut imports, version);
+    imports.names()
+}
+
 /// Adds one function of module `env`.
 fn function<P>(
     imports: &mut Imports<State>,

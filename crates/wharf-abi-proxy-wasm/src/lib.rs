@@ -25,11 +25,14 @@ pub mod pairs;
 pub mod shared;
 mod state;
 mod streams;
+#[cfg(test)]
+mod testing;
 mod vm;
 
 pub use body::Body;
 pub use chain::{Chain, ChainLimits, Filter, Output, ResetReason, SharedVm, UnavailableFilter};
 pub use context::{Direction, Exchange, LocalResponse, SharedExchange, Signals};
+pub use hostcalls::host_functions;
 pub use headers::{HeaderError, HeaderList, Name};
 pub use host::{
     CallRefused, ContextId, GrpcAction, GrpcCall, Host, HttpCall, HttpCallResponse, PluginContext,

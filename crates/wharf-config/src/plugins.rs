@@ -75,6 +75,14 @@ pub(crate) static PLUGIN: Section = Section {
             doc: "What the plugin may reach.",
         },
         Field {
+            key: "allowOnHeadersStopIteration",
+            kind: Kind::Bool,
+            presence: Presence::Default("false"),
+            doc: "Whether a filter that pauses in a headers callback still gets the body callbacks, so that it can hold \
+                  headers until it has seen the body. Otherwise such a pause stops everything in that direction, as it \
+                  does in Envoy by default.",
+        },
+        Field {
             key: "required",
             kind: Kind::Bool,
             presence: Presence::Default("true"),
@@ -189,6 +197,7 @@ fn decode_plugin(cx: &mut Context<'_>, item: &Item<'_>, name: Option<PluginName>
     let vm_id = fields.text(cx, "vmId");
     let vm_config = fields.payload(cx, "vmConfig");
     let allowed_upstreams = decode_allowed_upstreams(cx, &fields);
+    let allow_on_headers_stop_iteration = fields.bool(cx, "allowOnHeadersStopIteration");
     let required = fields.bool(cx, "required");
     Some(PluginSpec {
         name: name?,
@@ -204,6 +213,7 @@ fn decode_plugin(cx: &mut Context<'_>, item: &Item<'_>, name: Option<PluginName>
             OnFault::Closed
         },
         allowed_upstreams,
+        allow_on_headers_stop_iteration: allow_on_headers_stop_iteration?,
         required: required?,
     })
 }

@@ -1,6 +1,6 @@
 //! Compiled code on disk.
 //!
-//! Compiling a module of 2 MB takes seconds, mapping its code a millisecond. So each engine that is given a
+//! Compiling a module of 2 MB takes about a second, mapping its code a few milliseconds. So each engine that is given a
 //! [`CompiledCache`] keeps what it compiles in one file for each artifact and settings:
 //!
 //! ```text

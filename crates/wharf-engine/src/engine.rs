@@ -110,8 +110,8 @@ impl Engine {
 
     /// Compiles `artifact` for instances with these limits, or maps it from the cache.
     ///
-    /// It blocks the thread: about a second for each megabyte of a module that is compiled, on all cores, and about a
-    /// millisecond for one that is mapped. Any number of threads may compile at once; those that want the same
+    /// It blocks the thread: a module of 2 MB takes about a second to compile, on all cores, and milliseconds to
+    /// map. Nothing bounds the time that compiling takes but the size of the module. Any number of threads may compile at once; those that want the same
     /// artifact wait for the first one where there is a cache.
     ///
     /// # Errors
@@ -122,12 +122,8 @@ impl Engine {
         artifact: &VerifiedArtifact,
         limits: &Limits,
     ) -> Result<(Module, CacheReport), CompileError> {
-        self.check_limits(limits)?;
+        self.check(artifact, limits)?;
         let reference = || artifact.reference().clone();
-        requirements::check(artifact.bytes(), limits).map_err(|problem| CompileError::OverLimit {
-            reference: reference(),
-            problem,
-        })?;
         let engine = self.engine_for(limits.stack)?;
         let compile = || {
             engine.precompile_module(artifact.bytes()).map_err(|error| {
@@ -151,6 +147,19 @@ impl Engine {
             Module::new(compiled, artifact.digest(), Arc::clone(&self.shared)),
             report,
         ))
+    }
+
+    /// Says whether `artifact` could start within these limits, as [`Engine::compile`] does before it compiles. It does
+    /// not look at the code, so it is cheap, and plugins that share compiled code can each be checked.
+    ///
+    /// # Errors
+    /// [`CompileError`] where it needs more than `limits` from the start, or `limits` are more than this engine gives.
+    pub fn check(&self, artifact: &VerifiedArtifact, limits: &Limits) -> Result<(), CompileError> {
+        self.check_limits(limits)?;
+        requirements::check(artifact.bytes(), limits).map_err(|problem| CompileError::OverLimit {
+            reference: artifact.reference().clone(),
+            problem,
+        })
     }
 
     /// The settings.

@@ -185,6 +185,15 @@ impl Module {
         }
     }
 
+    /// The same code with a count of instances of its own, for another plugin that has the same bytes.
+    #[must_use]
+    pub fn counted_apart(&self) -> Self {
+        Self {
+            living: Arc::default(),
+            ..self.clone()
+        }
+    }
+
     /// The digest of the artifact that was compiled.
     pub fn digest(&self) -> Digest {
         self.digest

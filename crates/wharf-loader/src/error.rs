@@ -14,7 +14,7 @@ pub struct LoadError {
     pub reference: Reference,
     /// What went wrong.
     #[source]
-    pub failure: LoadFailure,
+    pub failure: Box<LoadFailure>,
 }
 
 /// The step of loading that failed.
@@ -35,7 +35,7 @@ pub enum LoadFailure {
 impl LoadError {
     /// What to do about it.
     pub fn hint(&self) -> String {
-        match &self.failure {
+        match &*self.failure {
             LoadFailure::Fetch(error) => error.hint(),
             LoadFailure::Identify(error) => error.hint(),
             LoadFailure::Compile(error) => error.hint().to_owned(),

@@ -127,7 +127,7 @@ impl Loader {
         self.load_from(spec, started).map_err(|failure| LoadError {
             plugin: spec.name.clone(),
             reference: spec.source.clone(),
-            failure,
+            failure: Box::new(failure),
         })
     }
 

@@ -159,7 +159,7 @@ fn each_plugin_is_held_to_its_own_limits_although_the_code_is_shared() {
     let error = fixture.loader.load(&narrow).map(|_| ()).unwrap_err();
     assert!(
         matches!(
-            error.failure,
+            *error.failure,
             LoadFailure::Compile(CompileError::OverLimit { .. })
         ),
         "{error:?}"
@@ -283,7 +283,7 @@ fn each_step_that_fails_says_which_plugin_why_and_what_to_do() {
     let cause = |error: &LoadError| error.source().map(ToString::to_string).unwrap_or_default();
 
     let absent = error(&spec("absent", &fixture.directory.path().join("absent.wasm")));
-    assert!(matches!(absent.failure, LoadFailure::Fetch(_)));
+    assert!(matches!(*absent.failure, LoadFailure::Fetch(_)));
     assert!(
         absent.to_string().starts_with("plugin `absent` (file:/"),
         "{absent}"
@@ -295,15 +295,15 @@ fn each_step_that_fails_says_which_plugin_why_and_what_to_do() {
     );
 
     let unmarked = error(&fixture.plugin("unmarked", "(module)"));
-    assert!(matches!(unmarked.failure, LoadFailure::Identify(_)));
+    assert!(matches!(*unmarked.failure, LoadFailure::Identify(_)));
     assert!(unmarked.hint().contains("exports nothing"), "{}", unmarked.hint());
     assert_eq!(fixture.counts(), [0, 0, 0], "nothing was compiled so far");
 
-    let threads = filter(7).replace("2)", "2 2 shared)");
+    let threads = filter(7).replacen("2)", "2 2 shared)", 1);
     let threaded = error(&fixture.plugin("threaded", &threads));
     assert!(
         matches!(
-            threaded.failure,
+            *threaded.failure,
             LoadFailure::Compile(CompileError::Unsupported { .. })
         ),
         "{threaded:?}"

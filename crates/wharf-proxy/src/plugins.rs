@@ -38,7 +38,8 @@ pub struct CompiledPlugin {
     pub version: ProxyWasmVersion,
 }
 
-/// All filters of a configuration, ready to run in any number of workers.
+/// All filters of a configuration, ready to run in any number of workers. The default has none.
+#[derive(Default)]
 pub struct PluginSet {
     blueprints: Vec<Arc<Blueprint>>,
     filters: Vec<FilterDefinition>,

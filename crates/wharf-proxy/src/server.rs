@@ -117,7 +117,7 @@ impl Server {
             server.workers.push(thread);
         }
         drop(started);
-        for start in starts {
+        for start in starts.iter().take(workers) {
             // Dropping the server on the way out stops those that did start.
             start?;
         }

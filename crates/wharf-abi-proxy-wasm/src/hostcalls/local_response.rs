@@ -39,9 +39,11 @@ fn send(
     ),
 ) -> Reply {
     let (memory, state) = call.memory_and_state();
-    let details = String::from_utf8_lossy(memory.read(details, details_size).named("the details")?).into_owned();
+    let details =
+        String::from_utf8_lossy(memory.read(details, details_size).named("the details")?).into_owned();
     let body = Bytes::copy_from_slice(memory.read(body, body_size).named("the body")?);
-    let pairs = pairs::decode(memory.read(headers, headers_size).named("the headers")?).named("the headers")?;
+    let pairs =
+        pairs::decode(memory.read(headers, headers_size).named("the headers")?).named("the headers")?;
     let mut list = HeaderList::with_capacity(pairs.len());
     for (name, value) in pairs {
         list.add(name, value)?;

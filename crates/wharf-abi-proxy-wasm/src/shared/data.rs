@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::Namespace;
 
 /// The most bytes, keys and values together, that one namespace may hold: 16 MiB.
-pub const MAXIMUM_BYTES: usize = 16 << 20;
+const MAXIMUM_BYTES: usize = 16 << 20;
 
 /// Values by key in each namespace. Every change gives the value a new CAS number, which is never 0.
 ///

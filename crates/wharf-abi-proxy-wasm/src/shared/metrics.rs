@@ -9,9 +9,9 @@ use wharf_plugin::PluginName;
 use crate::numbers::MetricType;
 
 /// The most metrics that one plugin may define.
-pub const MAXIMUM_METRICS: usize = 1000;
+const MAXIMUM_METRICS: usize = 1000;
 /// The longest name of a metric, in bytes.
-pub const MAXIMUM_NAME: usize = 1024;
+const MAXIMUM_NAME: usize = 1024;
 
 /// All metrics that guests have defined, by plugin and name. Recording is an atomic operation and takes no lock.
 #[derive(Default)]

@@ -9,11 +9,11 @@ use bytes::Bytes;
 use super::Namespace;
 
 /// The most bytes that wait in one queue: 16 MiB.
-pub const MAXIMUM_BYTES: usize = 16 << 20;
+const MAXIMUM_BYTES: usize = 16 << 20;
 /// The most items that wait in one queue.
-pub const MAXIMUM_ITEMS: usize = 100_000;
+const MAXIMUM_ITEMS: usize = 100_000;
 /// The most queues of a process.
-pub const MAXIMUM_QUEUES: usize = 10_000;
+const MAXIMUM_QUEUES: usize = 10_000;
 
 /// Who is told that something was put on a queue. It is called from the thread of whoever put it there, and only
 /// passes the news on; the consumer's own worker calls the guest.

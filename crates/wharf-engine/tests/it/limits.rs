@@ -164,7 +164,8 @@ fn only_so_many_instances_live_at_once_over_all_links_and_clones() {
         ..Limits::default()
     };
     let module = compile_with(&engine(), "(module)", &limits).unwrap();
-    let first = module.clone().link(&imports(), &limits).unwrap();
+    let twin = module.clone();
+    let first = twin.link(&imports(), &limits).unwrap();
     let second = module.link(&imports(), &limits).unwrap();
     let one = first.instantiate(()).unwrap();
     let two = second.instantiate(()).unwrap();
@@ -176,6 +177,7 @@ fn only_so_many_instances_live_at_once_over_all_links_and_clones() {
         second.instantiate(()).map(|_| ()).unwrap_err().kind().label(),
         "instances"
     );
+    assert_eq!(twin.digest(), module.digest());
     drop((two, three));
 }
 

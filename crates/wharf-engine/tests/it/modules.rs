@@ -122,6 +122,16 @@ fn many_functions_are_compiled_and_too_many_are_refused() {
     assert!(error.to_string().contains("functions count"), "{error}");
 }
 
+#[test]
+fn blocks_nested_beyond_measure_overflow_nothing() {
+    let wat = format!(
+        "(module (func {}{}))",
+        "block ".repeat(10_000),
+        "end ".repeat(10_000)
+    );
+    compile_with(&engine(), &wat, &Limits::default()).unwrap();
+}
+
 /// A module that says it has so many functions of no parameters, each empty.
 fn module_of_functions(count: u32) -> Vec<u8> {
     let section = |id: u8, content: Vec<u8>| [vec![id], leb(content.len() as u32), content].concat();

@@ -1,0 +1,63 @@
+//! The arguments of the command line.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+/// Runs the WebAssembly plugins that platform teams already have.
+#[derive(Debug, Parser)]
+#[command(
+    name = "wharf",
+    version,
+    arg_required_else_help = true,
+    after_help = "Exit codes: 0 all went well; 1 something failed while running; 2 the command line is wrong; \
+                  3 the configuration cannot be used; 4 a plugin cannot be loaded or does not start."
+)]
+pub(crate) struct Arguments {
+    /// What is logged: off, error, warn, info, debug or trace, also by target, such as "info,wharf::plugin=debug".
+    #[arg(long, global = true, env = "WHARF_LOG", value_name = "LEVEL", default_value = "info")]
+    pub(crate) log_level: String,
+
+    /// How log lines look; by default text on a terminal and JSON otherwise.
+    #[arg(long, global = true, value_enum, default_value_t = Format::Auto)]
+    pub(crate) log_format: Format,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    Auto,
+    Text,
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serve what a configuration describes, until SIGTERM or SIGINT.
+    Serve {
+        /// The configuration file.
+        #[arg(value_name = "CONFIG", default_value = "wharf.yaml")]
+        config: PathBuf,
+    },
+    /// Check a configuration as `serve` would: compile its plugins and start each in a VM made to try it.
+    ///
+    /// Nothing is bound and nothing is sent.
+    Check {
+        /// The configuration file.
+        #[arg(value_name = "CONFIG", default_value = "wharf.yaml")]
+        config: PathBuf,
+        /// Print what was found as JSON on stdout.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print the JSON Schema of the configuration (draft 2020-12).
+    Schema,
+    /// Print a completion script for a shell.
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+}

@@ -1,0 +1,22 @@
+//! What the exit code of `wharf` says.
+
+use std::process::ExitCode;
+
+/// Why the process ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Code {
+    /// All went well; a server was told to stop and has finished what was in flight.
+    Success = 0,
+    /// Something failed while it ran, such as a port that is in use.
+    Failure = 1,
+    /// The configuration cannot be used. (2 is left to the command line itself: a flag that does not exist.)
+    Configuration = 3,
+    /// A plugin cannot be loaded, or does not start, or refuses its configuration.
+    Plugin = 4,
+}
+
+impl From<Code> for ExitCode {
+    fn from(code: Code) -> Self {
+        Self::from(code as u8)
+    }
+}

@@ -1,0 +1,39 @@
+//! Words for people, on stderr, and data for programs, on stdout. Nothing else in Wharf prints.
+
+use std::fmt::Display;
+use std::io::{IsTerminal, Write};
+
+/// Whether colours help whoever reads stderr.
+pub(crate) fn colours() -> bool {
+    std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none()
+}
+
+/// Says something.
+pub(crate) fn say(text: impl Display) {
+    // Where stderr is closed there is nobody to tell.
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+/// Says what went wrong, the reasons behind it, and what to do.
+pub(crate) fn complain(error: &dyn std::error::Error, hint: Option<&str>) {
+    let (bold, red, off) = if colours() { ("\u{1b}[1m", "\u{1b}[31m", "\u{1b}[0m") } else { ("", "", "") };
+    say(format_args!("{bold}{red}error{off}{bold}: {error}{off}"));
+    let mut cause = error.source();
+    while let Some(reason) = cause {
+        say(format_args!("  caused by: {reason}"));
+        cause = reason.source();
+    }
+    if let Some(hint) = hint {
+        say(format_args!("\n{bold}hint{off}: {hint}"));
+    }
+}
+
+/// Prints data.
+///
+/// # Errors
+/// Where stdout does not take it, such as a pipe that was closed.
+pub(crate) fn print(data: impl Display) -> std::io::Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    writeln!(stdout, "{data}")?;
+    stdout.flush()
+}
