@@ -5,7 +5,10 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod docs;
 mod guests;
+mod repository;
+mod tidy;
 
 #[derive(Parser)]
 #[command(about, bin_name = "cargo xtask")]
@@ -19,11 +22,20 @@ enum Chore {
     /// Rebuild the guests, for each language whose toolchain is here
     #[command(long_about = guests::LONG_ABOUT)]
     Guests(guests::Arguments),
+    /// Write the documents that are generated
+    #[command(long_about = docs::LONG_ABOUT)]
+    Docs,
+    /// Check what the compiler and its lints do not
+    #[command(long_about = tidy::LONG_ABOUT)]
+    Tidy,
 }
 
 fn main() -> ExitCode {
+    let root = repository_root();
     match CommandLine::parse().chore {
-        Chore::Guests(arguments) => guests::run(&arguments, &repository_root()),
+        Chore::Guests(arguments) => guests::run(&arguments, &root),
+        Chore::Docs => docs::run(&root),
+        Chore::Tidy => tidy::run(&root),
     }
 }
 

@@ -134,6 +134,20 @@ fn refuse<T>(status: Status, reason: impl Into<Cow<'static, str>>) -> Result<T, 
     Err(Refusal::Status(status, reason.into()))
 }
 
+/// A reason that takes work to write down, for calls that are often refused and seldom logged.
+fn explain(state: &State, reason: impl FnOnce() -> String) -> Cow<'static, str> {
+    if state.host.log_level() <= LogLevel::Debug {
+        Cow::Owned(reason())
+    } else {
+        Cow::Borrowed("")
+    }
+}
+
+/// What a guest gave, as it stands in the log: text with no control characters, and not too much of it.
+fn shown(bytes: &[u8]) -> String {
+    format!("\"{}\"", bytes[..bytes.len().min(100)].escape_ascii())
+}
+
 fn bad_argument<T>(reason: impl Into<Cow<'static, str>>) -> Result<T, Refusal> {
     refuse(Status::BadArgument, reason)
 }
@@ -232,6 +246,9 @@ fn check_place(call: &mut Call<'_>, place: u32, bytes: usize, what: &'static str
     call.memory().writable(place, bytes).named(what).map(|_| ())
 }
 
+/// How much of the buffer for answers is kept, so that one large answer does not stay in memory for the life of the VM.
+const MOST_SCRATCH: usize = 64 << 10;
+
 /// Gives the guest what `fill` writes, by way of a buffer that is kept from call to call.
 fn give_filled(
     call: &mut Call<'_>,
@@ -243,8 +260,7 @@ fn give_filled(
     scratch.clear();
     let outcome =
         fill(call.state(), &mut scratch).and_then(|()| give(call, &scratch, address_out, length_out));
-    // One large answer must not stay in memory for the life of the VM.
-    scratch.shrink_to(64 << 10);
+    scratch.shrink_to(MOST_SCRATCH);
     call.state().scratch = scratch;
     outcome
 }

@@ -32,12 +32,12 @@ mod vm;
 pub use body::Body;
 pub use chain::{Chain, ChainLimits, Filter, Output, ResetReason, SharedVm, UnavailableFilter};
 pub use context::{Direction, Exchange, LocalResponse, SharedExchange, Signals};
-pub use hostcalls::host_functions;
 pub use headers::{HeaderError, HeaderList, Name};
 pub use host::{
     CallRefused, ContextId, GrpcAction, GrpcCall, Host, HttpCall, HttpCallResponse, PluginContext,
     StreamProperties,
 };
+pub use hostcalls::host_functions;
 pub use numbers::{
     Action, BodyAction, BufferType, HeadersAction, LogLevel, MapType, MetricType, PeerType, Status,
     StreamType,

@@ -15,19 +15,19 @@ pub const MAXIMUM_COUNT: usize = 1024;
 #[non_exhaustive]
 pub enum PairsError {
     /// It is longer than [`MAXIMUM_BYTES`].
-    #[error("the map has {0} bytes; at most {MAXIMUM_BYTES} are taken")]
+    #[error("it has {0} bytes; at most {MAXIMUM_BYTES} are taken")]
     TooLong(usize),
     /// It has more than [`MAXIMUM_COUNT`] pairs.
-    #[error("the map says that it has {0} pairs; at most {MAXIMUM_COUNT} are taken")]
+    #[error("it says that it has {0} pairs; at most {MAXIMUM_COUNT} are taken")]
     TooMany(u32),
     /// It ends before its pairs do.
-    #[error("the map ends in the middle of a pair")]
+    #[error("it ends in the middle of a pair")]
     Truncated,
     /// A name or a value does not end with a zero byte.
-    #[error("a name or a value in the map does not end with a zero byte")]
+    #[error("a name or a value in it does not end with a zero byte")]
     NotTerminated,
     /// Bytes follow the last pair.
-    #[error("{0} bytes follow the last pair of the map")]
+    #[error("{0} bytes follow its last pair")]
     TrailingBytes(usize),
 }
 

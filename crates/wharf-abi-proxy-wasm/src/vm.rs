@@ -154,7 +154,9 @@ impl Vm {
         let deadline = self.startup_deadline;
         let Some(initialize) = self.instance.function::<(), ()>("_initialize")? else {
             if let Some(start) = self.instance.function::<(), ()>("_start")? {
-                self.invoke(&start, VM_CONTEXT, (), deadline)?;
+                self.instance
+                    .call_start(&start, deadline)
+                    .map_err(|fault| self.fail(VM_CONTEXT, fault))?;
             }
             return Ok(());
         };

@@ -165,6 +165,22 @@ impl<S: 'static> Instance<S> {
         })
     }
 
+    /// Calls a command's entry point, such as `_start`. Some compilers let it end with `proc_exit(0)`, which is no fault
+    /// here: the instance can be called further.
+    ///
+    /// # Errors
+    /// The [`Fault`], as for [`Instance::call`].
+    pub fn call_start(&mut self, function: &GuestFunction<(), ()>, deadline: Duration) -> Result<(), Fault> {
+        let outcome = self.call(function, (), deadline);
+        if let Err(fault) = &outcome
+            && *fault.kind() == (FaultKind::Exit { code: 0 })
+        {
+            self.faulted = false;
+            return Ok(());
+        }
+        outcome
+    }
+
     /// The ABI's state.
     pub fn state(&self) -> &S {
         &self.store.data().state

@@ -32,7 +32,10 @@ pub fn failure(
     let text = Bytes::from(format!("{public_text}\n"));
     let mut response = respond(record, status, ResponseSource::Fixed(text));
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    headers.insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("text/plain; charset=utf-8"),
+    );
     headers.insert(WHARF_REQUEST_ID, record.request_id().clone());
     response
 }
@@ -41,7 +44,9 @@ pub fn failure(
 pub fn refusal(record: &Rc<Record>, refusal: Refusal) -> Response<ResponseBody> {
     record.connection().listener.metrics.refused(refusal.details());
     let mut response = failure(record, refusal.status(), refusal.public_text(), refusal.details());
-    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response
+        .headers_mut()
+        .insert(CONNECTION, HeaderValue::from_static("close"));
     response
 }
 
@@ -61,8 +66,19 @@ pub fn broken_request(record: &Rc<Record>) -> Response<ResponseBody> {
     if let Some(why) = wire.body_refusal() {
         return refusal(record, why);
     }
-    let details = if wire.client_is_gone() { crate::record::CLIENT_DISCONNECTED } else { "bad_request_body" };
-    let mut response = failure(record, StatusCode::BAD_REQUEST, "the request's body broke off", details);
-    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    let details = if wire.client_is_gone() {
+        crate::record::CLIENT_DISCONNECTED
+    } else {
+        "bad_request_body"
+    };
+    let mut response = failure(
+        record,
+        StatusCode::BAD_REQUEST,
+        "the request's body broke off",
+        details,
+    );
+    response
+        .headers_mut()
+        .insert(CONNECTION, HeaderValue::from_static("close"));
     response
 }

@@ -110,7 +110,11 @@ pub enum RequestBody {
 
 impl From<Bytes> for RequestBody {
     fn from(bytes: Bytes) -> RequestBody {
-        if bytes.is_empty() { RequestBody::Empty } else { RequestBody::Full(bytes) }
+        if bytes.is_empty() {
+            RequestBody::Empty
+        } else {
+            RequestBody::Full(bytes)
+        }
     }
 }
 
@@ -180,8 +184,12 @@ pub(crate) struct SentBody {
 
 impl SentBody {
     pub(crate) fn new(body: RequestBody) -> SentBody {
-        let progress = (!body.is_end_stream())
-            .then(|| Rc::new(Progress { last: Cell::new(Instant::now()), failed: Cell::new(false) }));
+        let progress = (!body.is_end_stream()).then(|| {
+            Rc::new(Progress {
+                last: Cell::new(Instant::now()),
+                failed: Cell::new(false),
+            })
+        });
         SentBody { body, progress }
     }
 

@@ -118,8 +118,18 @@ impl Connection {
     ) -> Connection {
         let address = HeaderValue::from_str(&client.ip().to_canonical().to_string())
             .expect("an IP address is visible ASCII");
-        let forwarded = Forwarded { address, scheme: HeaderValue::from_static("http") };
-        Connection { listener, client, client_text: client.to_string(), local, forwarded, wire }
+        let forwarded = Forwarded {
+            address,
+            scheme: HeaderValue::from_static("http"),
+        };
+        Connection {
+            listener,
+            client,
+            client_text: client.to_string(),
+            local,
+            forwarded,
+            wire,
+        }
     }
 
     /// Whether the client has closed its side, as far as this has been noticed.

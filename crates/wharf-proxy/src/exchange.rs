@@ -36,11 +36,17 @@ pub(crate) async fn handle(
     let (head, body) = request.into_parts();
     let list = match convert::request_list(head, &connection.forwarded.scheme) {
         Ok(list) => list,
-        Err(error) => return answer::failure(record, StatusCode::BAD_REQUEST, &error.to_string(), "bad_headers"),
+        Err(error) => {
+            return answer::failure(record, StatusCode::BAD_REQUEST, &error.to_string(), "bad_headers");
+        }
     };
-    let properties = ExchangeProperties { record: Rc::clone(record) };
+    let properties = ExchangeProperties {
+        record: Rc::clone(record),
+    };
     let exchange = Rc::new(RefCell::new(Exchange::new(Box::new(properties))));
-    let limits = ChainLimits { body_buffer: connection.listener.limits.body_buffer.as_usize() };
+    let limits = ChainLimits {
+        body_buffer: connection.listener.limits.body_buffer.as_usize(),
+    };
     let chain = Chain::new(filters, exchange, limits);
     let end_of_stream = body.is_end_stream();
     let client_body = (!end_of_stream).then_some(body);

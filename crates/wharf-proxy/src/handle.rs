@@ -23,18 +23,32 @@ pub(crate) async fn handle(
 ) -> Result<Response<ResponseBody>, Infallible> {
     let refusal = connection.wire.request_begins();
     let (mut head, incoming) = request.into_parts();
-    let admitted = admit(connection, &mut head, refusal);
-    let (record, rejected) = admitted;
+    let (record, rejected) = admit(connection, &mut head, refusal);
     if let Some(response) = rejected {
         return Ok(response);
     }
-    let host = record.request().host.as_ref().and_then(|host| host.to_str().ok()).unwrap_or_default();
-    let Some(route) = record.connection().listener.routes.find(host, head.uri.path()).cloned() else {
+    let host = record
+        .request()
+        .host
+        .as_ref()
+        .and_then(|host| host.to_str().ok())
+        .unwrap_or_default();
+    // `OPTIONS *` is about the whole server, which is what the root stands for.
+    let path = if head.uri.path() == "*" {
+        "/"
+    } else {
+        head.uri.path()
+    };
+    let Some(route) = record.connection().listener.routes.find(host, path).cloned() else {
         let text = "no route matches this host and path";
         return Ok(answer::failure(&record, StatusCode::NOT_FOUND, text, "no_route"));
     };
     record.choose_route(&route);
-    headers::receive_request(&mut head.headers, &record.connection().forwarded, record.request_id());
+    headers::receive_request(
+        &mut head.headers,
+        &record.connection().forwarded,
+        record.request_id(),
+    );
     let request = Request::from_parts(head, ClientBody::new(incoming, Rc::clone(&record)));
     Ok(if route.config.filters.is_empty() {
         passthrough::handle(&record, &route, request).await
@@ -53,16 +67,30 @@ fn admit(
         .cloned()
         .unwrap_or_else(|| connection.listener.worker.request_ids.borrow_mut().next_id());
     let target = head.uri.clone();
-    let settled = if refusal.is_some() { Ok(None) } else { target::settle(head) };
+    let settled = if refusal.is_some() {
+        Ok(None)
+    } else {
+        target::settle(head)
+    };
     let host = settled.as_ref().ok().cloned().flatten();
-    let request = RequestLine { method: head.method.clone(), target, host, version: head.version };
+    let request = RequestLine {
+        method: head.method.clone(),
+        target,
+        host,
+        version: head.version,
+    };
     let record = Rc::new(Record::new(connection, request, request_id));
     let rejected = match (refusal, settled) {
         (Some(why), _) => Some(answer::refusal(&record, why)),
         (None, Err(bad)) => Some(bad_target(&record, bad)),
         (None, Ok(_)) if has_unknown_expectation(&head.headers) => {
             let text = "the expectation is not supported";
-            Some(answer::failure(&record, StatusCode::EXPECTATION_FAILED, text, "bad_expectation"))
+            Some(answer::failure(
+                &record,
+                StatusCode::EXPECTATION_FAILED,
+                text,
+                "bad_expectation",
+            ))
         }
         (None, Ok(_)) => None,
     };
@@ -75,5 +103,8 @@ fn bad_target(record: &Rc<Record>, bad: BadTarget) -> Response<ResponseBody> {
 }
 
 fn has_unknown_expectation(headers: &HeaderMap) -> bool {
-    headers.get_all(EXPECT).iter().any(|value| !value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
+    headers
+        .get_all(EXPECT)
+        .iter()
+        .any(|value| !value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
 }

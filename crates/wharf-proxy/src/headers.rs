@@ -156,7 +156,8 @@ pub fn remove_hop_by_hop(headers: &mut HeaderMap) {
 /// Removes the headers that `Connection` names.
 fn remove_listed(headers: &mut HeaderMap) {
     let plain = |value: &HeaderValue| {
-        value.as_bytes().eq_ignore_ascii_case(b"keep-alive") || value.as_bytes().eq_ignore_ascii_case(b"close")
+        value.as_bytes().eq_ignore_ascii_case(b"keep-alive")
+            || value.as_bytes().eq_ignore_ascii_case(b"close")
     };
     if headers.get_all(CONNECTION).iter().all(plain) {
         return;
@@ -175,7 +176,11 @@ fn remove_listed(headers: &mut HeaderMap) {
 
 /// The elements of a comma-separated value.
 fn tokens(value: &HeaderValue) -> impl Iterator<Item = &[u8]> {
-    value.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii).filter(|token| !token.is_empty())
+    value
+        .as_bytes()
+        .split(|byte| *byte == b',')
+        .map(<[u8]>::trim_ascii)
+        .filter(|token| !token.is_empty())
 }
 
 fn append_forwarded_for(headers: &mut HeaderMap, address: &HeaderValue) {
@@ -217,7 +222,11 @@ fn keep_one_content_length(headers: &mut HeaderMap) {
 }
 
 fn agreed_length(headers: &HeaderMap) -> Option<u64> {
-    let mut lengths = headers.get_all(CONTENT_LENGTH).iter().flat_map(tokens).map(parse_length);
+    let mut lengths = headers
+        .get_all(CONTENT_LENGTH)
+        .iter()
+        .flat_map(tokens)
+        .map(parse_length);
     let first = lengths.next().flatten()?;
     lengths.all(|length| length == Some(first)).then_some(first)
 }

@@ -27,7 +27,10 @@ pub(crate) async fn handle(
     headers::finish_request(&mut head, Length::of(&body));
     let idle_timeout = record.connection().listener.limits.body_idle_timeout;
     let sent = Instant::now();
-    let answered = route.upstream.send(Request::from_parts(head, body), idle_timeout).await;
+    let answered = route
+        .upstream
+        .send(Request::from_parts(head, body), idle_timeout)
+        .await;
     match answered {
         Ok(answer) => {
             record.note_upstream(answer.endpoint.as_ref(), sent.elapsed());

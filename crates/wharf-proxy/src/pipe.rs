@@ -34,7 +34,12 @@ pub fn pipe(capacity: usize) -> (Writer, Reader) {
         passed: 0,
         exact: None,
     }));
-    (Writer { shared: Rc::clone(&shared) }, Reader { shared })
+    (
+        Writer {
+            shared: Rc::clone(&shared),
+        },
+        Reader { shared },
+    )
 }
 
 struct Shared {
@@ -108,7 +113,10 @@ impl Writer {
         if data.is_empty() {
             return Ok(());
         }
-        debug_assert!(matches!(shared.end, End::Open), "nothing is written after the end");
+        debug_assert!(
+            matches!(shared.end, End::Open),
+            "nothing is written after the end"
+        );
         shared.buffered += data.len();
         shared.frames.push_back(Frame::data(data));
         wake(&mut shared.reader);

@@ -9,6 +9,7 @@
 
 mod callouts;
 mod canary;
+mod guest_metrics;
 mod host;
 mod slot;
 mod worker;
@@ -110,7 +111,14 @@ struct VmKey {
 
 impl VmKey {
     fn of(spec: &PluginSpec, digest: Digest) -> Self {
-        let Limits { memory, table_elements, deadline, startup_deadline, stack, .. } = &spec.limits;
+        let Limits {
+            memory,
+            table_elements,
+            deadline,
+            startup_deadline,
+            stack,
+            ..
+        } = &spec.limits;
         Self {
             vm_id: spec.vm_id.clone(),
             vm_config: spec.vm_config.clone(),
@@ -137,22 +145,41 @@ impl PluginSet {
         metrics: &Metrics,
     ) -> Result<Self, Vec<PluginSetError>> {
         let mut drafts: BTreeMap<VmKey, Vec<(PluginName, Bytes)>> = BTreeMap::new();
-        for filter in config.listeners.iter().flat_map(|l| &l.routes).flat_map(|route| &route.filters) {
-            let Some(plugin) = plugins.get(&filter.plugin) else { continue };
-            let users = drafts.entry(VmKey::of(&plugin.spec, plugin.module.digest())).or_default();
+        for filter in config
+            .listeners
+            .iter()
+            .flat_map(|l| &l.routes)
+            .flat_map(|route| &route.filters)
+        {
+            let Some(plugin) = plugins.get(&filter.plugin) else {
+                continue;
+            };
+            let users = drafts
+                .entry(VmKey::of(&plugin.spec, plugin.module.digest()))
+                .or_default();
             let user = (filter.plugin.clone(), Bytes::copy_from_slice(&filter.config));
             if !users.contains(&user) {
                 users.push(user);
             }
         }
-        let mut set = Self { blueprints: Vec::new(), filters: Vec::new(), shared: Arc::default() };
+        let mut set = Self {
+            blueprints: Vec::new(),
+            filters: Vec::new(),
+            shared: Arc::default(),
+        };
         let mut errors = Vec::new();
         for users in drafts.into_values() {
             if let Err(error) = set.add_vm(&users, plugins, metrics) {
                 errors.push(error);
             }
         }
-        if errors.is_empty() { Ok(set) } else { Err(errors) }
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        metrics
+            .guest()
+            .show(Arc::new(guest_metrics::Source(Arc::clone(&set.shared))));
+        Ok(set)
     }
 
     fn add_vm(
@@ -162,8 +189,12 @@ impl PluginSet {
         metrics: &Metrics,
     ) -> Result<(), PluginSetError> {
         let first = &plugins[&users[0].0];
-        let program = Program::new(&first.module, first.version, &first.spec.limits)
-            .map_err(|source| PluginSetError::Link { plugin: first.spec.name.clone(), source })?;
+        let program = Program::new(&first.module, first.version, &first.spec.limits).map_err(|source| {
+            PluginSetError::Link {
+                plugin: first.spec.name.clone(),
+                source,
+            }
+        })?;
         let namespace = match first.spec.vm_id.as_str() {
             "" => Namespace::Private(format!("{}#{}", first.module.digest(), self.blueprints.len())),
             vm_id => Namespace::Named(vm_id.into()),
@@ -187,18 +218,28 @@ impl PluginSet {
                 changes_bodies: program.changes_bodies(),
             });
         }
-        let specs = users.iter().map(|(name, _)| (name.clone(), Arc::clone(&plugins[name].spec)));
+        let specs = users
+            .iter()
+            .map(|(name, _)| (name.clone(), Arc::clone(&plugins[name].spec)));
         let blueprint = Blueprint {
             program,
             settings: VmSettings {
                 namespace,
                 vm_id: first.spec.vm_id.clone(),
                 configuration: Bytes::copy_from_slice(&first.spec.vm_config),
-                environment: first.spec.env.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
+                environment: first
+                    .spec
+                    .env
+                    .iter()
+                    .map(|(name, value)| (name.clone(), value.clone()))
+                    .collect(),
             },
             plugins: contexts,
             specs: specs.collect(),
-            metrics: users.iter().map(|(name, _)| (name.clone(), metrics.plugin(name.as_str()))).collect(),
+            metrics: users
+                .iter()
+                .map(|(name, _)| (name.clone(), metrics.plugin(name.as_str())))
+                .collect(),
             status: Arc::default(),
         };
         canary::check(&blueprint)?;
@@ -208,7 +249,9 @@ impl PluginSet {
 
     /// The filters of a route, by their places in the set.
     pub(crate) fn find(&self, plugin: &PluginName, config: &[u8]) -> Option<usize> {
-        self.filters.iter().position(|filter| filter.plugin == *plugin && filter.config == config)
+        self.filters
+            .iter()
+            .position(|filter| filter.plugin == *plugin && filter.config == config)
     }
 
     pub(crate) fn filters(&self) -> &[FilterDefinition] {
@@ -230,7 +273,10 @@ impl PluginSet {
             .blueprints
             .iter()
             .flat_map(|blueprint| {
-                blueprint.specs.keys().map(|name| (name.clone(), Arc::clone(&blueprint.status)))
+                blueprint
+                    .specs
+                    .keys()
+                    .map(|name| (name.clone(), Arc::clone(&blueprint.status)))
             })
             .collect();
         status.sort_by(|(left, _), (right, _)| left.cmp(right));

@@ -184,10 +184,16 @@ impl Record {
 
     fn write(&self) {
         let listener = &self.connection.listener;
-        let duration = self.ended.get().unwrap_or_else(Instant::now).duration_since(self.started);
+        let duration = self
+            .ended
+            .get()
+            .unwrap_or_else(Instant::now)
+            .duration_since(self.started);
         let status = self.status.get().map(|status| status.as_u16());
         let route = self.route.get();
-        route.map_or(&listener.unrouted, |route| &route.metrics).finished(status, duration);
+        route
+            .map_or(&listener.unrouted, |route| &route.metrics)
+            .finished(status, duration);
         let endpoint = self.endpoint.borrow();
         let details = self.details.borrow();
         listener.worker.access_log.borrow_mut().write(&AccessEntry {
@@ -198,8 +204,16 @@ impl Record {
             client: &self.connection.client_text,
             method: self.request.method.as_str(),
             host: self.request.host.as_ref().map_or(b"", HeaderValue::as_bytes),
-            path: self.request.target.path_and_query().map_or("", |path| path.as_str()),
-            protocol: if self.request.version == Version::HTTP_10 { "HTTP/1.0" } else { "HTTP/1.1" },
+            path: self
+                .request
+                .target
+                .path_and_query()
+                .map_or("", |path| path.as_str()),
+            protocol: if self.request.version == Version::HTTP_10 {
+                "HTTP/1.0"
+            } else {
+                "HTTP/1.1"
+            },
             status,
             details: details.as_deref(),
             bytes_in: self.bytes_in.get(),

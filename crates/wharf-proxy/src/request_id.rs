@@ -29,7 +29,10 @@ impl Default for RequestIds {
 impl RequestIds {
     /// A new source, different from every other.
     pub fn new() -> RequestIds {
-        RequestIds { state: RandomState::new().build_hasher().finish(), batch: BytesMut::new() }
+        RequestIds {
+            state: RandomState::new().build_hasher().finish(),
+            batch: BytesMut::new(),
+        }
     }
 
     /// The next id.
@@ -82,14 +85,18 @@ mod tests {
     #[test]
     fn ids_are_uuids_of_version_4() {
         let text = uuid_text(0x0123_4567_89ab_cdef, 0xffff_0000_ffff_0000);
-        assert_eq!(std::str::from_utf8(&text).unwrap(), "01234567-89ab-4def-bfff-0000ffff0000");
+        assert_eq!(
+            std::str::from_utf8(&text).unwrap(),
+            "01234567-89ab-4def-bfff-0000ffff0000"
+        );
     }
 
     #[test]
     fn ids_do_not_repeat_within_a_worker_or_between_workers() {
         let mut workers = [RequestIds::new(), RequestIds::new()];
-        let ids: HashSet<HeaderValue> =
-            (0..2_000).flat_map(|_| workers.each_mut().map(RequestIds::next_id)).collect();
+        let ids: HashSet<HeaderValue> = (0..2_000)
+            .flat_map(|_| workers.each_mut().map(RequestIds::next_id))
+            .collect();
         assert_eq!(ids.len(), 4_000);
     }
 }

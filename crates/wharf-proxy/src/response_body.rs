@@ -33,7 +33,11 @@ pub struct ResponseBody {
 impl ResponseBody {
     /// The body of the response of the exchange that `record` belongs to.
     pub fn new(source: ResponseSource, record: Rc<Record>) -> ResponseBody {
-        ResponseBody { source, record, ended: false }
+        ResponseBody {
+            source,
+            record,
+            ended: false,
+        }
     }
 
     /// hyper asks nothing of a body that is not sent.

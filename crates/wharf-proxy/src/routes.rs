@@ -59,15 +59,19 @@ impl Routes {
         metrics: &Metrics,
     ) -> Result<Routes, RouteError> {
         let prepare = |(index, config): (usize, &RouteConfig)| {
-            let upstream = upstreams.get(&config.upstream).ok_or_else(|| RouteError::UnknownUpstream {
-                route: config.name.clone(),
-                upstream: config.upstream.clone(),
-            })?;
-            let find = |filter: &FilterConfig| {
-                plugins.find(&filter.plugin, &filter.config).ok_or_else(|| RouteError::UnknownPlugin {
+            let upstream = upstreams
+                .get(&config.upstream)
+                .ok_or_else(|| RouteError::UnknownUpstream {
                     route: config.name.clone(),
-                    plugin: filter.plugin.to_string(),
-                })
+                    upstream: config.upstream.clone(),
+                })?;
+            let find = |filter: &FilterConfig| {
+                plugins
+                    .find(&filter.plugin, &filter.config)
+                    .ok_or_else(|| RouteError::UnknownPlugin {
+                        route: config.name.clone(),
+                        plugin: filter.plugin.to_string(),
+                    })
             };
             Ok(Rc::new(Route {
                 filters: config.filters.iter().map(find).collect::<Result<_, _>>()?,
@@ -77,7 +81,14 @@ impl Routes {
                 metrics: metrics.route(&listener.name, &config.name),
             }))
         };
-        Ok(Routes { routes: listener.routes.iter().enumerate().map(prepare).collect::<Result<_, _>>()? })
+        Ok(Routes {
+            routes: listener
+                .routes
+                .iter()
+                .enumerate()
+                .map(prepare)
+                .collect::<Result<_, _>>()?,
+        })
     }
 
     /// The first route that matches. The host may have a port; the path has no query.

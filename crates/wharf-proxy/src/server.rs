@@ -5,6 +5,7 @@
 
 mod bind;
 mod connection;
+mod connections;
 mod worker;
 
 use std::io;
@@ -95,7 +96,11 @@ impl Server {
         let workers = config.workers.get();
         let bound = bind_all(&config.listeners, workers)?;
         let (phase, _) = watch::channel(Phase::Serve);
-        let mut server = Server { listeners: bound.listeners, phase, workers: Vec::with_capacity(workers) };
+        let mut server = Server {
+            listeners: bound.listeners,
+            phase,
+            workers: Vec::with_capacity(workers),
+        };
         let (started, starts) = mpsc::channel();
         for (index, sockets) in bound.sockets.into_iter().enumerate() {
             let seed = WorkerSeed {
@@ -113,7 +118,10 @@ impl Server {
             let thread = thread::Builder::new()
                 .name(format!("wharf-worker-{index}"))
                 .spawn(move || run_worker(seed, &started))
-                .map_err(|source| StartError::Worker { worker: index, source })?;
+                .map_err(|source| StartError::Worker {
+                    worker: index,
+                    source,
+                })?;
             server.workers.push(thread);
         }
         drop(started);

@@ -37,7 +37,10 @@ impl PluginStatus {
 
     /// The last fault, in one line.
     pub fn last_fault(&self) -> Option<String> {
-        self.last_fault.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.last_fault
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Whether at least one VM runs.

@@ -63,7 +63,10 @@ fn settle_host(head: &mut request::Parts) -> Result<Option<HeaderValue>, BadTarg
 
 fn host_of(headers: &HeaderMap, version: Version) -> Option<HeaderValue> {
     let host = headers.get(HOST).cloned();
-    debug_assert!(host.is_some() || version == Version::HTTP_10, "the strict reader demands a Host");
+    debug_assert!(
+        host.is_some() || version == Version::HTTP_10,
+        "the strict reader demands a Host"
+    );
     host
 }
 
@@ -83,13 +86,20 @@ enum Resolved {
 fn resolve(path: &str) -> Result<Resolved, BadTarget> {
     let bytes = path.as_bytes();
     if bytes.first() != Some(&b'/') {
-        return if path == "*" { Ok(Resolved::AsIs) } else { Err(BadTarget::Form) };
+        return if path == "*" {
+            Ok(Resolved::AsIs)
+        } else {
+            Err(BadTarget::Form)
+        };
     }
     if memchr::memchr3(b'%', b'\\', b'.', bytes).is_none() {
         return Ok(Resolved::AsIs);
     }
     check_escapes(bytes)?;
-    if !bytes[1..].split(|byte| *byte == b'/').any(|segment| dots(segment).is_some()) {
+    if !bytes[1..]
+        .split(|byte| *byte == b'/')
+        .any(|segment| dots(segment).is_some())
+    {
         return Ok(Resolved::AsIs);
     }
     remove_dot_segments(bytes).map(Resolved::To)
@@ -119,12 +129,19 @@ fn check_escapes(path: &[u8]) -> Result<(), BadTarget> {
 fn is_next_to_dots(path: &[u8], at: usize) -> bool {
     let is_slash = |index: usize| {
         path[index] == b'/'
-            || (path[index] == b'%' && path[index + 1..].get(..2).is_some_and(|hex| hex.eq_ignore_ascii_case(b"2f")))
+            || (path[index] == b'%'
+                && path[index + 1..]
+                    .get(..2)
+                    .is_some_and(|hex| hex.eq_ignore_ascii_case(b"2f")))
     };
-    let before_from =
-        (0..at).rev().find(|index| is_slash(*index)).map_or(0, |slash| slash + slash_length(path, slash));
+    let before_from = (0..at)
+        .rev()
+        .find(|index| is_slash(*index))
+        .map_or(0, |slash| slash + slash_length(path, slash));
     let after_from = at + 3;
-    let after_to = (after_from..path.len()).find(|index| is_slash(*index)).unwrap_or(path.len());
+    let after_to = (after_from..path.len())
+        .find(|index| is_slash(*index))
+        .unwrap_or(path.len());
     dots(&path[before_from..at]).is_some() || dots(&path[after_from..after_to]).is_some()
 }
 
@@ -187,18 +204,35 @@ mod tests {
     use super::*;
 
     fn settled(target: &str) -> Result<(String, Option<String>), BadTarget> {
-        let (mut head, ()) =
-            Request::builder().uri(target).header("host", "from-header").body(()).unwrap().into_parts();
+        let (mut head, ()) = Request::builder()
+            .uri(target)
+            .header("host", "from-header")
+            .body(())
+            .unwrap()
+            .into_parts();
         let host = settle(&mut head)?;
         assert_eq!(head.headers.get("host"), host.as_ref());
-        Ok((head.uri.to_string(), host.map(|host| host.to_str().unwrap().to_owned())))
+        Ok((
+            head.uri.to_string(),
+            host.map(|host| host.to_str().unwrap().to_owned()),
+        ))
     }
 
     #[test]
     fn ordinary_paths_stay_as_they_are() {
         for path in [
-            "/", "/a", "/a/b?c=/../d", "/a//b", "/a%20b", "/a.b/..c/...", "/.well-known/x", "/a%2fb", "/%e2%82%ac",
-            "/?", "/a/b/?x=%2e%2e/", "/..a",
+            "/",
+            "/a",
+            "/a/b?c=/../d",
+            "/a//b",
+            "/a%20b",
+            "/a.b/..c/...",
+            "/.well-known/x",
+            "/a%2fb",
+            "/%e2%82%ac",
+            "/?",
+            "/a/b/?x=%2e%2e/",
+            "/..a",
         ] {
             assert_eq!(settled(path).unwrap().0, path);
         }
@@ -244,7 +278,10 @@ mod tests {
     #[test]
     fn a_url_overrules_the_host_and_becomes_a_path() {
         let (target, host) = settled("http://from-url:8080/a/../b?c").unwrap();
-        assert_eq!((target.as_str(), host.as_deref()), ("/b?c", Some("from-url:8080")));
+        assert_eq!(
+            (target.as_str(), host.as_deref()),
+            ("/b?c", Some("from-url:8080"))
+        );
         let (target, host) = settled("http://from-url").unwrap();
         assert_eq!((target.as_str(), host.as_deref()), ("/", Some("from-url")));
         assert_eq!(settled("/x").unwrap().1.as_deref(), Some("from-header"));

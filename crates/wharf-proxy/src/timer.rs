@@ -37,7 +37,10 @@ mod tests {
     use super::*;
 
     fn paused() -> tokio::runtime::Runtime {
-        tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap()
+        tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .unwrap()
     }
 
     #[test]
@@ -51,7 +54,11 @@ mod tests {
             poll_fn(|cx| timer.poll_until(later, cx)).await;
             assert!(Instant::now() >= later);
             let far = Instant::now() + Duration::from_secs(3_600);
-            assert!(poll_fn(|cx| Poll::Ready(timer.poll_until(far, cx))).await.is_pending());
+            assert!(
+                poll_fn(|cx| Poll::Ready(timer.poll_until(far, cx)))
+                    .await
+                    .is_pending()
+            );
             let near = Instant::now() + Duration::from_millis(1);
             poll_fn(|cx| timer.poll_until(near, cx)).await;
             assert!(Instant::now() >= near);

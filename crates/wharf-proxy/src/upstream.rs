@@ -39,7 +39,9 @@ impl Upstreams {
         let prepare = |(name, config): (&String, &Arc<UpstreamConfig>)| {
             Ok((name.clone(), Rc::new(Upstream::new(name, config, metrics)?)))
         };
-        Ok(Upstreams { by_name: config.iter().map(prepare).collect::<Result<_, _>>()? })
+        Ok(Upstreams {
+            by_name: config.iter().map(prepare).collect::<Result<_, _>>()?,
+        })
     }
 
     /// The upstream of this name.
@@ -84,14 +86,19 @@ pub struct UpstreamResponse {
 impl Upstream {
     fn new(name: &str, config: &UpstreamConfig, metrics: &Metrics) -> Result<Upstream, UpstreamConfigError> {
         let kind = match config {
-            UpstreamConfig::Respond { status, headers, body } => {
-                Kind::Fixed(Fixed::new(name, *status, headers, body)?)
-            }
+            UpstreamConfig::Respond {
+                status,
+                headers,
+                body,
+            } => Kind::Fixed(Fixed::new(name, *status, headers, body)?),
             UpstreamConfig::Endpoints(endpoints) => {
                 Kind::Pool(Pool::new(name, endpoints, metrics.upstream(name))?)
             }
         };
-        Ok(Upstream { name: Rc::from(name), kind })
+        Ok(Upstream {
+            name: Rc::from(name),
+            kind,
+        })
     }
 
     /// The name in the configuration.
@@ -128,6 +135,3 @@ impl Upstream {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

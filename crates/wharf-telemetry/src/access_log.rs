@@ -113,7 +113,13 @@ impl AccessLog {
     /// Opens the sink and starts the writer thread. `lost` counts the lines that could not be written.
     pub fn start(sink: AccessLogSink, lost: Counter) -> Result<AccessLog, AccessLogError> {
         let out: Box<dyn Write + Send> = match sink {
-            AccessLogSink::Off => return Ok(AccessLog { sender: None, lost, finished: Arc::default() }),
+            AccessLogSink::Off => {
+                return Ok(AccessLog {
+                    sender: None,
+                    lost,
+                    finished: Arc::default(),
+                });
+            }
             AccessLogSink::Stdout => Box::new(io::stdout()),
             AccessLogSink::File(path) => match OpenOptions::new().append(true).create(true).open(&path) {
                 Ok(file) => Box::new(file),
@@ -132,7 +138,11 @@ impl AccessLog {
                 let _ = finish.send(());
             })
             .map_err(AccessLogError::Thread)?;
-        Ok(AccessLog { sender: Some(sender), lost, finished: Arc::new(Mutex::new(Some(finished))) })
+        Ok(AccessLog {
+            sender: Some(sender),
+            lost,
+            finished: Arc::new(Mutex::new(Some(finished))),
+        })
     }
 
     /// A worker's own buffer.
@@ -140,7 +150,10 @@ impl AccessLog {
         AccessLogBuffer {
             sender: self.sender.clone(),
             lost: self.lost.clone(),
-            batch: Batch { lines: 0, text: Vec::new() },
+            batch: Batch {
+                lines: 0,
+                text: Vec::new(),
+            },
             timestamps: Timestamps::default(),
         }
     }
@@ -149,7 +162,11 @@ impl AccessLog {
     /// clones first: the writer ends with the last of them. True when all is written.
     pub fn close(self, patience: Duration) -> bool {
         drop(self.sender);
-        let finished = self.finished.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let finished = self
+            .finished
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
         finished.is_none_or(|finished| finished.recv_timeout(patience).is_ok())
     }
 }
@@ -200,7 +217,13 @@ impl AccessLogBuffer {
         if self.batch.lines == 0 {
             return;
         }
-        let batch = std::mem::replace(&mut self.batch, Batch { lines: 0, text: Vec::new() });
+        let batch = std::mem::replace(
+            &mut self.batch,
+            Batch {
+                lines: 0,
+                text: Vec::new(),
+            },
+        );
         match sender.try_send(batch) {
             Ok(()) => {}
             Err(TrySendError::Full(batch) | TrySendError::Disconnected(batch)) => {

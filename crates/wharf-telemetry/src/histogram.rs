@@ -87,12 +87,6 @@ const COMPILE_BOUNDS: &[u64] = &[
     120_000_000_000,
 ];
 
-/// Powers of ten in three steps each, for values whose unit only the guest knows.
-const GUEST_VALUE_BOUNDS: &[u64] = &[
-    1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000, 300_000, 600_000,
-    1_800_000, 3_600_000,
-];
-
 impl Histogram {
     /// For a request's duration: buckets from 100 µs to 60 s.
     pub fn of_requests() -> Histogram {
@@ -107,11 +101,6 @@ impl Histogram {
     /// For compiling a module: buckets from 10 ms to 2 min.
     pub fn of_compilations() -> Histogram {
         Histogram::new(COMPILE_BOUNDS, NANOS_PER_SECOND)
-    }
-
-    /// For a number that a guest records, in a unit that only the guest knows: buckets from 1 to 3 600 000.
-    pub fn of_guest_values() -> Histogram {
-        Histogram::new(GUEST_VALUE_BOUNDS, 1.0)
     }
 
     fn new(bounds: &'static [u64], units_per_exposed: f64) -> Histogram {
@@ -138,7 +127,11 @@ impl Histogram {
 
     /// How many values were counted so far.
     pub fn count(&self) -> u64 {
-        self.0.counts.iter().map(|count| count.load(Ordering::Relaxed)).sum()
+        self.0
+            .counts
+            .iter()
+            .map(|count| count.load(Ordering::Relaxed))
+            .sum()
     }
 }
 
@@ -149,9 +142,15 @@ impl TypedMetric for Histogram {
 impl EncodeMetric for Histogram {
     fn encode(&self, mut encoder: MetricEncoder) -> Result<(), fmt::Error> {
         let scale = self.0.units_per_exposed;
-        let upper = self.0.bounds.iter().map(|bound| *bound as f64 / scale).chain([f64::INFINITY]);
-        let buckets: Vec<(f64, u64)> =
-            upper.zip(self.0.counts.iter().map(|count| count.load(Ordering::Relaxed))).collect();
+        let upper = self
+            .0
+            .bounds
+            .iter()
+            .map(|bound| *bound as f64 / scale)
+            .chain([f64::INFINITY]);
+        let buckets: Vec<(f64, u64)> = upper
+            .zip(self.0.counts.iter().map(|count| count.load(Ordering::Relaxed)))
+            .collect();
         let count = buckets.iter().map(|(_, count)| count).sum();
         let sum = self.0.sum.load(Ordering::Relaxed) as f64 / scale;
         encoder.encode_histogram::<NoLabelSet>(sum, count, &buckets, None)

@@ -13,7 +13,7 @@ pub mod logging;
 pub mod metrics;
 
 pub use access_log::{AccessEntry, AccessLog, AccessLogBuffer, AccessLogSink};
-pub use guest_metrics::{GuestMetric, GuestMetricKind, GuestMetrics};
+pub use guest_metrics::{GuestMetric, GuestMetricSource, GuestMetricValue, GuestMetrics};
 pub use histogram::Histogram;
 pub use metrics::{ListenerMetrics, Metrics, PluginMetrics, RouteMetrics, UpstreamMetrics};
 /// A number that only grows. Cloning it gives another handle to the same number.

@@ -18,7 +18,9 @@ pub const DEFAULT_LEVEL: &str = "info";
 #[derive(Debug, thiserror::Error)]
 pub enum LoggingError {
     /// The level is not a filter, such as `debug` or `info,wharf_proxy=trace`.
-    #[error("`{level}` is not a log level: use error, warn, info, debug, trace, or a list like info,wharf_proxy=debug")]
+    #[error(
+        "`{level}` is not a log level: use error, warn, info, debug, trace, or a list like info,wharf_proxy=debug"
+    )]
     Level {
         /// What was asked for.
         level: String,
@@ -44,8 +46,13 @@ pub enum LogFormat {
 
 /// Sets up the process's log, once. The level is `level`, else `WHARF_LOG`, else `info`.
 pub fn set_up(level: Option<&str>, format: LogFormat) -> Result<(), LoggingError> {
-    let from_environment = std::env::var(LEVEL_VARIABLE).ok().filter(|level| !level.is_empty());
-    let level = level.map(str::to_owned).or(from_environment).unwrap_or_else(|| DEFAULT_LEVEL.to_owned());
+    let from_environment = std::env::var(LEVEL_VARIABLE)
+        .ok()
+        .filter(|level| !level.is_empty());
+    let level = level
+        .map(str::to_owned)
+        .or(from_environment)
+        .unwrap_or_else(|| DEFAULT_LEVEL.to_owned());
     let filter = parse_level(&level)?;
     let terminal = io::stderr().is_terminal();
     let text = match format {
@@ -55,7 +62,9 @@ pub fn set_up(level: Option<&str>, format: LogFormat) -> Result<(), LoggingError
     };
     let lines = fmt::layer().with_writer(io::stderr);
     let lines = if text {
-        lines.with_ansi(terminal && std::env::var_os("NO_COLOR").is_none()).boxed()
+        lines
+            .with_ansi(terminal && std::env::var_os("NO_COLOR").is_none())
+            .boxed()
     } else {
         lines.json().flatten_event(true).boxed()
     };
@@ -64,7 +73,10 @@ pub fn set_up(level: Option<&str>, format: LogFormat) -> Result<(), LoggingError
 }
 
 fn parse_level(level: &str) -> Result<EnvFilter, LoggingError> {
-    EnvFilter::try_new(level).map_err(|source| LoggingError::Level { level: level.to_owned(), source })
+    EnvFilter::try_new(level).map_err(|source| LoggingError::Level {
+        level: level.to_owned(),
+        source,
+    })
 }
 
 #[cfg(test)]
@@ -81,6 +93,9 @@ mod tests {
     #[test]
     fn nonsense_is_refused_with_what_is_allowed() {
         let error = parse_level("wharf=loud").unwrap_err();
-        assert!(error.to_string().contains("`wharf=loud` is not a log level"), "{error}");
+        assert!(
+            error.to_string().contains("`wharf=loud` is not a log level"),
+            "{error}"
+        );
     }
 }

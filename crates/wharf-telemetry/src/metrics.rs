@@ -83,9 +83,21 @@ impl Metrics {
                 "wharf_requests_refused",
                 "Requests refused before routing because they were malformed, too large or too slow",
             ),
-            accept_failures: add(&mut r, "wharf_accept_failures", "Failures to accept a client connection"),
-            upstream_requests: add(&mut r, "wharf_upstream_requests", "Requests handed to an upstream"),
-            upstream_connects: add(&mut r, "wharf_upstream_connects", "Connections opened to endpoints"),
+            accept_failures: add(
+                &mut r,
+                "wharf_accept_failures",
+                "Failures to accept a client connection",
+            ),
+            upstream_requests: add(
+                &mut r,
+                "wharf_upstream_requests",
+                "Requests handed to an upstream",
+            ),
+            upstream_connects: add(
+                &mut r,
+                "wharf_upstream_connects",
+                "Connections opened to endpoints",
+            ),
             upstream_connect_failures: add(
                 &mut r,
                 "wharf_upstream_connect_failures",
@@ -121,7 +133,11 @@ impl Metrics {
                 "wharf_plugin_memory_bytes",
                 "Linear memory of a plugin's VMs, all workers together",
             ),
-            plugin_log_lines: add(&mut r, "wharf_plugin_log_lines", "Lines that a plugin logged, by level"),
+            plugin_log_lines: add(
+                &mut r,
+                "wharf_plugin_log_lines",
+                "Lines that a plugin logged, by level",
+            ),
             access_log_lost: add(
                 &mut r,
                 "wharf_access_log_lost_lines",
@@ -406,8 +422,16 @@ impl CompileCacheMetrics {
             duration.clone(),
         );
         CompileCacheMetrics {
-            hits: add(registry, "wharf_compile_cache_hits", "Modules found compiled in the cache"),
-            misses: add(registry, "wharf_compile_cache_misses", "Modules that had to be compiled"),
+            hits: add(
+                registry,
+                "wharf_compile_cache_hits",
+                "Modules found compiled in the cache",
+            ),
+            misses: add(
+                registry,
+                "wharf_compile_cache_misses",
+                "Modules that had to be compiled",
+            ),
             removals: add(
                 registry,
                 "wharf_compile_cache_removals",

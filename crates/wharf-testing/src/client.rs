@@ -15,16 +15,25 @@ pub struct Client {
 /// Connects.
 pub fn connect(address: SocketAddr) -> Client {
     let stream = TcpStream::connect_timeout(&address, PATIENCE).expect("the server accepts connections");
-    stream.set_read_timeout(Some(PATIENCE)).expect("PATIENCE is not zero");
-    stream.set_write_timeout(Some(PATIENCE)).expect("PATIENCE is not zero");
+    stream
+        .set_read_timeout(Some(PATIENCE))
+        .expect("PATIENCE is not zero");
+    stream
+        .set_write_timeout(Some(PATIENCE))
+        .expect("PATIENCE is not zero");
     stream.set_nodelay(true).expect("the stream is connected");
-    Client { stream: BufReader::new(stream) }
+    Client {
+        stream: BufReader::new(stream),
+    }
 }
 
 impl Client {
     /// Sends bytes.
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) -> &mut Client {
-        self.stream.get_mut().write_all(bytes.as_ref()).expect("the server takes the bytes");
+        self.stream
+            .get_mut()
+            .write_all(bytes.as_ref())
+            .expect("the server takes the bytes");
         self
     }
 
@@ -69,6 +78,11 @@ impl Client {
         read_response_head(&mut self.stream).expect("a response's head")
     }
 
+    /// Reads the body of a response whose head [`Client::response_head`] gave; it may be cut short.
+    pub fn try_body(&mut self, response: &mut Response) -> io::Result<()> {
+        read_response_body(&mut self.stream, response, false)
+    }
+
     /// Reads the next response, which may be cut short.
     pub fn try_response(&mut self) -> io::Result<Response> {
         let mut response = read_response_head(&mut self.stream)?;
@@ -86,7 +100,9 @@ impl Client {
     /// Reads until the server closes; panics when it resets the connection or does not close.
     pub fn read_to_close(&mut self) -> Vec<u8> {
         let mut bytes = Vec::new();
-        self.stream.read_to_end(&mut bytes).expect("the server closes the connection");
+        self.stream
+            .read_to_end(&mut bytes)
+            .expect("the server closes the connection");
         bytes
     }
 
@@ -95,7 +111,10 @@ impl Client {
         let mut byte = [0];
         match self.stream.read(&mut byte) {
             Ok(0) => {}
-            Ok(_) => panic!("the server sent `{}` where it should close", byte[0].escape_ascii()),
+            Ok(_) => panic!(
+                "the server sent `{}` where it should close",
+                byte[0].escape_ascii()
+            ),
             Err(error) if is_timeout(&error) => panic!("the server does not close the connection"),
             Err(_) => {}
         }
@@ -103,12 +122,18 @@ impl Client {
 
     /// Says that nothing more will be sent, and goes on reading.
     pub fn finish_sending(&mut self) {
-        self.stream.get_ref().shutdown(Shutdown::Write).expect("the connection is open");
+        self.stream
+            .get_ref()
+            .shutdown(Shutdown::Write)
+            .expect("the connection is open");
     }
 
     /// This end's address.
     pub fn address(&self) -> SocketAddr {
-        self.stream.get_ref().local_addr().expect("the stream is connected")
+        self.stream
+            .get_ref()
+            .local_addr()
+            .expect("the stream is connected")
     }
 }
 

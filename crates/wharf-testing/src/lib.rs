@@ -1,6 +1,6 @@
 //! Origins and clients for tests over real sockets.
 //!
-//! An origin either answers well ([`origin`]) or follows a script that may do anything with its sockets
+//! An origin either answers well ([`origin()`]) or follows a script that may do anything with its sockets
 //! ([`scripted_origin`]). A [`Client`] sends exactly the bytes that it is told to. Both are plain blocking threads
 //! and sockets: nothing here shares code with what is tested, so a mistake cannot hide in both.
 //!
@@ -15,7 +15,9 @@ use std::time::Duration;
 
 pub use client::{Client, connect};
 pub use message::{Received, Response};
-pub use origin::{Conversation, Origin, OriginBuilder, origin, refused_address, saturated_address, scripted_origin};
+pub use origin::{
+    Conversation, Origin, OriginBuilder, origin, refused_address, saturated_address, scripted_origin,
+};
 
 /// How long anything may take before a test fails.
 pub const PATIENCE: Duration = Duration::from_secs(20);

@@ -62,20 +62,34 @@ impl Response {
 }
 
 fn only<'a>(headers: &'a Headers, name: &str) -> Option<&'a str> {
-    let mut values = headers.iter().filter(|(known, _)| known == name).map(|(_, value)| value.as_str());
+    let mut values = headers
+        .iter()
+        .filter(|(known, _)| known == name)
+        .map(|(_, value)| value.as_str());
     let value = values.next()?;
-    assert!(values.next().is_none(), "`{name}` is there more than once: {headers:?}");
+    assert!(
+        values.next().is_none(),
+        "`{name}` is there more than once: {headers:?}"
+    );
     Some(value)
 }
 
 /// Reads a request's head; `None` at the end of the stream.
 pub fn read_request_head(reader: &mut impl BufRead) -> io::Result<Option<Received>> {
-    let Some(line) = read_line(reader)? else { return Ok(None) };
+    let Some(line) = read_line(reader)? else {
+        return Ok(None);
+    };
     let mut words = line.splitn(3, ' ').map(str::to_owned);
     let mut word = || words.next().unwrap_or_default();
     let (method, target, version) = (word(), word(), word());
     let headers = read_headers(reader)?;
-    Ok(Some(Received { method, target, version, headers, ..Received::default() }))
+    Ok(Some(Received {
+        method,
+        target,
+        version,
+        headers,
+        ..Received::default()
+    }))
 }
 
 /// Reads the body that belongs to a request's head.
@@ -95,7 +109,12 @@ pub fn read_response_head(reader: &mut impl BufRead) -> io::Result<Response> {
     let status = words.nth(1).and_then(|status| status.parse().ok());
     let status = status.ok_or_else(|| io::Error::other(format!("`{line}` is not a status line")))?;
     let reason = words.next().unwrap_or_default().to_owned();
-    Ok(Response { status, reason, headers: read_headers(reader)?, ..Response::default() })
+    Ok(Response {
+        status,
+        reason,
+        headers: read_headers(reader)?,
+        ..Response::default()
+    })
 }
 
 /// Reads the body that belongs to a response's head; `to_head` says that the request was a HEAD.
@@ -124,8 +143,9 @@ fn read_headers(reader: &mut impl BufRead) -> io::Result<Headers> {
         if line.is_empty() {
             return Ok(headers);
         }
-        let (name, value) =
-            line.split_once(':').ok_or_else(|| io::Error::other(format!("`{line}` is not a header")))?;
+        let (name, value) = line
+            .split_once(':')
+            .ok_or_else(|| io::Error::other(format!("`{line}` is not a header")))?;
         headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
     }
 }

@@ -57,8 +57,10 @@ impl OriginBuilder {
                     None => ("404 Not Found", "not here"),
                 };
                 let sent = if request.method == "HEAD" { "" } else { body };
-                conversation
-                    .send(format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n{sent}", body.len()));
+                conversation.send(format!(
+                    "HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n{sent}",
+                    body.len()
+                ));
             }
         })
     }
@@ -94,7 +96,11 @@ impl Origin {
 
     /// Every request that was received as a whole.
     pub fn received(&self) -> Vec<Received> {
-        self.shared.received.lock().expect("no script panicked here").clone()
+        self.shared
+            .received
+            .lock()
+            .expect("no script panicked here")
+            .clone()
     }
 
     /// The only request that was received.
@@ -133,17 +139,29 @@ pub struct Conversation {
 
 impl Conversation {
     fn new(stream: TcpStream, number: usize, shared: Arc<Shared>) -> Conversation {
-        stream.set_read_timeout(Some(PATIENCE)).expect("PATIENCE is not zero");
-        stream.set_write_timeout(Some(PATIENCE)).expect("PATIENCE is not zero");
+        stream
+            .set_read_timeout(Some(PATIENCE))
+            .expect("PATIENCE is not zero");
+        stream
+            .set_write_timeout(Some(PATIENCE))
+            .expect("PATIENCE is not zero");
         stream.set_nodelay(true).expect("the stream is connected");
-        Conversation { stream: BufReader::new(stream), number, shared }
+        Conversation {
+            stream: BufReader::new(stream),
+            number,
+            shared,
+        }
     }
 
     /// Reads a whole request and notes it; `None` when the proxy closed or broke off.
     pub fn request(&mut self) -> Option<Received> {
         let mut request = self.request_head()?;
         read_request_body(&mut self.stream, &mut request).ok()?;
-        self.shared.received.lock().expect("no script panicked here").push(request.clone());
+        self.shared
+            .received
+            .lock()
+            .expect("no script panicked here")
+            .push(request.clone());
         Some(request)
     }
 
@@ -179,7 +197,9 @@ impl Conversation {
     /// Closes so that the other end gets a reset.
     pub fn reset(self) {
         let socket = socket2::SockRef::from(self.stream.get_ref());
-        socket.set_linger(Some(std::time::Duration::ZERO)).expect("the socket is open");
+        socket
+            .set_linger(Some(std::time::Duration::ZERO))
+            .expect("the socket is open");
     }
 
     /// Closes this end for writing.
@@ -204,9 +224,15 @@ pub fn refused_address() -> SocketAddr {
 pub fn saturated_address() -> (SocketAddr, Vec<Socket>) {
     let listener = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
     let any: SocketAddr = ([127, 0, 0, 1], 0).into();
-    listener.bind(&any.into()).expect("the loopback interface has a free port");
+    listener
+        .bind(&any.into())
+        .expect("the loopback interface has a free port");
     listener.listen(0).expect("the socket is bound");
-    let address = listener.local_addr().expect("the socket is bound").as_socket().expect("an IPv4 address");
+    let address = listener
+        .local_addr()
+        .expect("the socket is bound")
+        .as_socket()
+        .expect("an IPv4 address");
     let mut sockets = vec![listener];
     for _ in 0..8 {
         let filler = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");

@@ -3,7 +3,9 @@
 use wharf_engine::Imports;
 use wharf_plugin::ProxyWasmVersion;
 
-use super::{Call, Named, Refusal, Reply, bad_argument, function, give_filled, refuse};
+use super::{
+    Call, MOST_SCRATCH, Named, Refusal, Reply, bad_argument, explain, function, give_filled, refuse, shown,
+};
 use crate::numbers::{MapType, Status};
 use crate::pairs;
 use crate::state::State;
@@ -111,23 +113,26 @@ fn get_value(
 ) -> Reply {
     let map = map_type(map)?;
     let (memory, state) = call.memory_and_state();
+    let name = memory.read(name, size).named("the name")?;
     let mut scratch = std::mem::take(&mut state.scratch);
     scratch.clear();
-    let name = memory.read(name, size).named("the name");
-    let found = name.map(|name| {
-        state.read_map(map, |list| {
-            list.get(name)
-                .map(|value| scratch.extend_from_slice(value.as_bytes()))
-                .is_some()
-        })
+    let found = state.read_map(map, |list| match list.get(name) {
+        Some(value) => {
+            scratch.extend_from_slice(value.as_bytes());
+            true
+        }
+        None => false,
     });
-    let old = state.version == ProxyWasmVersion::V0_1_0;
-    let outcome = match found {
-        Err(refusal) => Err(refusal),
-        Ok(None) => not_now(map),
-        Ok(Some(false)) if !old => refuse(Status::NotFound, "there is no header of this name"),
-        Ok(Some(_)) => super::give(call, &scratch, address_out, length_out),
+    let found = match found {
+        None => not_now(map),
+        Some(false) if state.version != ProxyWasmVersion::V0_1_0 => refuse(
+            Status::NotFound,
+            explain(state, || format!("there is no {} in {map:?}", shown(name))),
+        ),
+        Some(_) => Ok(()),
     };
+    let outcome = found.and_then(|()| super::give(call, &scratch, address_out, length_out));
+    scratch.shrink_to(MOST_SCRATCH);
     call.state().scratch = scratch;
     outcome
 }

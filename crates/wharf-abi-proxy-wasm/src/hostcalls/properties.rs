@@ -6,7 +6,7 @@
 use bytes::Bytes;
 use wharf_engine::Imports;
 
-use super::{Call, Named, Reply, function, give_filled, refuse};
+use super::{Call, Named, Reply, explain, function, give_filled, refuse, shown};
 use crate::context::{Exchange, Kind};
 use crate::headers::HeaderList;
 use crate::numbers::Status;
@@ -44,11 +44,14 @@ fn get(call: &mut Call<'_>, path: u32, size: u32, address_out: u32, length_out: 
                 Ok(())
             }
             None => {
-                let path = String::from_utf8_lossy(&path).replace('\0', ".");
-                refuse(
-                    Status::NotFound,
-                    format!("the property {path:?} is not known here"),
-                )
+                let parts: Vec<u8> = path
+                    .iter()
+                    .map(|byte| if *byte == 0 { b'.' } else { *byte })
+                    .collect();
+                let reason = explain(state, || {
+                    format!("the property {} is not known here", shown(&parts))
+                });
+                refuse(Status::NotFound, reason)
             }
         }
     })

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use wharf_engine::Imports;
 
-use super::{Call, Named, Reply, check_place, function, give, refuse};
+use super::{Call, Named, Reply, check_place, explain, function, give, refuse, shown};
 use crate::numbers::Status;
 use crate::shared::SharedDataError;
 use crate::state::State;
@@ -36,7 +36,8 @@ fn get(
     let (memory, state) = call.memory_and_state();
     let key = memory.read(key, size).named("the key")?;
     let Some((value, cas)) = state.shared.data.get(&state.namespace, key) else {
-        return refuse(Status::NotFound, "the key has no value");
+        let reason = explain(state, || format!("the key {} has no value", shown(key)));
+        return refuse(Status::NotFound, reason);
     };
     check_place(call, cas_out, 4, CAS_OUT)?;
     give(call, &value, address_out, length_out)?;
@@ -57,7 +58,9 @@ fn set(call: &mut Call<'_>, (key, key_size, value, value_size, cas): (u32, u32, 
     let value = Bytes::copy_from_slice(memory.read(value, value_size).named("the value")?);
     match state.shared.data.set(&state.namespace, key, value, cas) {
         Ok(()) => Ok(()),
-        Err(error @ SharedDataError::CasMismatch { .. }) => refuse(Status::CasMismatch, error.to_string()),
+        Err(error @ SharedDataError::CasMismatch { .. }) => {
+            refuse(Status::CasMismatch, format!("the key {}: {error}", shown(key)))
+        }
         Err(error @ SharedDataError::Full) => refuse(Status::InternalFailure, error.to_string()),
     }
 }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use wharf_engine::Imports;
 
-use super::{Call, Named, Refusal, Reply, check_place, check_places, function, give, refuse, text};
+use super::{Call, Named, Refusal, Reply, check_place, check_places, function, give, refuse, shown, text};
 use crate::numbers::Status;
 use crate::shared::{Namespace, QueueError};
 use crate::state::State;
@@ -84,11 +84,8 @@ fn resolve(
         Namespace::Named(vm_id)
     };
     let Some(id) = state.shared.queues.resolve(&namespace, name) else {
-        let name = String::from_utf8_lossy(name);
-        return refuse(
-            Status::NotFound,
-            format!("nobody has registered a queue \"{name}\" in {namespace:?}"),
-        );
+        let reason = format!("nobody has registered a queue {} in {namespace:?}", shown(name));
+        return refuse(Status::NotFound, reason);
     };
     call.memory().write_u32(id_out, id).named(ID_OUT)?;
     Ok(())

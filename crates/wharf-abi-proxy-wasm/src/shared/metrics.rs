@@ -13,6 +13,9 @@ const MAXIMUM_METRICS: usize = 1000;
 /// The longest name of a metric, in bytes.
 const MAXIMUM_NAME: usize = 1024;
 
+/// How many buckets a histogram has: enough for all values of 64 bits.
+const BUCKETS: usize = 33;
+
 /// All metrics that guests have defined, by plugin and name. Recording is an atomic operation and takes no lock.
 #[derive(Default)]
 pub struct GuestMetrics {
@@ -27,8 +30,9 @@ type ByPlugin = BTreeMap<PluginName, BTreeMap<(String, MetricType), Arc<GuestMet
 pub struct GuestMetric {
     kind: MetricType,
     value: AtomicU64,
-    /// Only of a histogram: how many values were at most 2^index − 1; the sum of all values is in `value`.
-    buckets: [AtomicU64; 65],
+    /// Only of a histogram: how many values were at most 4^index − 1 and over the bound before; the sum of all values is in
+    /// `value`.
+    buckets: [AtomicU64; BUCKETS],
 }
 
 /// Why a metric cannot do what it was asked.
@@ -97,7 +101,7 @@ impl GuestMetric {
         Self {
             kind,
             value: AtomicU64::new(0),
-            buckets: [const { AtomicU64::new(0) }; 65],
+            buckets: [const { AtomicU64::new(0) }; BUCKETS],
         }
     }
 
@@ -128,7 +132,7 @@ impl GuestMetric {
             MetricType::Gauge => self.value.store(value, Ordering::Relaxed),
             MetricType::Counter => _ = self.value.fetch_add(value, Ordering::Relaxed),
             MetricType::Histogram => {
-                let bucket = (u64::BITS - value.leading_zeros()) as usize;
+                let bucket = (u64::BITS - value.leading_zeros()).div_ceil(2) as usize;
                 self.buckets[bucket].fetch_add(1, Ordering::Relaxed);
                 self.value.fetch_add(value, Ordering::Relaxed);
             }
@@ -151,16 +155,19 @@ impl GuestMetric {
         self.value.load(Ordering::Relaxed)
     }
 
-    /// The buckets of a histogram that are not empty: the largest value of each and how many values fell into it.
+    /// The buckets of a histogram: the largest value of each (0, 3, 15, 63 …) and how many values fell into it.
     pub fn histogram_buckets(&self) -> Vec<(u64, u64)> {
-        let largest = |index: usize| if index == 64 { u64::MAX } else { (1 << index) - 1 };
+        let largest = |index: usize| {
+            4_u64
+                .checked_pow(index as u32)
+                .map_or(u64::MAX, |bound| bound - 1)
+        };
         let count = |bucket: &AtomicU64| bucket.load(Ordering::Relaxed);
-        let buckets = self
-            .buckets
+        self.buckets
             .iter()
             .enumerate()
-            .map(|(index, bucket)| (largest(index), count(bucket)));
-        buckets.filter(|(_, count)| *count > 0).collect()
+            .map(|(index, bucket)| (largest(index), count(bucket)))
+            .collect()
     }
 }
 
@@ -199,10 +206,9 @@ mod tests {
         [0, 1, 2, 3, 4, u64::MAX]
             .into_iter()
             .for_each(|value| histogram.record(value));
-        assert_eq!(
-            histogram.histogram_buckets(),
-            [(0, 1), (1, 1), (3, 2), (7, 1), (u64::MAX, 1)]
-        );
+        let buckets = histogram.histogram_buckets();
+        assert_eq!(buckets[..4], [(0, 1), (3, 3), (15, 1), (63, 0)]);
+        assert_eq!((buckets.len(), buckets[32]), (33, (u64::MAX, 1)));
         assert_eq!(histogram.get(), Err(MetricError::Histogram));
         assert_eq!(histogram.increment(1), Err(MetricError::Histogram));
     }

@@ -11,11 +11,13 @@ use wharf_engine::{Engine, EngineSettings, Module};
 use wharf_plugin::{Limits, PluginName, ProxyWasmVersion, Reference, VerifiedArtifact};
 
 use super::host::{FakeHost, FakeProperties, SharedWorld, Trace};
-use super::script::{Argument, Callback, SPECIAL, Script, call, functions, turn};
-use super::{END, FREE};
+use super::script::{Argument, Callback, SPECIAL, Script, Turn, args, call, functions, turn};
+use super::{END, FREE, OUT};
+use crate::body::Body;
 use crate::context::{Direction, Exchange, SharedExchange};
 use crate::headers::HeaderList;
 use crate::host::{ContextId, PluginContext};
+use crate::pairs;
 use crate::shared::{Namespace, Shared};
 use crate::vm::{Program, Vm, VmSettings};
 
@@ -66,6 +68,7 @@ pub(crate) struct Guest {
     pub(crate) root: ContextId,
     version: ProxyWasmVersion,
     script: Script,
+    last_stream: ContextId,
 }
 
 impl Guest {
@@ -91,6 +94,7 @@ impl Guest {
             root,
             version,
             script: Script::default(),
+            last_stream: 0,
         }
     }
 
@@ -101,17 +105,49 @@ impl Guest {
 
     /// Opens an HTTP stream.
     pub(crate) fn open(&mut self) -> (ContextId, SharedExchange) {
-        let exchange: SharedExchange = std::rc::Rc::new(RefCell::new(
-            Exchange::new(Box::new(FakeProperties)),
-        ));
+        let exchange: SharedExchange =
+            std::rc::Rc::new(RefCell::new(Exchange::new(Box::new(FakeProperties))));
         let stream = self.vm.open_http_stream(self.root, exchange.clone()).unwrap();
+        self.last_stream = stream;
         (stream, exchange)
+    }
+
+    /// The stream that was opened last.
+    pub(crate) fn last_stream(&self) -> ContextId {
+        self.last_stream
+    }
+
+    /// Lets the guest do this whenever a callback comes.
+    pub(crate) fn set_turn(&mut self, callback: Callback, turn: Turn) {
+        self.script.set(callback, vec![turn]);
+        write_script(&mut self.vm, self.root, &self.script, self.version);
+    }
+
+    /// Makes one host call from a tick, with a stream as the effective context.
+    pub(crate) fn call_on(
+        &mut self,
+        stream: ContextId,
+        function: &'static str,
+        arguments: Vec<Argument>,
+    ) -> String {
+        let steps = [
+            call("proxy_set_effective_context", args![stream]),
+            call(function, arguments),
+        ];
+        self.set_turn(Callback::Tick, turn(0, steps));
+        let before = self.memory();
+        let _ = self.vm.on_tick(self.root);
+        let seen = self.world.take() + &changes(&before, &self.memory());
+        self.disarm(Callback::Tick);
+        seen
     }
 
     /// Lets the guest make one host call when this callback comes next, and from then on.
     pub(crate) fn arm(&mut self, callback: Callback, function: &'static str, arguments: Vec<Argument>) {
-        self.script
-            .set(callback, vec![turn(self.result_of(callback), [call(function, arguments)])]);
+        self.script.set(
+            callback,
+            vec![turn(self.result_of(callback), [call(function, arguments)])],
+        );
         write_script(&mut self.vm, self.root, &self.script, self.version);
     }
 
@@ -166,6 +202,76 @@ impl Guest {
             let _ = guest.vm.on_headers(stream, Direction::Request, false);
         });
         (seen, exchange)
+    }
+
+    /// A call from the request body callback of a stream that is opened for it. The body as it is then comes back.
+    pub(crate) fn call_in_request_body(
+        &mut self,
+        body: &'static str,
+        end_of_stream: bool,
+        function: &'static str,
+        arguments: Vec<Argument>,
+    ) -> (String, Body) {
+        let body = Body::from(Bytes::from_static(body.as_bytes()));
+        self.call_in_body(body, end_of_stream, function, arguments)
+    }
+
+    /// The same with a body of any size.
+    pub(crate) fn call_in_body(
+        &mut self,
+        body: Body,
+        end_of_stream: bool,
+        function: &'static str,
+        arguments: Vec<Argument>,
+    ) -> (String, Body) {
+        let (stream, exchange) = self.open();
+        exchange.borrow_mut().request_headers = Some(list(&[("a", "1")]));
+        let request = Direction::Request;
+        self.vm.with_view(stream, request, |view| view.body = body);
+        let seen = self.call_in(Callback::RequestBody, function, arguments, |guest| {
+            let _ = guest.vm.on_body(stream, request, end_of_stream);
+        });
+        let body = self
+            .vm
+            .with_view(stream, request, |view| std::mem::take(&mut view.body));
+        (seen, body)
+    }
+
+    /// A call while a second plugin is added to the VM.
+    pub(crate) fn call_in_second_plugin(
+        &mut self,
+        callback: Callback,
+        configuration: &'static str,
+        function: &'static str,
+        arguments: Vec<Argument>,
+    ) -> String {
+        let mut script = Script::default();
+        script.set(callback, vec![turn(1, [call(function, arguments)])]);
+        write_script(&mut self.vm, 2, &script, self.version);
+        let before = self.memory();
+        let plugin = plugin(&GuestOptions {
+            name: "second",
+            configuration,
+            ..GuestOptions::default()
+        });
+        let added = self.vm.add_plugin(plugin);
+        let seen = self.world.take() + &changes(&before, &self.memory());
+        assert_eq!(added.ok(), Some(2), "{seen}");
+        seen
+    }
+
+    /// Starts an HTTP call-out and gives its id.
+    pub(crate) fn call_out(&mut self) -> u32 {
+        let mut headers = Vec::new();
+        let wanted = [
+            (&b":method"[..], &b"GET"[..]),
+            (b":path", b"/"),
+            (b":authority", b"up"),
+        ];
+        pairs::encode(wanted.into_iter(), &mut headers);
+        self.call("proxy_http_call", args!["up", headers, "", "", 1000, OUT]);
+        let call = self.world.lock().http_call.take();
+        call.expect("the host has taken it").id
     }
 
     pub(crate) fn set_allocator(&mut self, allocator: Allocator) {
@@ -251,6 +357,12 @@ fn changes(before: &[u8], after: &[u8]) -> String {
     let differs = |at: usize| before[at] != after[at] && !(0x30000..0x40000).contains(&at);
     let mut at = 0;
     while at < before.len() {
+        // Most of the memory is the same, and is passed over by the page.
+        let page = at..(at + 4096).min(before.len());
+        if before[page.clone()] == after[page.clone()] {
+            at = page.end;
+            continue;
+        }
         if !differs(at) {
             at += 1;
             continue;
@@ -306,7 +418,11 @@ fn text(version: ProxyWasmVersion) -> String {
     for (name, parameters) in &functions {
         let types: String = parameters.chars().map(wasm_type).collect();
         let result = if returns(name) { "(result i32)" } else { "" };
-        writeln!(out, r#"(import "env" "{name}" (func ${name} (param{types}) {result}))"#).unwrap();
+        writeln!(
+            out,
+            r#"(import "env" "{name}" (func ${name} (param{types}) {result}))"#
+        )
+        .unwrap();
     }
     out.push_str(r#"(import "wasi_snapshot_preview1" "proc_exit" (func $proc_exit (param i32)))"#);
     out.push_str(MACHINE);
@@ -316,7 +432,10 @@ fn text(version: ProxyWasmVersion) -> String {
     for callback in Callback::ALL {
         writeln!(out, "{}", exported(*callback, version)).unwrap();
     }
-    let names = functions.iter().map(|(name, _)| *name).chain(SPECIAL.iter().copied());
+    let names = functions
+        .iter()
+        .map(|(name, _)| *name)
+        .chain(SPECIAL.iter().copied());
     let elements: String = names.map(|name| format!(" $do_{name}")).collect();
     writeln!(out, "(table funcref (elem{elements}))\n{}\n)", marker(version)).unwrap();
     out

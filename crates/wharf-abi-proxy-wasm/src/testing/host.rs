@@ -190,7 +190,7 @@ impl HostCallObserver for Trace {
 }
 
 fn is_announcement(event: &HostCallEvent<'_>, memory: &GuestMemory<'_>) -> bool {
-    let [_, Value::I32(message), Value::I32(_)] = event.arguments else {
+    let [_, Value::I32(message), Value::I32(42)] = event.arguments else {
         return false;
     };
     event.name == "proxy_log"
@@ -238,6 +238,9 @@ pub(crate) fn text(headers: &HeaderList) -> String {
 
 /// A guest announces each callback: the byte 1, a letter for the callback, and five numbers of eight letters each.
 fn announcement(message: &str, version: ProxyWasmVersion) -> Option<String> {
+    if message.len() != 42 {
+        return None;
+    }
     let (which, digits) = message.strip_prefix('\x01')?.as_bytes().split_first()?;
     let callback = *Callback::ALL.get(usize::from(which - b'A'))?;
     let number = |letters: &[u8]| {

@@ -62,12 +62,7 @@ impl FilterScript {
     }
 
     /// One host call whenever a callback comes, after which all goes on.
-    pub(crate) fn calls(
-        self,
-        callback: Callback,
-        function: &'static str,
-        arguments: Vec<Argument>,
-    ) -> Self {
+    pub(crate) fn calls(self, callback: Callback, function: &'static str, arguments: Vec<Argument>) -> Self {
         let result = callback.export().2.unwrap_or(0);
         self.on(callback, result, [call(function, arguments)])
     }
@@ -129,7 +124,7 @@ impl Scenario {
         Self::with_limits(filters, ChainLimits { body_buffer: bytes })
     }
 
-    fn with_limits(filters: impl IntoIterator<Item = FilterScript>, limits: ChainLimits) -> Self {
+    pub(crate) fn with_limits(filters: impl IntoIterator<Item = FilterScript>, limits: ChainLimits) -> Self {
         let world = SharedWorld::new(ProxyWasmVersion::V0_2_1);
         let mut vms = Vec::new();
         let filters: Vec<_> = filters
@@ -145,14 +140,18 @@ impl Scenario {
 
     /// A second exchange through the same filters; all of them are available and closed.
     pub(crate) fn another_exchange(&self) -> Self {
-        let filters: Vec<_> = self.vms.iter().map(|(_, vm, root)| {
-            Ok(Filter {
-                vm: Rc::clone(vm),
-                root: *root,
-                on_fault: OnFault::Closed,
-                changes_bodies: true,
+        let filters: Vec<_> = self
+            .vms
+            .iter()
+            .map(|(_, vm, root)| {
+                Ok(Filter {
+                    vm: Rc::clone(vm),
+                    root: *root,
+                    on_fault: OnFault::Closed,
+                    changes_bodies: true,
+                })
             })
-        }).collect();
+            .collect();
         let exchange = Exchange::new(Box::new(FakeProperties));
         let mut chain = Chain::new(filters, Rc::new(RefCell::new(exchange)), ChainLimits::default());
         chain.set_waker(&Waker::from(Arc::new(Notes(self.world.clone()))));
@@ -161,6 +160,11 @@ impl Scenario {
             world: self.world.clone(),
             vms: self.vms.clone(),
         }
+    }
+
+    /// The filters that are available.
+    pub(crate) fn names(&self) -> Vec<&'static str> {
+        self.vms.iter().map(|(name, ..)| *name).collect()
     }
 
     /// The VM and the root of a filter.

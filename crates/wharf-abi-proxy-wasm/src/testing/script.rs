@@ -231,7 +231,10 @@ impl Script {
         };
         for (callback, turns) in &self.turns {
             let addresses: Vec<u32> = turns.iter().map(|turn| page.turn(turn)).collect();
-            let list: Vec<u8> = addresses.iter().flat_map(|address| address.to_le_bytes()).collect();
+            let list: Vec<u8> = addresses
+                .iter()
+                .flat_map(|address| address.to_le_bytes())
+                .collect();
             let list = page.put(&list);
             let entry = *callback as usize * 8;
             page.bytes[entry..entry + 4].copy_from_slice(&list.to_le_bytes());

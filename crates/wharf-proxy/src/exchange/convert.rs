@@ -25,12 +25,23 @@ pub(crate) enum BadMessage {
 
 /// A request's head as filters see it: the pseudo-headers first, then the others in the order in which they came.
 pub(crate) fn request_list(head: request::Parts, scheme: &HeaderValue) -> Result<HeaderList, HeaderError> {
-    let request::Parts { method, uri, mut headers, .. } = head;
+    let request::Parts {
+        method,
+        uri,
+        mut headers,
+        ..
+    } = head;
     let mut list = HeaderList::with_capacity(headers.len() + 4);
     let host = headers.remove(http::header::HOST);
-    list.push(Name::Authority, host.unwrap_or_else(|| HeaderValue::from_static("")))?;
+    list.push(
+        Name::Authority,
+        host.unwrap_or_else(|| HeaderValue::from_static("")),
+    )?;
     let path = uri.path_and_query().map_or("/", PathAndQuery::as_str);
-    list.push(Name::Path, HeaderValue::from_str(path).map_err(|_| HeaderError::Value(":path".into()))?)?;
+    list.push(
+        Name::Path,
+        HeaderValue::from_str(path).map_err(|_| HeaderError::Value(":path".into()))?,
+    )?;
     list.push(Name::Method, method_value(&method))?;
     list.push(Name::Scheme, scheme.clone())?;
     push_all(&mut list, headers)?;
@@ -108,7 +119,9 @@ fn target(path: &HeaderValue) -> Result<Uri, BadMessage> {
     if path == "*" {
         return Ok(Uri::from_static("*"));
     }
-    let parsed = PathAndQuery::try_from(path.as_bytes()).ok().filter(|path| path.as_str().starts_with('/'));
+    let parsed = PathAndQuery::try_from(path.as_bytes())
+        .ok()
+        .filter(|path| path.as_str().starts_with('/'));
     parsed.map(Uri::from).ok_or_else(|| bad("a path", path))
 }
 
@@ -116,7 +129,9 @@ fn target(path: &HeaderValue) -> Result<Uri, BadMessage> {
 pub(crate) fn response_head(list: &HeaderList) -> Result<response::Parts, BadMessage> {
     let status = pseudo(list, ":status")?;
     let (mut head, ()) = Response::new(()).into_parts();
-    let code = StatusCode::from_bytes(status.as_bytes()).ok().filter(|code| code.as_u16() >= 200);
+    let code = StatusCode::from_bytes(status.as_bytes())
+        .ok()
+        .filter(|code| code.as_u16() >= 200);
     head.status = code.ok_or_else(|| bad("a final status", status))?;
     head.headers = map(list);
     Ok(head)
@@ -127,7 +142,10 @@ fn pseudo<'a>(list: &'a HeaderList, name: &'static str) -> Result<&'a HeaderValu
 }
 
 fn bad(name: &'static str, value: &HeaderValue) -> BadMessage {
-    BadMessage::Bad { name, value: value.clone() }
+    BadMessage::Bad {
+        name,
+        value: value.clone(),
+    }
 }
 
 #[cfg(test)]
@@ -151,11 +169,25 @@ mod tests {
             .unwrap()
             .into_parts();
         let list = request_list(head, &HeaderValue::from_static("http")).unwrap();
-        let text: Vec<_> = list.iter().map(|(n, v)| format!("{n}={}", v.to_str().unwrap())).collect();
-        let expected = [":authority=example.com", ":path=/a?b=c", ":method=POST", ":scheme=http", "x=1", "x=3", "y=2"];
+        let text: Vec<_> = list
+            .iter()
+            .map(|(n, v)| format!("{n}={}", v.to_str().unwrap()))
+            .collect();
+        let expected = [
+            ":authority=example.com",
+            ":path=/a?b=c",
+            ":method=POST",
+            ":scheme=http",
+            "x=1",
+            "x=3",
+            "y=2",
+        ];
         assert_eq!(text, expected);
         let head = request_head(&list).unwrap();
-        assert_eq!((head.method, head.uri.to_string()), (Method::POST, "/a?b=c".to_owned()));
+        assert_eq!(
+            (head.method, head.uri.to_string()),
+            (Method::POST, "/a?b=c".to_owned())
+        );
         assert_eq!(head.headers.get("host").unwrap(), "example.com");
         assert_eq!(head.headers.get_all("x").iter().count(), 2);
     }
@@ -169,7 +201,10 @@ mod tests {
             list[index].1 = value;
             assert!(matches!(request(&list), Err(BadMessage::Bad { .. })), "{value}");
         }
-        assert!(matches!(request(&good[..2]), Err(BadMessage::Missing(":authority"))));
+        assert!(matches!(
+            request(&good[..2]),
+            Err(BadMessage::Missing(":authority"))
+        ));
         for status in ["abc", "100", "99", ""] {
             let list: HeaderList = [(":status", status)].into_iter().collect();
             assert!(response_head(&list).is_err(), "{status:?}");

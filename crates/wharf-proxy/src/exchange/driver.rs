@@ -146,7 +146,9 @@ impl Driver {
 
     fn poll_call(&mut self, cx: &mut Context<'_>) -> bool {
         let Some(call) = &mut self.call else { return false };
-        let Poll::Ready(answered) = call.as_mut().poll(cx) else { return false };
+        let Poll::Ready(answered) = call.as_mut().poll(cx) else {
+            return false;
+        };
         self.call = None;
         match answered {
             Ok(answer) => self.receive_response(answer),
@@ -156,8 +158,13 @@ impl Driver {
     }
 
     fn receive_response(&mut self, answer: UpstreamResponse) {
-        let UpstreamResponse { mut head, body, endpoint } = answer;
-        self.record.note_upstream(endpoint.as_ref(), self.called.elapsed());
+        let UpstreamResponse {
+            mut head,
+            body,
+            endpoint,
+        } = answer;
+        self.record
+            .note_upstream(endpoint.as_ref(), self.called.elapsed());
         headers::receive_response(&mut head);
         let end_of_stream = body.is_end_stream();
         match convert::response_list(head) {
@@ -167,7 +174,11 @@ impl Driver {
             }
             Err(error) => {
                 tracing::warn!(request_id = ?self.record.request_id(), %error, "An upstream's answer cannot be used.");
-                self.answer(StatusCode::BAD_GATEWAY, "the upstream's answer cannot be used", "bad_upstream_headers");
+                self.answer(
+                    StatusCode::BAD_GATEWAY,
+                    "the upstream's answer cannot be used",
+                    "bad_upstream_headers",
+                );
             }
         }
     }
@@ -217,8 +228,12 @@ impl Driver {
         {
             return false;
         }
-        let Some(body) = &mut self.client_body else { return false };
-        let Poll::Ready(frame) = Pin::new(&mut *body).poll_frame(cx) else { return false };
+        let Some(body) = &mut self.client_body else {
+            return false;
+        };
+        let Poll::Ready(frame) = Pin::new(&mut *body).poll_frame(cx) else {
+            return false;
+        };
         match frame {
             Some(Ok(frame)) => {
                 let ended = frame.is_data() && body.is_end_stream();
@@ -245,8 +260,12 @@ impl Driver {
         {
             return false;
         }
-        let Some(body) = &mut self.upstream_body else { return false };
-        let Poll::Ready(frame) = Pin::new(&mut *body).poll_frame(cx) else { return false };
+        let Some(body) = &mut self.upstream_body else {
+            return false;
+        };
+        let Poll::Ready(frame) = Pin::new(&mut *body).poll_frame(cx) else {
+            return false;
+        };
         match frame {
             Some(Ok(frame)) => {
                 let ended = frame.is_data() && body.is_end_stream();
@@ -276,7 +295,11 @@ impl Driver {
             self.abort(error);
             return;
         }
-        self.answer(StatusCode::BAD_GATEWAY, "the upstream broke off its answer", "upstream_broke_off");
+        self.answer(
+            StatusCode::BAD_GATEWAY,
+            "the upstream broke off its answer",
+            "upstream_broke_off",
+        );
     }
 
     fn pass_frame(&mut self, direction: Direction, frame: Frame<Bytes>, ended: bool) {
@@ -300,11 +323,21 @@ impl Driver {
     fn send_outputs(&mut self) {
         while let Some(output) = self.chain.next_output() {
             match output {
-                Output::Headers { direction: Direction::Request, end_of_stream } => self.send_request(end_of_stream),
-                Output::Headers { direction: Direction::Response, end_of_stream } => {
+                Output::Headers {
+                    direction: Direction::Request,
+                    end_of_stream,
+                } => self.send_request(end_of_stream),
+                Output::Headers {
+                    direction: Direction::Response,
+                    end_of_stream,
+                } => {
                     self.send_response(end_of_stream);
                 }
-                Output::Data { direction, body, end_of_stream } => self.send_data(direction, body, end_of_stream),
+                Output::Data {
+                    direction,
+                    body,
+                    end_of_stream,
+                } => self.send_data(direction, body, end_of_stream),
                 Output::Trailers { direction } => self.send_trailers(direction),
                 Output::Answered { details } => self.answered(details),
                 Output::Reset(reason) => self.reset(&reason),
@@ -319,7 +352,9 @@ impl Driver {
         let exchange = Rc::clone(self.chain.exchange());
         let borrowed = exchange.borrow();
         let list = borrowed.request_headers.as_ref();
-        let head = list.ok_or(BadMessage::Missing("request")).and_then(convert::request_head);
+        let head = list
+            .ok_or(BadMessage::Missing("request"))
+            .and_then(convert::request_head);
         drop(borrowed);
         let mut head = match head {
             Ok(head) => head,
@@ -338,8 +373,10 @@ impl Driver {
             self.to_upstream = Some(writer);
             RequestBody::Pipe(reader)
         };
-        let (upstream, idle) =
-            (Rc::clone(&self.route.upstream), self.record.connection().listener.limits.body_idle_timeout);
+        let (upstream, idle) = (
+            Rc::clone(&self.route.upstream),
+            self.record.connection().listener.limits.body_idle_timeout,
+        );
         self.called = Instant::now();
         let request = Request::from_parts(head, body);
         self.call = Some(Box::pin(async move { upstream.send(request, idle).await }));
@@ -349,7 +386,9 @@ impl Driver {
         let exchange = Rc::clone(self.chain.exchange());
         let borrowed = exchange.borrow();
         let list = borrowed.response_headers.as_ref();
-        let head = list.ok_or(BadMessage::Missing("response")).and_then(convert::response_head);
+        let head = list
+            .ok_or(BadMessage::Missing("response"))
+            .and_then(convert::response_head);
         drop(borrowed);
         let mut head = match head {
             Ok(head) => head,
@@ -370,7 +409,10 @@ impl Driver {
             ResponseSource::Pipe(reader)
         };
         self.head_left = true;
-        self.response = Some(Response::from_parts(head, ResponseBody::new(source, Rc::clone(&self.record))));
+        self.response = Some(Response::from_parts(
+            head,
+            ResponseBody::new(source, Rc::clone(&self.record)),
+        ));
         self.ended |= length == Length::Empty && end_of_stream;
     }
 
@@ -381,7 +423,11 @@ impl Driver {
             return Length::Empty;
         }
         if let Some(whole) = self.chain.whole_body_waits(direction) {
-            return if whole == 0 { Length::Empty } else { Length::Exact(whole) };
+            return if whole == 0 {
+                Length::Empty
+            } else {
+                Length::Exact(whole)
+            };
         }
         // A head that speaks of trailers needs a framing that can carry them.
         if headers.contains_key(TRAILER) || self.chain.may_change_body(direction) {
@@ -494,9 +540,15 @@ impl Driver {
     /// The exchange ended before it had a response.
     fn no_response(&mut self) -> Response<ResponseBody> {
         let text = "the exchange was ended before it had a response";
-        let mut response =
-            answer::failure(&self.record, StatusCode::SERVICE_UNAVAILABLE, text, "closed_by_filter");
-        response.headers_mut().insert(http::header::CONNECTION, HeaderValue::from_static("close"));
+        let mut response = answer::failure(
+            &self.record,
+            StatusCode::SERVICE_UNAVAILABLE,
+            text,
+            "closed_by_filter",
+        );
+        response
+            .headers_mut()
+            .insert(http::header::CONNECTION, HeaderValue::from_static("close"));
         response
     }
 
@@ -519,7 +571,10 @@ impl Driver {
     }
 
     fn client_is_gone(&mut self, cx: &mut Context<'_>) -> bool {
-        let gone = self.to_client.as_ref().is_some_and(|writer| writer.poll_closed(cx).is_ready());
+        let gone = self
+            .to_client
+            .as_ref()
+            .is_some_and(|writer| writer.poll_closed(cx).is_ready());
         if gone {
             self.abort(BodyError::Incomplete);
         }

@@ -90,7 +90,11 @@ fn connection(name: &[u8]) -> Option<Vec<u8>> {
 }
 
 fn protocol(version: Version) -> &'static str {
-    if version == Version::HTTP_10 { "HTTP/1.0" } else { "HTTP/1.1" }
+    if version == Version::HTTP_10 {
+        "HTTP/1.0"
+    } else {
+        "HTTP/1.1"
+    }
 }
 
 fn time(time: SystemTime) -> Vec<u8> {

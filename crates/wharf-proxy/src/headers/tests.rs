@@ -61,7 +61,16 @@ fn hop_by_hop_headers_stay_on_their_connection() {
     ]);
     let mut names: Vec<&str> = headers.keys().map(HeaderName::as_str).collect();
     names.sort_unstable();
-    assert_eq!(names, ["host", "x-forwarded-for", "x-forwarded-proto", "x-public", "x-request-id"]);
+    assert_eq!(
+        names,
+        [
+            "host",
+            "x-forwarded-for",
+            "x-forwarded-proto",
+            "x-public",
+            "x-request-id"
+        ]
+    );
 }
 
 #[test]
@@ -69,7 +78,10 @@ fn a_client_cannot_have_the_framing_or_the_proxys_own_headers_removed() {
     let headers = received(&[
         ("host", "a"),
         ("content-length", "3"),
-        ("connection", "host, content-length, x-forwarded-for, x-request-id, trailer, te"),
+        (
+            "connection",
+            "host, content-length, x-forwarded-for, x-request-id, trailer, te",
+        ),
         ("trailer", "x-sum"),
         ("te", "trailers"),
     ]);
@@ -97,15 +109,26 @@ fn of_te_only_trailers_is_passed_on() {
 #[test]
 fn the_clients_address_is_appended_to_those_before() {
     assert_eq!(received(&[])["x-forwarded-for"], "192.0.2.7");
-    let headers = received(&[("x-forwarded-for", "10.0.0.1, 10.0.0.2"), ("x-forwarded-for", "10.0.0.3")]);
+    let headers = received(&[
+        ("x-forwarded-for", "10.0.0.1, 10.0.0.2"),
+        ("x-forwarded-for", "10.0.0.3"),
+    ]);
     let all: Vec<_> = headers.get_all("x-forwarded-for").iter().collect();
     assert_eq!(all, ["10.0.0.1, 10.0.0.2, 10.0.0.3, 192.0.2.7"]);
 }
 
 #[test]
 fn a_proxy_in_front_is_believed_about_the_scheme_and_nonsense_is_not() {
-    for (before, expected) in [("https", "https"), ("http", "http"), ("gopher", "http"), ("", "http")] {
-        assert_eq!(received(&[("x-forwarded-proto", before)])["x-forwarded-proto"], expected);
+    for (before, expected) in [
+        ("https", "https"),
+        ("http", "http"),
+        ("gopher", "http"),
+        ("", "http"),
+    ] {
+        assert_eq!(
+            received(&[("x-forwarded-proto", before)])["x-forwarded-proto"],
+            expected
+        );
     }
     assert_eq!(received(&[])["x-forwarded-proto"], "http");
 }
@@ -144,21 +167,39 @@ fn a_requests_framing_follows_its_body() {
 fn a_responses_framing_follows_its_body() {
     let headers = finished_response(200, &Method::GET, &[("content-length", "9")], Length::Exact(5));
     assert_eq!(headers["content-length"], "5");
-    let headers = finished_response(200, &Method::GET, &[("transfer-encoding", "chunked")], Length::Unknown);
-    assert!(headers.is_empty(), "hyper chooses chunked or close by the client's version");
-    let headers =
-        finished_response(200, &Method::GET, &[("content-length", "5"), ("content-length", "5")], Length::Exact(5));
+    let headers = finished_response(
+        200,
+        &Method::GET,
+        &[("transfer-encoding", "chunked")],
+        Length::Unknown,
+    );
+    assert!(
+        headers.is_empty(),
+        "hyper chooses chunked or close by the client's version"
+    );
+    let headers = finished_response(
+        200,
+        &Method::GET,
+        &[("content-length", "5"), ("content-length", "5")],
+        Length::Exact(5),
+    );
     assert_eq!(headers.get_all("content-length").iter().count(), 1);
 }
 
 #[test]
 fn what_has_no_body_keeps_only_the_length_that_a_head_speaks_of() {
     let length = &[("content-length", "1234")];
-    assert_eq!(finished_response(200, &Method::HEAD, length, Length::Empty)["content-length"], "1234");
+    assert_eq!(
+        finished_response(200, &Method::HEAD, length, Length::Empty)["content-length"],
+        "1234"
+    );
     assert!(finished_response(204, &Method::GET, length, Length::Empty).is_empty());
     assert!(finished_response(304, &Method::GET, length, Length::Empty).is_empty());
     let doubled = &[("content-length", "7, 7")];
-    assert_eq!(finished_response(200, &Method::HEAD, doubled, Length::Empty)["content-length"], "7");
+    assert_eq!(
+        finished_response(200, &Method::HEAD, doubled, Length::Empty)["content-length"],
+        "7"
+    );
     let contradictory = &[("content-length", "7, 8")];
     assert!(finished_response(200, &Method::HEAD, contradictory, Length::Empty).is_empty());
 }
@@ -166,7 +207,10 @@ fn what_has_no_body_keeps_only_the_length_that_a_head_speaks_of() {
 #[test]
 fn announced_trailers_are_listed() {
     let mut headers = HeaderMap::new();
-    announce_trailers(&mut headers, [&HeaderName::from_static("x-a"), &HeaderName::from_static("x-b")]);
+    announce_trailers(
+        &mut headers,
+        [&HeaderName::from_static("x-a"), &HeaderName::from_static("x-b")],
+    );
     let all: Vec<_> = headers.get_all("trailer").iter().collect();
     assert_eq!(all, ["x-a", "x-b"]);
 }

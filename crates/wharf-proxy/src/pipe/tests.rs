@@ -45,7 +45,9 @@ fn data_and_trailers_come_out_in_order_and_then_the_end() {
     assert_eq!(take_data(&mut reader), "one");
     assert_eq!(take_data(&mut reader), "two");
     assert!(!reader.is_end_stream());
-    let Poll::Ready(Some(Ok(frame))) = poll(&mut reader, Waker::noop()) else { panic!("no trailers") };
+    let Poll::Ready(Some(Ok(frame))) = poll(&mut reader, Waker::noop()) else {
+        panic!("no trailers")
+    };
     assert_eq!(frame.trailers_ref().unwrap()["x-sum"], "6");
     assert!(reader.is_end_stream());
     assert!(matches!(poll(&mut reader, Waker::noop()), Poll::Ready(None)));
@@ -57,12 +59,19 @@ fn the_writer_waits_while_the_capacity_is_in_the_pipe() {
     let (woken, waker) = waker();
     let mut cx = Context::from_waker(&waker);
     writer.write(Bytes::from_static(b"abc")).unwrap();
-    assert!(writer.poll_ready(&mut cx).is_ready(), "three of four bytes leave room");
+    assert!(
+        writer.poll_ready(&mut cx).is_ready(),
+        "three of four bytes leave room"
+    );
     writer.write(Bytes::from_static(b"defgh")).unwrap();
     assert!(writer.poll_ready(&mut cx).is_pending());
     assert_eq!(writer.buffered(), 8);
     assert_eq!(take_data(&mut reader), "abc");
-    assert_eq!(woken.0.load(Ordering::Relaxed), 0, "five bytes are still more than the capacity");
+    assert_eq!(
+        woken.0.load(Ordering::Relaxed),
+        0,
+        "five bytes are still more than the capacity"
+    );
     assert_eq!(take_data(&mut reader), "defgh");
     assert_eq!(woken.0.load(Ordering::Relaxed), 1);
     assert!(writer.poll_ready(&mut cx).is_ready());
@@ -91,7 +100,10 @@ fn a_writer_that_goes_before_the_end_leaves_an_error_behind_its_data() {
     drop(writer);
     assert_eq!(take_data(&mut reader), "x");
     assert!(!reader.is_end_stream(), "a body that was cut short did not end");
-    assert!(matches!(poll(&mut reader, Waker::noop()), Poll::Ready(Some(Err(BodyError::Incomplete)))));
+    assert!(matches!(
+        poll(&mut reader, Waker::noop()),
+        Poll::Ready(Some(Err(BodyError::Incomplete)))
+    ));
     assert!(matches!(poll(&mut reader, Waker::noop()), Poll::Ready(None)));
 }
 
@@ -132,7 +144,10 @@ fn the_length_is_known_when_it_was_promised_or_when_all_is_written() {
 
     let (writer, reader) = pipe(100);
     writer.write(Bytes::from_static(b"1234")).unwrap();
-    assert_eq!((reader.size_hint().lower(), reader.size_hint().exact()), (4, None));
+    assert_eq!(
+        (reader.size_hint().lower(), reader.size_hint().exact()),
+        (4, None)
+    );
     writer.finish();
     assert_eq!(reader.size_hint().exact(), Some(4));
 }

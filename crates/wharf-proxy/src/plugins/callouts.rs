@@ -21,15 +21,24 @@ const BODY_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Runs a call-out and gives its answer to the VM, if that is still there.
 pub(super) async fn run(upstream: Rc<Upstream>, call: HttpCall, vm: OwnVm) {
-    let HttpCall { id, root, plugin, upstream: name, headers, body, trailers, timeout } = call;
+    let HttpCall {
+        id,
+        root,
+        plugin,
+        upstream: name,
+        headers,
+        body,
+        trailers,
+        timeout,
+    } = call;
     if !trailers.is_empty() {
         tracing::debug!(%plugin, upstream = name, "The trailers of a call-out are not sent over HTTP/1.1.");
     }
     let exchange = send(&upstream, &headers, body);
     let outcome = match timeout {
-        Some(limit) => tokio::time::timeout(limit, exchange).await.unwrap_or_else(|_| {
-            Err(format!("no answer came within the filter's timeout of {limit:?}"))
-        }),
+        Some(limit) => tokio::time::timeout(limit, exchange)
+            .await
+            .unwrap_or_else(|_| Err(format!("no answer came within the filter's timeout of {limit:?}"))),
         None => exchange.await,
     };
     let response = outcome.inspect_err(|reason| {
@@ -46,16 +55,24 @@ pub(super) async fn run(upstream: Rc<Upstream>, call: HttpCall, vm: OwnVm) {
 async fn send(upstream: &Upstream, headers: &HeaderList, body: Bytes) -> Result<HttpCallResponse, String> {
     let mut head = convert::request_head(headers).map_err(|error| error.to_string())?;
     // What a filter writes must not choose another framing than the body's.
-    let length = if body.is_empty() { Length::Empty } else { Length::Exact(body.len() as u64) };
+    let length = if body.is_empty() {
+        Length::Empty
+    } else {
+        Length::Exact(body.len() as u64)
+    };
     headers::finish_request(&mut head, length);
     head.uri = origin_form(&head.uri);
     let request = Request::from_parts(head, RequestBody::from(body));
-    let answer = upstream.send(request, BODY_IDLE_TIMEOUT).await.map_err(|error| error.to_string())?;
+    let answer = upstream
+        .send(request, BODY_IDLE_TIMEOUT)
+        .await
+        .map_err(|error| error.to_string())?;
     collect(answer).await
 }
 
 fn origin_form(uri: &Uri) -> Uri {
-    uri.path_and_query().map_or_else(|| Uri::from_static("/"), |path| Uri::from(path.clone()))
+    uri.path_and_query()
+        .map_or_else(|| Uri::from_static("/"), |path| Uri::from(path.clone()))
 }
 
 async fn collect(answer: UpstreamResponse) -> Result<HttpCallResponse, String> {

@@ -39,24 +39,35 @@ impl fmt::Display for CanaryError {
             return write!(f, "\n  the plugin logged nothing");
         }
         write!(f, "\n  the plugin logged:")?;
-        self.log.iter().try_for_each(|(level, line)| write!(f, "\n    {level:?}: {line}"))
+        self.log
+            .iter()
+            .try_for_each(|(level, line)| write!(f, "\n    {level:?}: {line}"))
     }
 }
 
 /// Starts the plugins of a VM as a worker would, with shared data of their own, and throws the VM away.
 pub(super) fn check(blueprint: &Blueprint) -> Result<(), CanaryError> {
     let log = Rc::new(RefCell::new(Vec::new()));
-    let host = CanaryHost { log: Rc::clone(&log), blueprint_plugins: blueprint.specs.keys().cloned().collect() };
+    let host = CanaryHost {
+        log: Rc::clone(&log),
+        blueprint_plugins: blueprint.specs.keys().cloned().collect(),
+    };
     let failed = |plugin: &PluginContext, error| CanaryError {
         plugin: plugin.name.clone(),
         error,
         log: log.borrow_mut().drain(..).collect(),
     };
     let first = &blueprint.plugins[0];
-    let vm = Vm::new(&blueprint.program, blueprint.settings.clone(), Box::new(host), Arc::<Shared>::default());
+    let vm = Vm::new(
+        &blueprint.program,
+        blueprint.settings.clone(),
+        Box::new(host),
+        Arc::<Shared>::default(),
+    );
     let mut vm = vm.map_err(|error| failed(first, error))?;
     for plugin in &blueprint.plugins {
-        vm.add_plugin(plugin.clone()).map_err(|error| failed(plugin, error))?;
+        vm.add_plugin(plugin.clone())
+            .map_err(|error| failed(plugin, error))?;
     }
     // The real VMs will log the same again.
     Ok(())
@@ -83,7 +94,11 @@ impl Host for CanaryHost {
     }
 
     fn realtime_nanoseconds(&mut self) -> u64 {
-        nanoseconds(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default())
+        nanoseconds(
+            SystemTime::now()
+                .duration_since(SystemTime::UNIX_EPOCH)
+                .unwrap_or_default(),
+        )
     }
 
     fn monotonic_nanoseconds(&mut self) -> u64 {

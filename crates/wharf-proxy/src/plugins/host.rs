@@ -11,11 +11,8 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval_at};
 use wharf_abi_proxy_wasm::shared::QueueListener;
-use wharf_abi_proxy_wasm::{
-    CallRefused, ContextId, Host, HttpCall, LogLevel, PluginContext, Status, Vm,
-};
+use wharf_abi_proxy_wasm::{CallRefused, ContextId, Host, HttpCall, LogLevel, PluginContext, Status, Vm};
 use wharf_engine::Fault;
-use wharf_plugin::PluginName;
 use wharf_telemetry::{Counter, PluginMetrics};
 
 use super::canary::nanoseconds;
@@ -65,7 +62,8 @@ pub(crate) struct VmHost {
     pub(crate) faults: mpsc::UnboundedSender<(usize, u64)>,
     pub(crate) started: Instant,
     pub(crate) timers: BTreeMap<ContextId, JoinHandle<()>>,
-    pub(crate) counters: FxHashMap<(Option<PluginName>, &'static str), (Counter, Arc<PluginMetrics>)>,
+    /// By the addresses of the plugin's name and the callback's.
+    pub(crate) counters: FxHashMap<(usize, usize), (Counter, Arc<PluginMetrics>)>,
 }
 
 impl Host for VmHost {
@@ -101,7 +99,11 @@ impl Host for VmHost {
     }
 
     fn realtime_nanoseconds(&mut self) -> u64 {
-        nanoseconds(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default())
+        nanoseconds(
+            SystemTime::now()
+                .duration_since(SystemTime::UNIX_EPOCH)
+                .unwrap_or_default(),
+        )
     }
 
     fn monotonic_nanoseconds(&mut self) -> u64 {
@@ -129,7 +131,10 @@ impl Host for VmHost {
             .get(&call.plugin)
             .is_some_and(|spec| spec.allowed_upstreams.contains(&call.upstream));
         let Some(worker) = self.worker.upgrade() else {
-            return Err(CallRefused::new(Status::InternalFailure, "the worker is stopping"));
+            return Err(CallRefused::new(
+                Status::InternalFailure,
+                "the worker is stopping",
+            ));
         };
         let upstream = worker.upstreams.get(&call.upstream).cloned();
         let reason = match (&upstream, allowed) {
@@ -152,7 +157,12 @@ impl Host for VmHost {
         let (news, slot, generation) = (self.news.clone(), self.slot, self.generation);
         Arc::new(move |queue| {
             // A worker that has stopped hears nothing more.
-            let _ = news.send(QueueNews { slot, generation, root, queue });
+            let _ = news.send(QueueNews {
+                slot,
+                generation,
+                root,
+                queue,
+            });
         })
     }
 
@@ -165,17 +175,20 @@ impl Host for VmHost {
 
     fn called(&mut self, plugin: Option<&PluginContext>, callback: &'static str, elapsed: Duration) {
         self.notes.guest_time.set(self.notes.guest_time.get() + elapsed);
-        let name = plugin.map(|plugin| &plugin.name);
-        let Some(name) = name.or_else(|| self.blueprint.metrics.keys().next()) else { return };
-        // Looked up by reference first: the key is only cloned the first time.
-        let key = (Some(name.clone()), callback);
+        // Before a plugin is in the VM, its first one is charged.
+        let name = plugin
+            .map(|plugin| &plugin.name)
+            .or_else(|| self.blueprint.metrics.keys().next());
+        let Some(name) = name else { return };
+        // Both texts live as long as the VM, so their addresses stand for them.
+        let key = (name.as_str().as_ptr() as usize, callback.as_ptr() as usize);
         let metrics = &self.blueprint.metrics;
-        let entry = self.counters.entry(key).or_insert_with_key(|(name, callback)| {
-            let plugin = name.as_ref().and_then(|name| metrics.get(name)).expect("the plugin is of this VM");
+        let (calls, plugin) = self.counters.entry(key).or_insert_with(|| {
+            let plugin = metrics.get(name).expect("the plugin is of this VM");
             (plugin.calls(callback), Arc::clone(plugin))
         });
-        entry.0.inc();
-        entry.1.called(elapsed);
+        calls.inc();
+        plugin.called(elapsed);
     }
 
     fn faulted(&mut self, plugin: Option<&PluginContext>, fault: &Fault) {

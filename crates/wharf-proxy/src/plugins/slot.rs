@@ -49,7 +49,10 @@ impl Slot {
 
     /// The VM, where it runs and has not faulted.
     pub(crate) fn running(&self) -> Option<Rc<Running>> {
-        self.running.borrow().clone().filter(|running| !running.vm.borrow().is_faulted())
+        self.running
+            .borrow()
+            .clone()
+            .filter(|running| !running.vm.borrow().is_faulted())
     }
 
     /// Waits until the VM runs, at most this long.
@@ -80,8 +83,12 @@ impl Slot {
 
     /// A VM has been built.
     pub(crate) fn put(&self, vm: SharedVm, roots: Vec<ContextId>) {
-        let running =
-            Rc::new(Running { vm, roots, memory_reported: Cell::new(0), since: Instant::now() });
+        let running = Rc::new(Running {
+            vm,
+            roots,
+            memory_reported: Cell::new(0),
+            since: Instant::now(),
+        });
         self.blueprint.status.started();
         *self.running.borrow_mut() = Some(running);
         self.report_memory();
@@ -118,7 +125,9 @@ impl Slot {
 
     fn report(&self, before: usize, now: usize) {
         // A VM that several plugins share is counted for its first.
-        let Some(metrics) = self.blueprint.metrics.get(&self.blueprint.plugins[0].name) else { return };
+        let Some(metrics) = self.blueprint.metrics.get(&self.blueprint.plugins[0].name) else {
+            return;
+        };
         let change = i64::try_from(now).unwrap_or(i64::MAX) - i64::try_from(before).unwrap_or(i64::MAX);
         metrics.memory_bytes.inc_by(change);
     }

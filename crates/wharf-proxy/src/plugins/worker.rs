@@ -40,7 +40,10 @@ struct Receivers {
 impl WorkerVms {
     /// Places for the VMs of all plugins; none runs yet.
     pub(crate) fn new(set: Arc<PluginSet>) -> Self {
-        let slots = set.blueprints().iter().map(|blueprint| Rc::new(Slot::new(Arc::clone(blueprint))));
+        let slots = set
+            .blueprints()
+            .iter()
+            .map(|blueprint| Rc::new(Slot::new(Arc::clone(blueprint))));
         let (news, news_receiver) = mpsc::unbounded_channel();
         let (faults, faults_receiver) = mpsc::unbounded_channel();
         Self {
@@ -49,7 +52,10 @@ impl WorkerVms {
             notes: Rc::default(),
             news,
             faults,
-            receivers: RefCell::new(Some(Receivers { news: news_receiver, faults: faults_receiver })),
+            receivers: RefCell::new(Some(Receivers {
+                news: news_receiver,
+                faults: faults_receiver,
+            })),
         }
     }
 
@@ -70,7 +76,8 @@ impl WorkerVms {
     pub(crate) fn start(worker: &Rc<Worker>) -> Result<(), (Arc<Blueprint>, StartError)> {
         let vms = &worker.vms;
         for index in 0..vms.slots.len() {
-            vms.build(index, worker).map_err(|error| (Arc::clone(&vms.slots[index].blueprint), error))?;
+            vms.build(index, worker)
+                .map_err(|error| (Arc::clone(&vms.slots[index].blueprint), error))?;
         }
         if let Some(receivers) = vms.receivers.borrow_mut().take() {
             spawn_local(rebuild(Rc::downgrade(worker), receivers.faults));
@@ -97,7 +104,12 @@ impl WorkerVms {
             counters: Default::default(),
         };
         let shared = Arc::clone(self.set.shared());
-        let mut vm = Vm::new(&blueprint.program, blueprint.settings.clone(), Box::new(host), shared)?;
+        let mut vm = Vm::new(
+            &blueprint.program,
+            blueprint.settings.clone(),
+            Box::new(host),
+            shared,
+        )?;
         let mut roots = Vec::with_capacity(blueprint.plugins.len());
         for plugin in &blueprint.plugins {
             roots.push(vm.add_plugin(plugin.clone())?);
@@ -123,7 +135,9 @@ impl WorkerVms {
     fn filter(&self, place: usize) -> Result<Filter, UnavailableFilter> {
         let definition = &self.set.filters()[place];
         let on_fault = definition.on_fault;
-        let running = self.slots[definition.vm].running().ok_or(UnavailableFilter { on_fault })?;
+        let running = self.slots[definition.vm]
+            .running()
+            .ok_or(UnavailableFilter { on_fault })?;
         Ok(Filter {
             vm: Rc::clone(&running.vm),
             root: running.roots[definition.root],
@@ -157,10 +171,10 @@ async fn rebuild(worker: Weak<Worker>, mut faults: mpsc::UnboundedReceiver<(usiz
     while let Some((index, generation)) = faults.recv().await {
         let Some(running) = worker.upgrade() else { return };
         let slot = Rc::clone(&running.vms.slots[index]);
-        if slot.generation() != generation {
+        // A VM that faults while it is built has never run: whoever builds it tries again.
+        if slot.generation() != generation || slot.remove().is_none() {
             continue;
         }
-        slot.remove();
         spawn_local(rebuild_slot(worker.clone(), slot, index));
     }
 }
@@ -190,7 +204,13 @@ async fn rebuild_slot(worker: Weak<Worker>, slot: Rc<Slot>, index: usize) {
 /// Tells VMs what was put on their queues.
 async fn pass_news(worker: Weak<Worker>, mut news: mpsc::UnboundedReceiver<QueueNews>) {
     let mut passed = 0_usize;
-    while let Some(QueueNews { slot, generation, root, queue }) = news.recv().await {
+    while let Some(QueueNews {
+        slot,
+        generation,
+        root,
+        queue,
+    }) = news.recv().await
+    {
         let Some(worker) = worker.upgrade() else { return };
         let slot = &worker.vms.slots[slot];
         if slot.generation() == generation

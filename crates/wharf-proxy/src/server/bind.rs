@@ -23,7 +23,9 @@ pub enum BindError {
         address: SocketAddr,
     },
     /// The port is below 1024 and this user may not listen there.
-    #[error("listener `{listener}`: this user may not listen on {address}; ports below 1024 need a privilege")]
+    #[error(
+        "listener `{listener}`: this user may not listen on {address}; ports below 1024 need a privilege"
+    )]
     Forbidden {
         /// The listener's name.
         listener: String,
@@ -51,7 +53,10 @@ pub(super) struct Bound {
 
 /// Opens one socket for each listener and worker.
 pub(super) fn bind_all(listeners: &[ListenerConfig], workers: usize) -> Result<Bound, BindError> {
-    let mut bound = Bound { listeners: Vec::new(), sockets: (0..workers).map(|_| Vec::new()).collect() };
+    let mut bound = Bound {
+        listeners: Vec::new(),
+        sockets: (0..workers).map(|_| Vec::new()).collect(),
+    };
     for listener in listeners {
         let refused = |error| explain(listener, error);
         let mut address = listener.bind;
@@ -64,7 +69,10 @@ pub(super) fn bind_all(listeners: &[ListenerConfig], workers: usize) -> Result<B
             address = socket.local_addr().map_err(refused)?;
             sockets.push(socket);
         }
-        bound.listeners.push(BoundListener { name: listener.name.clone(), address });
+        bound.listeners.push(BoundListener {
+            name: listener.name.clone(),
+            address,
+        });
     }
     Ok(bound)
 }
@@ -93,6 +101,10 @@ fn explain(config: &ListenerConfig, source: io::Error) -> BindError {
     match source.kind() {
         io::ErrorKind::AddrInUse => BindError::InUse { listener, address },
         io::ErrorKind::PermissionDenied => BindError::Forbidden { listener, address },
-        _ => BindError::Other { listener, address, source },
+        _ => BindError::Other {
+            listener,
+            address,
+            source,
+        },
     }
 }

@@ -1,18 +1,19 @@
 //! Serving one client's connection.
 
+use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::rc::Rc;
+use std::task::Poll;
 
 use hyper::server::conn::http1::Builder;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
-use tokio::sync::watch;
 use wharf_config::HttpLimits;
 
-use super::Phase;
-use crate::context::{Connection, Listener};
+use super::connections::Place;
+use crate::context::Connection;
 use crate::handle::handle;
 use crate::strict::{HeadLimits, StrictStream, Timeouts, Wire};
 
@@ -22,14 +23,12 @@ const BUFFER_BYTES: usize = 128 * 1024;
 const HEADERS_ON_THE_STACK: usize = 100;
 
 /// Serves requests until the client or the proxy is done with the connection.
-pub(super) async fn serve_connection(
-    listener: Rc<Listener>,
-    stream: TcpStream,
-    client: SocketAddr,
-    mut phase: watch::Receiver<Phase>,
-) {
+pub(super) async fn serve_connection(place: Place, stream: TcpStream, client: SocketAddr) {
+    let listener = Rc::clone(place.listener());
     // Without this the end of a response could wait for an acknowledgement. A client that is already gone fails here.
-    let (Ok(()), Ok(local)) = (stream.set_nodelay(true), stream.local_addr()) else { return };
+    let (Ok(()), Ok(local)) = (stream.set_nodelay(true), stream.local_addr()) else {
+        return;
+    };
     let wire = Rc::new(Wire::new());
     let limits = head_limits(&listener.limits);
     let timeouts = timeouts(&listener.limits);
@@ -38,14 +37,22 @@ pub(super) async fn serve_connection(
     let connection = Rc::new(Connection::new(listener, client, local, wire));
     let service = service_fn(move |request| handle(Rc::clone(&connection), request));
     let mut serving = pin!(http.serve_connection(TokioIo::new(checked), service));
-    let served = tokio::select! {
-        biased;
-        served = serving.as_mut() => served,
-        _ = phase.wait_for(|phase| *phase != Phase::Serve) => {
+    poll_fn(|cx| {
+        place.wake_to_drain(cx.waker());
+        Poll::Ready(())
+    })
+    .await;
+    let mut told = false;
+    let served = poll_fn(|cx| {
+        // What the client has sent already is served first.
+        let served = serving.as_mut().poll(cx);
+        if served.is_pending() && place.is_draining() && !std::mem::replace(&mut told, true) {
             serving.as_mut().graceful_shutdown();
-            serving.await
+            return serving.as_mut().poll(cx);
         }
-    };
+        served
+    })
+    .await;
     if let Err(error) = served {
         tracing::debug!(%client, %error, "A client's connection ended with an error.");
     }

@@ -1,6 +1,5 @@
 //! One worker: its thread, its runtime, its accepting, and its end.
 
-use std::cell::Cell;
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::rc::Rc;
@@ -9,13 +8,14 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::task::{LocalSet, spawn_local};
 use tokio::time::{interval, sleep, timeout};
 use wharf_config::ProxyConfig;
 use wharf_telemetry::{AccessLogBuffer, Metrics, access_log};
 
 use super::connection::serve_connection;
+use super::connections::{Connections, Place};
 use super::{Phase, StartError};
 use crate::context::{Listener, Worker};
 use crate::plugins::{PluginSet, WorkerVms};
@@ -49,7 +49,12 @@ pub(super) fn run_worker(seed: WorkerSeed, started: &mpsc::Sender<Result<(), Sta
     };
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(source) => return report(Err(StartError::Worker { worker: index, source })),
+        Err(source) => {
+            return report(Err(StartError::Worker {
+                worker: index,
+                source,
+            }));
+        }
     };
     let tasks = LocalSet::new();
     tasks.block_on(&runtime, async {
@@ -73,14 +78,6 @@ struct Running {
     drain_timeout: Duration,
 }
 
-/// How many client connections a worker has and may have.
-#[derive(Debug)]
-struct Connections {
-    open: Cell<usize>,
-    limit: usize,
-    changed: Notify,
-}
-
 impl Running {
     fn start(seed: WorkerSeed) -> Result<Running, StartError> {
         let worker = Rc::new(Worker::new(
@@ -96,21 +93,38 @@ impl Running {
             source,
         })?;
         let limit = connection_limit(seed.workers);
-        let connections = Rc::new(Connections { open: Cell::new(0), limit, changed: Notify::new() });
+        let connections = Rc::new(Connections::new(limit, seed.sockets.len()));
         for (config, socket) in seed.config.listeners.iter().zip(seed.sockets) {
             let listener = Rc::new(Listener::new(config, &worker)?);
-            let socket = TcpListener::from_std(socket)
-                .map_err(|source| StartError::Worker { worker: seed.index, source })?;
-            spawn_local(accept(listener, socket, Rc::clone(&connections), seed.phase.clone()));
+            let socket = TcpListener::from_std(socket).map_err(|source| StartError::Worker {
+                worker: seed.index,
+                source,
+            })?;
+            spawn_local(accept(
+                listener,
+                socket,
+                Rc::clone(&connections),
+                seed.phase.clone(),
+            ));
         }
         spawn_local(keep_house(Rc::clone(&worker)));
-        Ok(Running { worker, connections, phase: seed.phase, drain_timeout: seed.drain_timeout })
+        Ok(Running {
+            worker,
+            connections,
+            phase: seed.phase,
+            drain_timeout: seed.drain_timeout,
+        })
     }
 
     async fn until_stopped(mut self) {
         // An error means that the server is gone, which stops its workers too.
-        let told = self.phase.wait_for(|phase| *phase != Phase::Serve).await.map(|phase| *phase);
+        let told = self
+            .phase
+            .wait_for(|phase| *phase != Phase::Serve)
+            .await
+            .map(|phase| *phase);
         if matches!(told, Ok(Phase::Drain)) {
+            self.connections.drain();
             let drained = async {
                 tokio::select! {
                     () = self.connections.all_closed() => {}
@@ -120,47 +134,13 @@ impl Running {
             if timeout(self.drain_timeout, drained).await.is_err() {
                 tracing::warn!(
                     worker = self.worker.index,
-                    connections = self.connections.open.get(),
+                    connections = self.connections.open(),
                     "Not all requests ended within the drain timeout; the rest is broken off."
                 );
             }
         }
         self.worker.vms.shut_down().await;
         self.worker.access_log.borrow_mut().flush();
-    }
-}
-
-impl Connections {
-    async fn room(&self) {
-        while self.open.get() >= self.limit {
-            self.changed.notified().await;
-        }
-    }
-
-    async fn all_closed(&self) {
-        while self.open.get() > 0 {
-            self.changed.notified().await;
-        }
-    }
-}
-
-/// Counts one connection while it exists.
-struct Place(Rc<Connections>, Rc<Listener>);
-
-impl Place {
-    fn take(connections: &Rc<Connections>, listener: &Rc<Listener>) -> Place {
-        connections.open.set(connections.open.get() + 1);
-        listener.metrics.connections.inc();
-        listener.metrics.connections_active.inc();
-        Place(Rc::clone(connections), Rc::clone(listener))
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.0.open.set(self.0.open.get() - 1);
-        self.0.changed.notify_waiters();
-        self.1.metrics.connections_active.dec();
     }
 }
 
@@ -181,14 +161,15 @@ async fn accept(
             _ = phase.wait_for(|phase| *phase != Phase::Serve) => break,
         };
         match accepted {
-            Ok((stream, client)) => admit(&listener, stream, client, &connections, &phase),
+            Ok((stream, client)) => admit(&listener, stream, client, &connections),
             Err(error) => pause_after(&listener, &error).await,
         }
     }
     // Who is in this socket's backlog would be reset when it closes.
     while let Some((stream, client)) = accept_now(&socket) {
-        admit(&listener, stream, client, &connections, &phase);
+        admit(&listener, stream, client, &connections);
     }
+    connections.accepted_last();
 }
 
 fn accept_now(socket: &TcpListener) -> Option<(TcpStream, SocketAddr)> {
@@ -199,25 +180,21 @@ fn accept_now(socket: &TcpListener) -> Option<(TcpStream, SocketAddr)> {
     }
 }
 
-fn admit(
-    listener: &Rc<Listener>,
-    stream: TcpStream,
-    client: SocketAddr,
-    connections: &Rc<Connections>,
-    phase: &watch::Receiver<Phase>,
-) {
-    let place = Place::take(connections, listener);
-    let (listener, phase) = (Rc::clone(listener), phase.clone());
-    spawn_local(async move {
-        serve_connection(listener, stream, client, phase).await;
-        drop(place);
-    });
+fn admit(listener: &Rc<Listener>, stream: TcpStream, client: SocketAddr, connections: &Rc<Connections>) {
+    spawn_local(serve_connection(
+        Place::take(connections, listener),
+        stream,
+        client,
+    ));
 }
 
 /// A client that has gone already is nobody's trouble. Anything else, above all a lack of file descriptors, would
 /// come again at once: accepting waits a little, and goes on.
 async fn pause_after(listener: &Listener, error: &io::Error) {
-    if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) {
+    if matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset
+    ) {
         return;
     }
     listener.metrics.accept_failures.inc();

@@ -37,7 +37,12 @@ const FIRST: At = At::Size { digits: 0, size: 0 };
 
 impl Default for ChunkedCheck {
     fn default() -> ChunkedCheck {
-        ChunkedCheck { at: FIRST, extension_bytes: 0, trailer_bytes: 0, trailers: 0 }
+        ChunkedCheck {
+            at: FIRST,
+            extension_bytes: 0,
+            trailer_bytes: 0,
+            trailers: 0,
+        }
     }
 }
 
@@ -67,7 +72,11 @@ impl ChunkedCheck {
     fn skip(&mut self, left: u64, available: usize) -> usize {
         let skipped = usize::try_from(left).unwrap_or(usize::MAX).min(available);
         let left = left - skipped as u64;
-        self.at = if left == 0 { At::DataReturn } else { At::Data { left } };
+        self.at = if left == 0 {
+            At::DataReturn
+        } else {
+            At::Data { left }
+        };
         skipped
     }
 
@@ -122,9 +131,10 @@ impl ChunkedCheck {
 
 fn size_step(digits: u8, size: u64, byte: u8) -> Result<At, Refusal> {
     match (byte, hexadecimal(byte)) {
-        (_, Some(digit)) if digits < SIZE_DIGITS => {
-            Ok(At::Size { digits: digits + 1, size: (size << 4) | u64::from(digit) })
-        }
+        (_, Some(digit)) if digits < SIZE_DIGITS => Ok(At::Size {
+            digits: digits + 1,
+            size: (size << 4) | u64::from(digit),
+        }),
         (b'\r', _) if digits > 0 => Ok(At::SizeLineFeed { size }),
         (b';', _) if digits > 0 => Ok(At::Extension { size }),
         _ => Err(Refusal::ChunkSize),

@@ -46,7 +46,9 @@ impl HeadCheck {
             if line_feed >= limits.bytes {
                 return Err(self.too_large());
             }
-            let line = head[self.line_start..line_feed].strip_suffix(b"\r").ok_or(Refusal::BareLineFeed)?;
+            let line = head[self.line_start..line_feed]
+                .strip_suffix(b"\r")
+                .ok_or(Refusal::BareLineFeed)?;
             self.line_start = line_feed + 1;
             self.searched = self.line_start;
             if line.is_empty() && self.started {
@@ -55,11 +57,19 @@ impl HeadCheck {
             self.line(line, limits)?;
         }
         self.searched = head.len();
-        if head.len() >= limits.bytes { Err(self.too_large()) } else { Ok(None) }
+        if head.len() >= limits.bytes {
+            Err(self.too_large())
+        } else {
+            Ok(None)
+        }
     }
 
     fn too_large(&self) -> Refusal {
-        if self.started { Refusal::HeadTooLarge } else { Refusal::TargetTooLong }
+        if self.started {
+            Refusal::HeadTooLarge
+        } else {
+            Refusal::TargetTooLong
+        }
     }
 
     fn line(&mut self, line: &[u8], limits: &HeadLimits) -> Result<(), Refusal> {
@@ -71,7 +81,11 @@ impl HeadCheck {
             return self.request_line(line);
         }
         // One empty line is forgiven: old clients send it after a body.
-        if std::mem::replace(&mut self.saw_empty_line, true) { Err(Refusal::EmptyLines) } else { Ok(()) }
+        if std::mem::replace(&mut self.saw_empty_line, true) {
+            Err(Refusal::EmptyLines)
+        } else {
+            Ok(())
+        }
     }
 
     fn request_line(&mut self, line: &[u8]) -> Result<(), Refusal> {
@@ -104,7 +118,10 @@ impl HeadCheck {
         if matches!(line[0], b' ' | b'\t') {
             return Err(Refusal::LineFolding);
         }
-        let colon = line.iter().position(|byte| !TOKEN[usize::from(*byte)]).ok_or(Refusal::HeaderName)?;
+        let colon = line
+            .iter()
+            .position(|byte| !TOKEN[usize::from(*byte)])
+            .ok_or(Refusal::HeaderName)?;
         if colon == 0 || line[colon] != b':' {
             return Err(Refusal::HeaderName);
         }
@@ -125,7 +142,11 @@ impl HeadCheck {
         if self.hosts > 1 {
             return Err(Refusal::RepeatedHost);
         }
-        if is_legal_host(value) { Ok(()) } else { Err(Refusal::Host) }
+        if is_legal_host(value) {
+            Ok(())
+        } else {
+            Err(Refusal::Host)
+        }
     }
 
     fn content_length(&mut self, value: &[u8]) -> Result<(), Refusal> {
@@ -137,7 +158,10 @@ impl HeadCheck {
         }
         let digit = |length: u64, byte: &u8| length.checked_mul(10)?.checked_add(u64::from(byte - b'0'));
         // hyper keeps the two largest numbers for its own marks.
-        let length = value.iter().try_fold(0, digit).filter(|length| *length <= u64::MAX >> 1);
+        let length = value
+            .iter()
+            .try_fold(0, digit)
+            .filter(|length| *length <= u64::MAX >> 1);
         self.content_length = Some(length.ok_or(Refusal::ContentLength)?);
         Ok(())
     }
@@ -147,7 +171,11 @@ impl HeadCheck {
         if self.encodings > 1 {
             return Err(Refusal::RepeatedTransferEncoding);
         }
-        if value.eq_ignore_ascii_case(b"chunked") { Ok(()) } else { Err(Refusal::TransferCoding) }
+        if value.eq_ignore_ascii_case(b"chunked") {
+            Ok(())
+        } else {
+            Err(Refusal::TransferCoding)
+        }
     }
 
     fn framing(&self) -> Result<Framing, Refusal> {
@@ -182,10 +210,15 @@ fn check_target(method: &[u8], target: &[u8]) -> Result<(), Refusal> {
 fn authority_of(target: &[u8]) -> Option<&[u8]> {
     let schemes: [&[u8]; 2] = [b"http://", b"https://"];
     let scheme = schemes.into_iter().find(|scheme| {
-        target.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+        target
+            .get(..scheme.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(scheme))
     })?;
     let rest = &target[scheme.len()..];
-    let end = rest.iter().position(|byte| matches!(byte, b'/' | b'?')).unwrap_or(rest.len());
+    let end = rest
+        .iter()
+        .position(|byte| matches!(byte, b'/' | b'?'))
+        .unwrap_or(rest.len());
     Some(&rest[..end])
 }
 
@@ -193,16 +226,22 @@ fn authority_of(target: &[u8]) -> Option<&[u8]> {
 /// `-`, `.`, `_` and `~`: the characters whose meaning nobody disputes.
 fn is_legal_host(host: &[u8]) -> bool {
     let (name_is_legal, port) = if host.first() == Some(&b'[') {
-        let Some(end) = memchr::memchr(b']', host) else { return false };
+        let Some(end) = memchr::memchr(b']', host) else {
+            return false;
+        };
         let inside = &host[1..end];
         let legal = !inside.is_empty()
-            && inside.iter().all(|byte| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.'));
+            && inside
+                .iter()
+                .all(|byte| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.'));
         (legal, &host[end + 1..])
     } else {
         let end = memchr::memchr(b':', host).unwrap_or(host.len());
         let name = &host[..end];
         let legal = !name.is_empty()
-            && name.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~'));
+            && name
+                .iter()
+                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~'));
         (legal, &host[end..])
     };
     let port_is_legal = match port {

@@ -41,7 +41,11 @@ pub struct Scan {
 impl Parser {
     /// A parser at the beginning of a connection.
     pub fn new(limits: HeadLimits) -> Parser {
-        Parser { limits, state: State::Head(HeadCheck::default()), heads: 0 }
+        Parser {
+            limits,
+            state: State::Head(HeadCheck::default()),
+            heads: 0,
+        }
     }
 
     /// How many heads were complete and good.
@@ -61,18 +65,30 @@ impl Parser {
             match self.advance(&piece[at..]) {
                 Ok(0) => break,
                 Ok(used) => at += used,
-                Err((used, refusal)) => return Scan { accepted: at + used, refusal: Some(refusal) },
+                Err((used, refusal)) => {
+                    return Scan {
+                        accepted: at + used,
+                        refusal: Some(refusal),
+                    };
+                }
             }
         }
-        Scan { accepted: at, refusal: None }
+        Scan {
+            accepted: at,
+            refusal: None,
+        }
     }
 
     /// Checks up to the next border between a head and a body. Zero when the head is not complete.
     fn advance(&mut self, rest: &[u8]) -> Result<usize, (usize, Refusal)> {
         match &mut self.state {
             State::Head(check) => {
-                let complete = check.advance(rest, &self.limits).map_err(|refusal| (0, refusal))?;
-                let Some((length, framing)) = complete else { return Ok(0) };
+                let complete = check
+                    .advance(rest, &self.limits)
+                    .map_err(|refusal| (0, refusal))?;
+                let Some((length, framing)) = complete else {
+                    return Ok(0);
+                };
                 self.heads += 1;
                 self.state = match framing {
                     Framing::Length(0) => State::Head(HeadCheck::default()),

@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
+use super::wire::Part;
 use super::{HeadLimits, Parser, Refusal, Wire};
 use crate::timer::Timer;
 
@@ -159,11 +160,11 @@ impl<T> StrictStream<T> {
         if self.parser.is_in_body() {
             self.phase = Phase::BodyRefused;
             self.held.bytes.truncate(self.held.accepted);
-            self.wire.refuse(self.parser.heads(), refusal);
+            self.wire.refuse(self.parser.heads(), Part::Body, refusal);
         } else {
             self.phase = Phase::HeadRefused;
             self.held.stand_in();
-            self.wire.refuse(self.parser.heads() + 1, refusal);
+            self.wire.refuse(self.parser.heads() + 1, Part::Head, refusal);
         }
     }
 
@@ -172,7 +173,10 @@ impl<T> StrictStream<T> {
         let (since, patience) = if let Some(since) = self.head_since {
             (since, self.timeouts.head)
         } else if self.parser.is_in_body() {
-            (*self.body_since.get_or_insert_with(Instant::now), self.timeouts.body_idle)
+            (
+                *self.body_since.get_or_insert_with(Instant::now),
+                self.timeouts.body_idle,
+            )
         } else if self.wire.is_in_flight() {
             // The client waits for us. hyper may not read again when the exchange ends, so the timer has to.
             (Instant::now(), self.timeouts.idle)
@@ -262,7 +266,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> StrictStream<T> {
 
     /// Reads and throws away what the client still sends, for a while.
     fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let (until, left) = self.linger.get_or_insert_with(|| (Instant::now() + LINGER, LINGER_BYTES));
+        let (until, left) = self
+            .linger
+            .get_or_insert_with(|| (Instant::now() + LINGER, LINGER_BYTES));
         let mut scratch = [0; 4 * 1024];
         loop {
             let mut buf = ReadBuf::new(&mut scratch);

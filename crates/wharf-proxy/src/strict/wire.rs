@@ -11,11 +11,25 @@ use super::Refusal;
 pub(crate) struct Wire {
     /// Requests that the service got.
     requests: Cell<u64>,
-    /// The request that is refused, counted from 1, and why.
-    refused: Cell<Option<(u64, Refusal)>>,
+    refused: Cell<Option<Refused>>,
     in_flight: Cell<bool>,
     idle_since: Cell<Instant>,
     client_is_gone: Cell<bool>,
+}
+
+/// A request that is refused, and why. Nothing that comes behind it is read.
+#[derive(Clone, Copy, Debug)]
+struct Refused {
+    /// Counted from 1.
+    request: u64,
+    part: Part,
+    refusal: Refusal,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    Head,
+    Body,
 }
 
 impl Wire {
@@ -34,7 +48,7 @@ impl Wire {
         let number = self.requests.get() + 1;
         self.requests.set(number);
         self.in_flight.set(true);
-        self.refusal_of(number)
+        self.refusal_of(number, Part::Head)
     }
 
     /// The response was handed to hyper as a whole, or given up.
@@ -45,11 +59,12 @@ impl Wire {
 
     /// Why the body of the request that is being served was refused.
     pub(crate) fn body_refusal(&self) -> Option<Refusal> {
-        self.refusal_of(self.requests.get())
+        self.refusal_of(self.requests.get(), Part::Body)
     }
 
-    fn refusal_of(&self, number: u64) -> Option<Refusal> {
-        self.refused.get().filter(|(refused, _)| *refused == number).map(|(_, refusal)| refusal)
+    fn refusal_of(&self, request: u64, part: Part) -> Option<Refusal> {
+        let meant = |refused: &Refused| refused.request == request && refused.part == part;
+        self.refused.get().filter(meant).map(|refused| refused.refusal)
     }
 
     /// Whether the client closed its side.
@@ -57,8 +72,12 @@ impl Wire {
         self.client_is_gone.get()
     }
 
-    pub(super) fn refuse(&self, number: u64, refusal: Refusal) {
-        self.refused.set(Some((number, refusal)));
+    pub(super) fn refuse(&self, request: u64, part: Part, refusal: Refusal) {
+        self.refused.set(Some(Refused {
+            request,
+            part,
+            refusal,
+        }));
     }
 
     pub(super) fn client_left(&self) {

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
+use http::HeaderValue;
 use hyper::client::conn::http1::{Builder, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
@@ -25,6 +26,8 @@ const REST: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct Endpoint {
     pub(super) name: Rc<str>,
+    /// The name as a `Host`.
+    pub(super) host: HeaderValue,
     target: Target,
     idle: RefCell<Vec<Idle>>,
     resting_until: Cell<Option<Instant>>,
@@ -33,7 +36,11 @@ pub(super) struct Endpoint {
 #[derive(Debug)]
 enum Target {
     Address(SocketAddr),
-    Name { host: String, port: u16, resolved: RefCell<Option<Resolved>> },
+    Name {
+        host: String,
+        port: u16,
+        resolved: RefCell<Option<Resolved>>,
+    },
 }
 
 #[derive(Debug, Clone)]
@@ -68,11 +75,16 @@ impl Endpoint {
                 if host.is_empty() || host.contains([':', '/', '@', '[', ']']) {
                     return None;
                 }
-                Target::Name { host: host.to_owned(), port, resolved: RefCell::default() }
+                Target::Name {
+                    host: host.to_owned(),
+                    port,
+                    resolved: RefCell::default(),
+                }
             }
         };
         Some(Endpoint {
             name: Rc::from(text),
+            host: HeaderValue::from_str(text).ok()?,
             target,
             idle: RefCell::default(),
             resting_until: Cell::default(),
@@ -81,18 +93,21 @@ impl Endpoint {
 
     /// Whether it failed a moment ago.
     pub(super) fn is_resting(&self) -> bool {
-        self.resting_until.get().is_some_and(|until| Instant::now() < until)
+        self.resting_until
+            .get()
+            .is_some_and(|until| Instant::now() < until)
     }
 
-    /// The idle connection that was used last and is ready for a request.
-    pub(super) fn take_idle(&self, idle_timeout: Duration) -> Option<PooledConnection> {
+    /// The idle connection that was used last and is ready for a request, and for how long it was idle.
+    pub(super) fn take_idle(&self, idle_timeout: Duration) -> Option<(PooledConnection, Duration)> {
         let mut idle = self.idle.borrow_mut();
         let mut at = idle.len();
         while at > 0 {
             at -= 1;
             let candidate = &idle[at];
-            if candidate.connection.sender.is_ready() && candidate.since.elapsed() < idle_timeout {
-                return Some(idle.remove(at).connection);
+            let age = candidate.since.elapsed();
+            if candidate.connection.sender.is_ready() && age < idle_timeout {
+                return Some((idle.remove(at).connection, age));
             }
             if candidate.connection.sender.is_closed() {
                 idle.remove(at);
@@ -111,7 +126,10 @@ impl Endpoint {
         if idle.len() >= max_idle {
             idle.remove(0);
         }
-        idle.push(Idle { connection, since: Instant::now() });
+        idle.push(Idle {
+            connection,
+            since: Instant::now(),
+        });
     }
 
     pub(super) fn close_idle(&self, idle_timeout: Duration) {
@@ -128,7 +146,9 @@ impl Endpoint {
         let connected = if limit.is_zero() {
             self.open().await
         } else {
-            timeout(limit, self.open()).await.unwrap_or(Err(ConnectError::TimedOut(limit)))
+            timeout(limit, self.open())
+                .await
+                .unwrap_or(Err(ConnectError::TimedOut(limit)))
         };
         let rest = connected.is_err().then(|| Instant::now() + REST);
         self.resting_until.set(rest);
@@ -139,15 +159,21 @@ impl Endpoint {
         let stream = self.open_stream().await?;
         // Without this a small request could wait for the acknowledgement of the one before.
         stream.set_nodelay(true).map_err(ConnectError::Connect)?;
-        let (sender, connection) =
-            Builder::new().handshake(TokioIo::new(stream)).await.map_err(|_| ConnectError::Closed)?;
+        let (sender, connection) = Builder::new()
+            .handshake(TokioIo::new(stream))
+            .await
+            .map_err(|_| ConnectError::Closed)?;
         // The connection's errors reach whoever has a request on it; without a request nobody needs them.
         tokio::task::spawn_local(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "An upstream connection ended with an error.");
             }
         });
-        Ok(PooledConnection { sender, head_timer: Timer::default(), body_timer: Timer::default() })
+        Ok(PooledConnection {
+            sender,
+            head_timer: Timer::default(),
+            body_timer: Timer::default(),
+        })
     }
 
     async fn open_stream(&self) -> Result<TcpStream, ConnectError> {
@@ -175,11 +201,7 @@ async fn connect_to_first(addresses: &[SocketAddr]) -> io::Result<TcpStream> {
 
 /// The name's addresses, looked up at most every [`NAME_LIFETIME`]. When a lookup fails, the addresses that are
 /// already known are used on: a name server that is away must not take down what works.
-async fn resolve(
-    host: &str,
-    port: u16,
-    known: &RefCell<Option<Resolved>>,
-) -> io::Result<Rc<[SocketAddr]>> {
+async fn resolve(host: &str, port: u16, known: &RefCell<Option<Resolved>>) -> io::Result<Rc<[SocketAddr]>> {
     let before = known.borrow().clone();
     if let Some(resolved) = &before
         && Instant::now() < resolved.until
@@ -194,7 +216,10 @@ async fn resolve(
         (addresses, None) => return addresses,
     };
     let until = Instant::now() + NAME_LIFETIME;
-    *known.borrow_mut() = Some(Resolved { addresses: Rc::clone(&addresses), until });
+    *known.borrow_mut() = Some(Resolved {
+        addresses: Rc::clone(&addresses),
+        until,
+    });
     Ok(addresses)
 }
 
@@ -204,10 +229,23 @@ mod tests {
 
     #[test]
     fn endpoints_are_host_and_port() {
-        for text in ["127.0.0.1:80", "[::1]:8080", "localhost:9000", "app.example.svc.cluster.local:443"] {
+        for text in [
+            "127.0.0.1:80",
+            "[::1]:8080",
+            "localhost:9000",
+            "app.example.svc.cluster.local:443",
+        ] {
             assert!(Endpoint::parse(text).is_some(), "{text}");
         }
-        for text in ["localhost", ":80", "localhost:", "localhost:0", "::1:80:x", "http://a:80", "a:99999"] {
+        for text in [
+            "localhost",
+            ":80",
+            "localhost:",
+            "localhost:0",
+            "::1:80:x",
+            "http://a:80",
+            "a:99999",
+        ] {
             assert!(Endpoint::parse(text).is_none(), "{text}");
         }
     }

@@ -18,7 +18,10 @@ use http::StatusCode;
 #[derive(Debug, thiserror::Error)]
 pub enum UpstreamError {
     /// Every endpoint was tried and none could be connected to.
-    #[error("no endpoint of upstream `{upstream}` could be reached: {}", Failures(failures))]
+    #[error(
+        "no endpoint of upstream `{upstream}` could be reached: {}",
+        Failures(failures)
+    )]
     Unreachable {
         /// The upstream's name.
         upstream: Rc<str>,

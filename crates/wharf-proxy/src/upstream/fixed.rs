@@ -28,10 +28,16 @@ impl Fixed {
         let status = StatusCode::from_u16(status)
             .ok()
             .filter(|status| (200..600).contains(&status.as_u16()))
-            .ok_or_else(|| UpstreamConfigError::Status { upstream: upstream(), status })?;
+            .ok_or_else(|| UpstreamConfigError::Status {
+                upstream: upstream(),
+                status,
+            })?;
         let mut map = HeaderMap::with_capacity(headers.len());
         for (name, value) in headers {
-            let refused = || UpstreamConfigError::Header { upstream: upstream(), header: name.clone() };
+            let refused = || UpstreamConfigError::Header {
+                upstream: upstream(),
+                header: name.clone(),
+            };
             let parsed = HeaderName::from_bytes(name.as_bytes()).map_err(|_| refused())?;
             if OWNED_BY_THE_PROXY.contains(&parsed) {
                 return Err(refused());
@@ -39,14 +45,26 @@ impl Fixed {
             map.append(parsed, HeaderValue::from_str(value).map_err(|_| refused())?);
         }
         let bodiless = status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED;
-        let body = if bodiless { Bytes::new() } else { Bytes::copy_from_slice(body.as_bytes()) };
-        Ok(Fixed { status, headers: map, body })
+        let body = if bodiless {
+            Bytes::new()
+        } else {
+            Bytes::copy_from_slice(body.as_bytes())
+        };
+        Ok(Fixed {
+            status,
+            headers: map,
+            body,
+        })
     }
 
     pub(super) fn answer(&self) -> UpstreamResponse {
         let (mut head, ()) = Response::new(()).into_parts();
         head.status = self.status;
         head.headers = self.headers.clone();
-        UpstreamResponse { head, body: UpstreamBody::fixed(self.body.clone()), endpoint: None }
+        UpstreamResponse {
+            head,
+            body: UpstreamBody::fixed(self.body.clone()),
+            endpoint: None,
+        }
     }
 }

@@ -7,7 +7,9 @@ use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
-use http::{Request, Response, StatusCode, header};
+use http::header::{self, HOST};
+use http::{Request, Response, StatusCode};
+use http_body::Body;
 use hyper::body::Incoming;
 use tokio::time::Instant;
 use wharf_config::EndpointsConfig;
@@ -18,6 +20,10 @@ use super::error::{ConnectError, ConnectFailure, UpstreamConfigError, UpstreamEr
 use super::{UpstreamBody, UpstreamResponse};
 use crate::body::{Progress, RequestBody, SentBody};
 use crate::timer::Timer;
+
+/// A connection that was idle for less is used without the precaution of a copy of the request: an endpoint that
+/// closes idle connections waits longer than this.
+const MAY_BE_STALE: Duration = Duration::from_millis(500);
 
 /// The endpoints of one upstream and their connections.
 #[derive(Debug)]
@@ -52,14 +58,18 @@ impl Pool {
         metrics: UpstreamMetrics,
     ) -> Result<Pool, UpstreamConfigError> {
         let parse = |text: &String| {
-            Endpoint::parse(text).map(Rc::new).ok_or_else(|| UpstreamConfigError::Endpoint {
-                upstream: upstream.to_owned(),
-                endpoint: text.clone(),
-            })
+            Endpoint::parse(text)
+                .map(Rc::new)
+                .ok_or_else(|| UpstreamConfigError::Endpoint {
+                    upstream: upstream.to_owned(),
+                    endpoint: text.clone(),
+                })
         };
         let endpoints: Vec<Rc<Endpoint>> = config.endpoints.iter().map(parse).collect::<Result<_, _>>()?;
         if endpoints.is_empty() {
-            return Err(UpstreamConfigError::NoEndpoints { upstream: upstream.to_owned() });
+            return Err(UpstreamConfigError::NoEndpoints {
+                upstream: upstream.to_owned(),
+            });
         }
         Ok(Pool {
             upstream: Rc::from(upstream),
@@ -86,7 +96,12 @@ impl Pool {
         self.next.set(first.wrapping_add(1));
         let mut request = Box::new(request.map(SentBody::new));
         let mut failures = Vec::new();
+        let names_host = request.headers().contains_key(HOST);
         for endpoint in self.in_turn(first) {
+            if !names_host {
+                // HTTP/1.1 demands a Host, and a client of HTTP/1.0 may have sent none.
+                request.headers_mut().insert(HOST, endpoint.host.clone());
+            }
             if !failures.is_empty() {
                 self.metrics.retries.inc();
             }
@@ -94,13 +109,19 @@ impl Pool {
                 Ok(response) => return Ok(response),
                 Err(Tried::Unreachable(error, unsent)) => {
                     self.metrics.connect_failures.inc();
-                    failures.push(ConnectFailure { endpoint: Rc::clone(&endpoint.name), error });
+                    failures.push(ConnectFailure {
+                        endpoint: Rc::clone(&endpoint.name),
+                        error,
+                    });
                     request = unsent;
                 }
                 Err(Tried::Failed(error)) => return Err(error),
             }
         }
-        Err(UpstreamError::Unreachable { upstream: Rc::clone(&self.upstream), failures })
+        Err(UpstreamError::Unreachable {
+            upstream: Rc::clone(&self.upstream),
+            failures,
+        })
     }
 
     /// Each endpoint once: around from the first one at or after `first` that did not fail a moment ago.
@@ -117,13 +138,22 @@ impl Pool {
         mut request: Box<Request<SentBody>>,
         body_idle_timeout: Duration,
     ) -> Result<UpstreamResponse, Tried> {
-        while let Some(connection) = endpoint.take_idle(self.settings.idle_timeout) {
-            match self.attempt(endpoint, connection, *request, body_idle_timeout).await {
-                Attempt::Answered(response) => return Ok(*response),
-                Attempt::Failed(error) => return Err(Tried::Failed(error)),
-                // The endpoint closed the connection while it was idle, which is its right.
-                Attempt::Unsent(unsent) => request = unsent,
-            }
+        while let Some((connection, age)) = endpoint.take_idle(self.settings.idle_timeout) {
+            let copy = if age < MAY_BE_STALE {
+                None
+            } else {
+                copy_to_repeat(&request)
+            };
+            let attempt = self
+                .attempt(endpoint, connection, *request, body_idle_timeout)
+                .await;
+            // An endpoint may close a connection that is idle, also while the request is on its way to it.
+            request = match (attempt, copy) {
+                (Attempt::Answered(response), _) => return Ok(*response),
+                (Attempt::Unsent(unsent), _) => unsent,
+                (Attempt::Failed(error), Some(copy)) if is_cut_off(&error) => copy,
+                (Attempt::Failed(error), _) => return Err(Tried::Failed(error)),
+            };
             self.metrics.retries.inc();
         }
         let connection = match endpoint.connect(self.settings.connect_timeout).await {
@@ -131,7 +161,10 @@ impl Pool {
             Err(error) => return Err(Tried::Unreachable(error, request)),
         };
         self.metrics.connects.inc();
-        match self.attempt(endpoint, connection, *request, body_idle_timeout).await {
+        match self
+            .attempt(endpoint, connection, *request, body_idle_timeout)
+            .await
+        {
             Attempt::Answered(response) => Ok(*response),
             Attempt::Failed(error) => Err(Tried::Failed(error)),
             Attempt::Unsent(unsent) => Err(Tried::Unreachable(ConnectError::Closed, unsent)),
@@ -148,16 +181,14 @@ impl Pool {
         let progress = request.body().progress();
         let answer = connection.sender.try_send_request(request);
         let limit = self.settings.request_timeout;
-        let answer = match in_time(answer, &mut connection.head_timer, limit, progress.as_deref()).await {
-            Some(answer) => answer,
-            None => {
-                self.metrics.timeouts.inc();
-                return Attempt::Failed(UpstreamError::TimedOut {
-                    upstream: Rc::clone(&self.upstream),
-                    endpoint: Rc::clone(&endpoint.name),
-                    timeout: limit,
-                });
-            }
+        let answer = in_time(answer, &mut connection.head_timer, limit, progress.as_deref()).await;
+        let Some(answer) = answer else {
+            self.metrics.timeouts.inc();
+            return Attempt::Failed(UpstreamError::TimedOut {
+                upstream: Rc::clone(&self.upstream),
+                endpoint: Rc::clone(&endpoint.name),
+                timeout: limit,
+            });
         };
         match answer {
             Ok(response) => self.answered(endpoint, connection, response, body_idle_timeout),
@@ -184,10 +215,18 @@ impl Pool {
                 reason,
             });
         }
-        let lease = Lease { connection, endpoint: Rc::clone(endpoint), max_idle: self.settings.max_idle };
+        let lease = Lease {
+            connection,
+            endpoint: Rc::clone(endpoint),
+            max_idle: self.settings.max_idle,
+        };
         let broken = self.metrics.broken.clone();
         let body = UpstreamBody::streaming(body, lease, body_idle_timeout, broken);
-        Attempt::Answered(Box::new(UpstreamResponse { head, body, endpoint: Some(Rc::clone(&endpoint.name)) }))
+        Attempt::Answered(Box::new(UpstreamResponse {
+            head,
+            body,
+            endpoint: Some(Rc::clone(&endpoint.name)),
+        }))
     }
 
     fn failed(
@@ -201,7 +240,11 @@ impl Pool {
             return UpstreamError::RequestBody { endpoint };
         }
         self.metrics.broken.inc();
-        UpstreamError::Broken { upstream: Rc::clone(&self.upstream), endpoint, source }
+        UpstreamError::Broken {
+            upstream: Rc::clone(&self.upstream),
+            endpoint,
+            source,
+        }
     }
 
     pub(super) fn close_idle(&self) {
@@ -211,8 +254,28 @@ impl Pool {
     }
 
     pub(super) fn idle_connections(&self) -> usize {
-        self.endpoints.iter().map(|endpoint| endpoint.idle_connections()).sum()
+        self.endpoints
+            .iter()
+            .map(|endpoint| endpoint.idle_connections())
+            .sum()
     }
+}
+
+/// A copy of a request that may be sent twice (RFC 9110 section 9.2.2): its method is idempotent and it has no body.
+fn copy_to_repeat(request: &Request<SentBody>) -> Option<Box<Request<SentBody>>> {
+    if !request.method().is_idempotent() || !request.body().is_end_stream() {
+        return None;
+    }
+    let mut copy = Request::new(SentBody::new(RequestBody::Empty));
+    *copy.method_mut() = request.method().clone();
+    *copy.uri_mut() = request.uri().clone();
+    *copy.headers_mut() = request.headers().clone();
+    Some(Box::new(copy))
+}
+
+/// Whether the connection ended before anything of an answer came.
+fn is_cut_off(error: &UpstreamError) -> bool {
+    matches!(error, UpstreamError::Broken { source, .. } if !source.is_parse())
 }
 
 /// Why one endpoint did not answer.
@@ -280,8 +343,9 @@ fn reason_to_refuse(head: &http::response::Parts) -> Option<&'static str> {
             return Some("it has both Content-Length and Transfer-Encoding");
         }
         let mut codings = head.headers.get_all(header::TRANSFER_ENCODING).iter();
-        let only_chunked =
-            codings.next().is_some_and(|coding| coding.as_bytes().eq_ignore_ascii_case(b"chunked"));
+        let only_chunked = codings
+            .next()
+            .is_some_and(|coding| coding.as_bytes().eq_ignore_ascii_case(b"chunked"));
         if !only_chunked || codings.next().is_some() {
             return Some("its Transfer-Encoding is not exactly `chunked`");
         }

@@ -36,7 +36,9 @@ struct Streaming {
 
 impl UpstreamBody {
     pub(super) fn fixed(bytes: Bytes) -> UpstreamBody {
-        UpstreamBody { source: Source::Fixed(bytes) }
+        UpstreamBody {
+            source: Source::Fixed(bytes),
+        }
     }
 
     pub(super) fn streaming(
@@ -45,10 +47,17 @@ impl UpstreamBody {
         idle_timeout: Duration,
         broken: Counter,
     ) -> UpstreamBody {
-        let mut streaming =
-            Streaming { incoming, lease: Some(lease), idle_timeout, waiting_since: None, broken };
+        let mut streaming = Streaming {
+            incoming,
+            lease: Some(lease),
+            idle_timeout,
+            waiting_since: None,
+            broken,
+        };
         streaming.give_back_at_end();
-        UpstreamBody { source: Source::Streaming(streaming) }
+        UpstreamBody {
+            source: Source::Streaming(streaming),
+        }
     }
 }
 
@@ -84,7 +93,9 @@ impl Streaming {
     }
 
     fn poll_stalled(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let Some(lease) = &mut self.lease else { return Poll::Pending };
+        let Some(lease) = &mut self.lease else {
+            return Poll::Pending;
+        };
         if self.idle_timeout.is_zero() {
             return Poll::Pending;
         }

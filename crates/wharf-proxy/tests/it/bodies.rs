@@ -12,7 +12,9 @@ fn a_length_stays_a_length_and_chunks_stay_chunks() {
     let app = scripted_origin(|mut conversation| {
         while let Some(request) = conversation.request() {
             if request.target == "/chunked" {
-                conversation.send("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n3\r\ndef\r\n0\r\n\r\n");
+                conversation.send(
+                    "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n3\r\ndef\r\n0\r\n\r\n",
+                );
             } else {
                 conversation.send("HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nabcdef");
             }
@@ -23,18 +25,34 @@ fn a_length_stays_a_length_and_chunks_stay_chunks() {
 
     client.send("POST /sized HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nxyz");
     let response = client.response();
-    assert_eq!((response.text(), response.header("content-length")), ("abcdef", Some("6")));
+    assert_eq!(
+        (response.text(), response.header("content-length")),
+        ("abcdef", Some("6"))
+    );
     assert_eq!(response.header("transfer-encoding"), None);
 
     client.send("GET /chunked HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n2\r\nyz\r\n0\r\n\r\n");
     let response = client.response();
-    assert_eq!((response.text(), response.header("transfer-encoding")), ("abcdef", Some("chunked")));
+    assert_eq!(
+        (response.text(), response.header("transfer-encoding")),
+        ("abcdef", Some("chunked"))
+    );
     assert_eq!(response.header("content-length"), None);
 
     let received = app.received();
-    assert_eq!((received[0].text(), received[0].header("content-length")), ("xyz", Some("3")));
-    assert_eq!((received[1].text(), received[1].header("transfer-encoding")), ("xyz", Some("chunked")));
-    assert_eq!(received[1].header("content-length"), None, "a GET's body is not lost");
+    assert_eq!(
+        (received[0].text(), received[0].header("content-length")),
+        ("xyz", Some("3"))
+    );
+    assert_eq!(
+        (received[1].text(), received[1].header("transfer-encoding")),
+        ("xyz", Some("chunked"))
+    );
+    assert_eq!(
+        received[1].header("content-length"),
+        None,
+        "a GET's body is not lost"
+    );
 }
 
 #[test]
@@ -45,11 +63,17 @@ fn an_answer_that_ends_with_its_connection_is_complete() {
     });
     let proxy = proxy_to(app.address());
     let response = proxy.get("/");
-    assert_eq!((response.text(), response.header("transfer-encoding")), ("until the end", Some("chunked")));
+    assert_eq!(
+        (response.text(), response.header("transfer-encoding")),
+        ("until the end", Some("chunked"))
+    );
 
     let mut old = proxy.connect();
     let response = old.send("GET / HTTP/1.0\r\n\r\n").response();
-    assert_eq!((response.text(), response.header("transfer-encoding")), ("until the end", None));
+    assert_eq!(
+        (response.text(), response.header("transfer-encoding")),
+        ("until the end", None)
+    );
 }
 
 #[test]
@@ -66,7 +90,10 @@ fn heads_and_answers_without_a_body_have_none() {
     let proxy = proxy_to(app.address());
     let mut client = proxy.connect();
     let response = client.request("HEAD", "/head").response_to_head();
-    assert_eq!((response.status, response.header("content-length")), (200, Some("1234")));
+    assert_eq!(
+        (response.status, response.header("content-length")),
+        (200, Some("1234"))
+    );
     let response = client.get("/204");
     assert_eq!((response.status, response.header("content-length")), (204, None));
     assert_eq!(response.header("transfer-encoding"), None);
@@ -82,7 +109,10 @@ fn a_head_to_the_embedded_responder_has_the_length_and_no_body() {
     let proxy = proxy().respond("hello", 200, "hello").route("/", "hello").start();
     let mut client = proxy.connect();
     let response = client.request("HEAD", "/").response_to_head();
-    assert_eq!((response.status, response.header("content-length")), (200, Some("5")));
+    assert_eq!(
+        (response.status, response.header("content-length")),
+        (200, Some("5"))
+    );
     assert_eq!(client.get("/").text(), "hello");
 }
 
@@ -100,7 +130,10 @@ fn the_client_is_asked_for_its_body_when_somebody_reads_it() {
 
 #[test]
 fn the_client_is_not_asked_for_a_body_that_nobody_reads() {
-    let proxy = proxy().respond("hello", 403, "no").route("/hello", "hello").start();
+    let proxy = proxy()
+        .respond("hello", 403, "no")
+        .route("/hello", "hello")
+        .start();
     for (target, status) in [("/hello", 403), ("/nowhere", 404)] {
         let mut client = proxy.connect();
         client.send(format!(
@@ -139,7 +172,10 @@ fn trailers_pass_in_both_directions() {
     assert_eq!(response.trailers, [("x-sum".to_owned(), "42".to_owned())]);
     let request = app.only_request();
     assert_eq!(request.trailers, [("x-up".to_owned(), "7".to_owned())]);
-    assert_eq!((request.header("te"), request.header("trailer")), (Some("trailers"), Some("x-up")));
+    assert_eq!(
+        (request.header("te"), request.header("trailer")),
+        (Some("trailers"), Some("x-up"))
+    );
 
     // A client that did not ask for trailers gets the body without them.
     let response = client.get("/");
@@ -156,7 +192,10 @@ fn interim_answers_of_the_upstream_are_swallowed() {
     });
     let proxy = proxy_to(app.address());
     let response = proxy.get("/");
-    assert_eq!((response.status, response.text(), response.header("link")), (200, "ok", None));
+    assert_eq!(
+        (response.status, response.text(), response.header("link")),
+        (200, "ok", None)
+    );
 }
 
 #[test]
@@ -164,18 +203,27 @@ fn a_large_upload_and_download_arrive_whole() {
     let app = scripted_origin(|mut conversation| {
         while let Some(request) = conversation.request() {
             let body = request.body;
-            conversation.send(format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len()));
+            conversation.send(format!(
+                "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n",
+                body.len()
+            ));
             conversation.send(body);
         }
     });
     let proxy = proxy_to(app.address());
     let body: Vec<u8> = (0..8 * MIB).map(|at| (at * 7 + at / 251) as u8).collect();
     let mut client = proxy.connect();
-    client.send(format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n", body.len()));
+    client.send(format!(
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    ));
     client.send(&body);
     assert!(client.response().body == body, "the body came back unchanged");
     let line = proxy.only_log_line();
-    assert_eq!((&line["bytesIn"], &line["bytesOut"]), (&body.len().into(), &body.len().into()));
+    assert_eq!(
+        (&line["bytesIn"], &line["bytesOut"]),
+        (&body.len().into(), &body.len().into())
+    );
 }
 
 /// Sends until the other side does not take more for a while; gives what was sent.
@@ -205,7 +253,10 @@ fn a_client_that_does_not_read_holds_the_upstream_back() {
         std::thread::sleep(std::time::Duration::from_millis(50));
         std::mem::replace(&mut before, sent.load(Ordering::SeqCst)) == sent.load(Ordering::SeqCst)
     });
-    assert!(before < LIMIT / 2, "{before} bytes were taken from the origin for a client that reads nothing");
+    assert!(
+        before < LIMIT / 2,
+        "{before} bytes were taken from the origin for a client that reads nothing"
+    );
     client.read(4 * MIB);
     eventually("the origin goes on", || sent.load(Ordering::SeqCst) > before);
 }
@@ -224,17 +275,21 @@ fn an_upstream_that_does_not_read_holds_the_client_back() {
     let proxy = proxy_to(app.address());
     let sent = AtomicUsize::new(0);
     let mut client = proxy.connect();
-    client.send(format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {LIMIT}\r\n\r\n"));
+    client.send(format!(
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {LIMIT}\r\n\r\n"
+    ));
     let piece = vec![b'x'; 64 * 1024];
     std::thread::scope(|scope| {
-        let sending =
-            scope.spawn(|| fill(|| client.try_send(&piece).is_ok(), &sent, piece.len(), LIMIT));
+        let sending = scope.spawn(|| fill(|| client.try_send(&piece).is_ok(), &sent, piece.len(), LIMIT));
         let mut before = usize::MAX;
         eventually("the client is held back", || {
             std::thread::sleep(std::time::Duration::from_millis(50));
             std::mem::replace(&mut before, sent.load(Ordering::SeqCst)) == sent.load(Ordering::SeqCst)
         });
-        assert!(before < LIMIT / 2, "{before} bytes were taken from the client for an origin that reads nothing");
+        assert!(
+            before < LIMIT / 2,
+            "{before} bytes were taken from the client for an origin that reads nothing"
+        );
         go_on.store(true, Ordering::SeqCst);
         sending.join().unwrap();
     });

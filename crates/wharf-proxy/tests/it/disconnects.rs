@@ -1,5 +1,5 @@
-use std::sync::mpsc;
 use std::sync::Mutex;
+use std::sync::mpsc;
 
 use wharf_testing::{eventually, scripted_origin};
 
@@ -20,7 +20,10 @@ fn a_client_that_leaves_before_the_answer_frees_the_upstream() {
     client_may_leave.recv().unwrap();
     drop(client);
     let line = proxy.only_log_line();
-    assert_eq!((&line["status"], &line["details"]), (&serde_json::Value::Null, &"client_disconnected".into()));
+    assert_eq!(
+        (&line["status"], &line["details"]),
+        (&serde_json::Value::Null, &"client_disconnected".into())
+    );
     assert_eq!(line["path"], "/slow");
     eventually("the origin's connection is closed", || app.open() == 0);
     assert!(proxy.counts("wharf_requests_total{listener=\"web\",route=\"web/0\",status=\"none\"} 1"));
@@ -41,19 +44,29 @@ fn a_client_that_leaves_within_the_answer_frees_the_upstream() {
     client.read(10);
     drop(client);
     let line = proxy.only_log_line();
-    assert_eq!((&line["status"], &line["details"]), (&200.into(), &"client_disconnected".into()));
+    assert_eq!(
+        (&line["status"], &line["details"]),
+        (&200.into(), &"client_disconnected".into())
+    );
     assert_eq!(line["bytesOut"], 5);
     eventually("the origin's connection is closed", || app.open() == 0);
 }
 
 #[test]
 fn a_client_that_leaves_within_its_request_cuts_it_short_for_the_upstream() {
-    for framing in ["Content-Length: 100\r\n\r\nhello", "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"] {
+    for framing in [
+        "Content-Length: 100\r\n\r\nhello",
+        "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
+    ] {
         let (got, got_part) = mpsc::channel();
         let got = Mutex::new(got);
         let app = scripted_origin(move |mut conversation| {
             let head = conversation.request_head().unwrap();
-            let skipped = if head.header("transfer-encoding").is_some() { 8 } else { 5 };
+            let skipped = if head.header("transfer-encoding").is_some() {
+                8
+            } else {
+                5
+            };
             conversation.read(skipped).unwrap();
             got.lock().unwrap().send(()).unwrap();
             assert!(conversation.wait_for_close());

@@ -1,5 +1,5 @@
-use std::sync::mpsc;
 use std::sync::Mutex;
+use std::sync::mpsc;
 use std::time::Duration;
 
 use wharf_testing::{connect, origin, scripted_origin};
@@ -9,7 +9,11 @@ use crate::harness::{proxy, proxy_to};
 #[test]
 fn idle_connections_are_closed_and_new_ones_are_not_accepted() {
     let app = origin().route("/", "ok").start();
-    let mut proxy = proxy().workers(2).upstream("app", &[app.address()]).route("/", "app").start();
+    let mut proxy = proxy()
+        .workers(2)
+        .upstream("app", &[app.address()])
+        .route("/", "app")
+        .start();
     let mut kept = proxy.connect();
     assert_eq!(kept.get("/").text(), "ok");
     let mut fresh = proxy.connect();
@@ -22,7 +26,10 @@ fn idle_connections_are_closed_and_new_ones_are_not_accepted() {
     half.expect_close();
     let address = proxy.address();
     proxy.join();
-    assert!(std::net::TcpStream::connect(address).is_err(), "nobody listens any more");
+    assert!(
+        std::net::TcpStream::connect(address).is_err(),
+        "nobody listens any more"
+    );
     assert_eq!(proxy.log(1)[0]["status"], 200);
 }
 
@@ -44,10 +51,15 @@ fn requests_in_flight_are_finished_and_their_clients_told_to_close() {
     in_flight.recv().unwrap();
     proxy.drain();
     // The worker has stopped accepting when it has been told; then the origin answers.
-    wharf_testing::eventually("the port is closed", || std::net::TcpStream::connect(proxy.address()).is_err());
+    wharf_testing::eventually("the port is closed", || {
+        std::net::TcpStream::connect(proxy.address()).is_err()
+    });
     go_on.send(()).unwrap();
     let response = client.response();
-    assert_eq!((response.text(), response.header("connection")), ("whole", Some("close")));
+    assert_eq!(
+        (response.text(), response.header("connection")),
+        ("whole", Some("close"))
+    );
     client.expect_close();
     proxy.join();
     assert_eq!(proxy.only_log_line()["status"], 200);

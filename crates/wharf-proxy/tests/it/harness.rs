@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use wharf_config::{EndpointsConfig, HttpLimits, ListenerConfig, ProxyConfig, RouteConfig, UpstreamConfig};
 use wharf_plugin::ByteSize;
+use wharf_proxy::plugins::PluginSet;
 use wharf_proxy::{Server, ServerSettings};
 use wharf_telemetry::{AccessLog, AccessLogSink, Metrics};
 use wharf_testing::{Client, Response, connect, eventually};
@@ -81,13 +82,18 @@ impl ProxyBuilder {
     }
 
     pub(crate) fn endpoints(mut self, name: &str, config: EndpointsConfig) -> ProxyBuilder {
-        self.upstreams.insert(name.to_owned(), Arc::new(UpstreamConfig::Endpoints(config)));
+        self.upstreams
+            .insert(name.to_owned(), Arc::new(UpstreamConfig::Endpoints(config)));
         self
     }
 
     pub(crate) fn respond(mut self, name: &str, status: u16, body: &str) -> ProxyBuilder {
         let headers = vec![("content-type".to_owned(), "text/plain".to_owned())];
-        let fixed = UpstreamConfig::Respond { status, headers, body: body.to_owned() };
+        let fixed = UpstreamConfig::Respond {
+            status,
+            headers,
+            body: body.to_owned(),
+        };
         self.upstreams.insert(name.to_owned(), Arc::new(fixed));
         self
     }
@@ -128,7 +134,12 @@ impl ProxyBuilder {
         let settings = settings(&lines, drain_timeout);
         let server = Server::bind(&config, &settings).expect("the proxy starts");
         let address = server.listeners()[0].address;
-        Proxy { server: Some(server), metrics: settings.metrics, lines, address }
+        Proxy {
+            server: Some(server),
+            metrics: settings.metrics,
+            lines,
+            address,
+        }
     }
 }
 
@@ -136,7 +147,13 @@ pub(crate) fn settings(lines: &Lines, drain_timeout: Duration) -> ServerSettings
     let metrics = Arc::new(Metrics::new());
     let sink = AccessLogSink::Writer(Box::new(lines.clone()));
     let access_log = AccessLog::start(sink, metrics.access_log_lost().clone()).unwrap();
-    ServerSettings { metrics, access_log, drain_timeout }
+    let plugins = Arc::new(PluginSet::default());
+    ServerSettings {
+        metrics,
+        access_log,
+        plugins,
+        drain_timeout,
+    }
 }
 
 /// The access log, in memory.
@@ -203,7 +220,11 @@ impl Proxy {
         let written = || {
             let bytes = self.lines.0.lock().unwrap();
             let parse = |line: &str| serde_json::from_str(line).expect("a line is JSON");
-            std::str::from_utf8(&bytes).unwrap().lines().map(parse).collect::<Vec<_>>()
+            std::str::from_utf8(&bytes)
+                .unwrap()
+                .lines()
+                .map(parse)
+                .collect::<Vec<_>>()
         };
         eventually("the access log has enough lines", || written().len() >= lines);
         let written = written();

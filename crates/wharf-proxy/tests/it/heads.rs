@@ -6,7 +6,9 @@ use crate::harness::{proxy, proxy_to};
 fn the_origin_sees_whose_request_it_is() {
     let app = origin().route("/", "ok").start();
     let proxy = proxy_to(app.address());
-    proxy.answer_to("GET / HTTP/1.1\r\nHost: example.com:8080\r\nX-Forwarded-For: 10.0.0.9\r\nX-Own: 1\r\n\r\n");
+    proxy.answer_to(
+        "GET / HTTP/1.1\r\nHost: example.com:8080\r\nX-Forwarded-For: 10.0.0.9\r\nX-Own: 1\r\n\r\n",
+    );
     let request = app.only_request();
     assert_eq!(request.version, "HTTP/1.1");
     assert_eq!(request.header("host"), Some("example.com:8080"));
@@ -42,16 +44,29 @@ fn hop_by_hop_headers_end_at_the_proxy() {
         "Proxy-Connection: keep-alive\r\nKeep-Alive: 3\r\nAccept: */*\r\n\r\n"
     ));
     let request = app.only_request();
-    for name in ["connection", "upgrade", "x-mine", "proxy-connection", "keep-alive"] {
+    for name in [
+        "connection",
+        "upgrade",
+        "x-mine",
+        "proxy-connection",
+        "keep-alive",
+    ] {
         assert_eq!(request.header(name), None, "{name}");
     }
     assert_eq!(request.header("accept"), Some("*/*"));
     for name in ["connection", "keep-alive", "x-private"] {
         assert_eq!(response.header(name), None, "{name}");
     }
-    assert_eq!((response.header("x-public"), response.header("server")), (Some("2"), Some("app")));
+    assert_eq!(
+        (response.header("x-public"), response.header("server")),
+        (Some("2"), Some("app"))
+    );
     assert!(response.header("date").is_some(), "a response has a date");
-    let cookies = response.headers.iter().filter(|(name, _)| name == "set-cookie").count();
+    let cookies = response
+        .headers
+        .iter()
+        .filter(|(name, _)| name == "set-cookie")
+        .count();
     assert_eq!(cookies, 2);
 }
 
@@ -67,17 +82,32 @@ fn urls_asterisks_and_old_clients_are_understood() {
     proxy.answer_to("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n");
     proxy.answer_to("GET /old HTTP/1.0\r\n\r\n");
     let received = app.received();
-    assert_eq!((received[0].target.as_str(), received[0].header("host")), ("/x?y", Some("from-url")));
-    assert_eq!((received[1].method.as_str(), received[1].target.as_str()), ("OPTIONS", "*"));
-    assert_eq!((received[2].version.as_str(), received[2].target.as_str()), ("HTTP/1.1", "/old"));
-    assert_eq!(received[2].header("host"), Some(app.address().to_string().as_str()));
+    assert_eq!(
+        (received[0].target.as_str(), received[0].header("host")),
+        ("/x?y", Some("from-url"))
+    );
+    assert_eq!(
+        (received[1].method.as_str(), received[1].target.as_str()),
+        ("OPTIONS", "*")
+    );
+    assert_eq!(
+        (received[2].version.as_str(), received[2].target.as_str()),
+        ("HTTP/1.1", "/old")
+    );
+    assert_eq!(
+        received[2].header("host"),
+        Some(app.address().to_string().as_str())
+    );
 }
 
 #[test]
 fn the_origin_gets_the_path_that_the_route_was_chosen_by() {
     let app = origin().route("/admin", "ok").start();
-    let proxy =
-        proxy().upstream("app", &[app.address()]).respond("other", 403, "no").route("/public", "app").route("/", "other");
+    let proxy = proxy()
+        .upstream("app", &[app.address()])
+        .respond("other", 403, "no")
+        .route("/public", "app")
+        .route("/", "other");
     let proxy = proxy.start();
     assert_eq!(proxy.get("/public/../admin").status, 403);
     assert_eq!(proxy.get("/public/%2e%2e/admin").status, 403);
@@ -104,12 +134,18 @@ fn heads_beyond_the_limits_are_refused() {
     let long = "x".repeat(5_000);
     for (request, status) in [
         (format!("GET / HTTP/1.1\r\nHost: a\r\nX: {long}\r\n\r\n"), 431),
-        (format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", "X: 1\r\n".repeat(10)), 431),
+        (
+            format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", "X: 1\r\n".repeat(10)),
+            431,
+        ),
         (format!("GET /{long} HTTP/1.1\r\nHost: a\r\n\r\n"), 414),
     ] {
         let mut client = proxy.connect();
         let response = client.send(request).response();
-        assert_eq!((response.status, response.header("connection")), (status, Some("close")));
+        assert_eq!(
+            (response.status, response.header("connection")),
+            (status, Some("close"))
+        );
         client.expect_close();
     }
     let fits = format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", "X: 1\r\n".repeat(9));
@@ -124,7 +160,14 @@ fn more_headers_than_hyper_expects_are_fine_when_they_are_allowed() {
         .route("/", "app")
         .limits(|limits| limits.header_count = 300)
         .start();
-    let lines: String = (0..250).map(|number| format!("x-{number}: {number}\r\n")).collect();
-    assert_eq!(proxy.answer_to(format!("GET / HTTP/1.1\r\nHost: a\r\n{lines}\r\n")).text(), "ok");
+    let lines: String = (0..250)
+        .map(|number| format!("x-{number}: {number}\r\n"))
+        .collect();
+    assert_eq!(
+        proxy
+            .answer_to(format!("GET / HTTP/1.1\r\nHost: a\r\n{lines}\r\n"))
+            .text(),
+        "ok"
+    );
     assert_eq!(app.only_request().header("x-249"), Some("249"));
 }

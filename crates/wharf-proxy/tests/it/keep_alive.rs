@@ -15,7 +15,11 @@ fn connections_are_kept_on_both_sides() {
 
 #[test]
 fn pipelined_requests_are_answered_in_order() {
-    let app = origin().route("/1", "one").route("/2", "two").route("/3", "three").start();
+    let app = origin()
+        .route("/1", "one")
+        .route("/2", "two")
+        .route("/3", "three")
+        .start();
     let proxy = proxy_to(app.address());
     let mut client = proxy.connect();
     client.send(concat!(
@@ -26,7 +30,11 @@ fn pipelined_requests_are_answered_in_order() {
     ));
     let bodies: Vec<String> = (0..4).map(|_| client.response().text().to_owned()).collect();
     assert_eq!(bodies, ["one", "two", "three", "one"]);
-    let received: Vec<_> = app.received().iter().map(|request| request.text().to_owned()).collect();
+    let received: Vec<_> = app
+        .received()
+        .iter()
+        .map(|request| request.text().to_owned())
+        .collect();
     assert_eq!(received, ["", "hello", "abc", ""]);
 }
 
@@ -47,7 +55,9 @@ fn the_client_decides_about_its_connection() {
     let proxy = proxy().respond("hello", 200, "hello").route("/", "hello").start();
 
     let mut client = proxy.connect();
-    let response = client.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").response();
+    let response = client
+        .send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        .response();
     assert_eq!(response.header("connection"), Some("close"));
     client.expect_close();
 
@@ -58,7 +68,10 @@ fn the_client_decides_about_its_connection() {
 
     let mut client = proxy.connect();
     let old = "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n";
-    assert_eq!(client.send(old).response().header("connection"), Some("keep-alive"));
+    assert_eq!(
+        client.send(old).response().header("connection"),
+        Some("keep-alive")
+    );
     assert_eq!(client.send(old).response().text(), "hello");
 }
 
@@ -99,10 +112,17 @@ fn hammer_many_clients_on_two_workers_get_their_own_answers() {
     let app = scripted_origin(|mut conversation| {
         while let Some(request) = conversation.request() {
             let body = format!("{} {}", request.target, request.text());
-            conversation.send(format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len()));
+            conversation.send(format!(
+                "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}",
+                body.len()
+            ));
         }
     });
-    let proxy = proxy().workers(2).upstream("app", &[app.address()]).route("/", "app").start();
+    let proxy = proxy()
+        .workers(2)
+        .upstream("app", &[app.address()])
+        .route("/", "app")
+        .start();
     std::thread::scope(|scope| {
         for thread in 0..8 {
             let proxy = &proxy;

@@ -1,5 +1,7 @@
 //! The proxy between real sockets: raw clients on one side, scripted origins on the other.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod bodies;
 mod disconnects;
 mod drain;

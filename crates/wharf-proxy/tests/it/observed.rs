@@ -7,7 +7,9 @@ fn an_exchange_is_one_line_of_the_access_log() {
     let app = origin().route("/a", "hello").start();
     let proxy = proxy_to(app.address());
     let mut client = proxy.connect();
-    client.send("POST /a?b=%22c HTTP/1.1\r\nHost: Example.com:80\r\nContent-Length: 3\r\n\r\nabc").response();
+    client
+        .send("POST /a?b=%22c HTTP/1.1\r\nHost: Example.com:80\r\nContent-Length: 3\r\n\r\nabc")
+        .response();
     let line = proxy.only_log_line();
     let text = |key: &str| line[key].as_str().unwrap_or_else(|| panic!("`{key}` in {line}"));
     assert_eq!(text("listener"), "web");
@@ -18,8 +20,14 @@ fn an_exchange_is_one_line_of_the_access_log() {
     assert_eq!(text("path"), "/a?b=%22c");
     assert_eq!(text("protocol"), "HTTP/1.1");
     assert_eq!(text("upstream"), app.address().to_string());
-    assert_eq!(text("requestId"), app.only_request().header("x-request-id").unwrap());
-    assert_eq!((&line["status"], &line["bytesIn"], &line["bytesOut"]), (&200.into(), &3.into(), &5.into()));
+    assert_eq!(
+        text("requestId"),
+        app.only_request().header("x-request-id").unwrap()
+    );
+    assert_eq!(
+        (&line["status"], &line["bytesIn"], &line["bytesOut"]),
+        (&200.into(), &3.into(), &5.into())
+    );
     assert!(line["details"].is_null());
     assert!(line["durationUs"].as_u64().unwrap() >= line["upstreamUs"].as_u64().unwrap());
 }

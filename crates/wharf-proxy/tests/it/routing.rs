@@ -26,14 +26,20 @@ fn the_first_route_that_matches_is_taken() {
     }
     for (host, path) in [("any", "/apix"), ("example.com", "/"), ("any", "/")] {
         let response = proxy.answer_to(format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n"));
-        assert_eq!((response.status, response.text()), (404, "no route matches this host and path\n"));
+        assert_eq!(
+            (response.status, response.text()),
+            (404, "no route matches this host and path\n")
+        );
         assert!(response.header("wharf-request-id").is_some());
     }
 }
 
 #[test]
 fn the_embedded_responder_says_what_it_was_told() {
-    let proxy = proxy().respond("gone", 410, "gone for good\n").route("/", "gone").start();
+    let proxy = proxy()
+        .respond("gone", 410, "gone for good\n")
+        .route("/", "gone")
+        .start();
     let response = proxy.answer_to("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello");
     assert_eq!((response.status, response.text()), (410, "gone for good\n"));
     assert_eq!(response.header("content-type"), Some("text/plain"));

@@ -4,19 +4,58 @@ use crate::harness::proxy_to;
 
 /// Each of these could be read as another number of requests by another server.
 const REFUSED: &[(&str, u16)] = &[
-    ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nG", 400),
-    ("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 6\r\n\r\n0\r\n\r\nG", 400),
-    ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello", 400),
-    ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5, 5\r\n\r\nhello", 400),
-    ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +5\r\n\r\nhello", 400),
-    ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length : 5\r\n\r\nhello", 400),
-    ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: \x0b5\r\n\r\nhello", 400),
-    ("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n", 501),
-    ("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 501),
-    ("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: x\r\n\r\n0\r\n\r\n", 400),
-    ("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n", 501),
-    ("POST / HTTP/1.1\r\nHost: a\r\nX: 1\r\n Transfer-Encoding: chunked\r\n\r\n", 400),
-    ("POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
+    (
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nG",
+        400,
+    ),
+    (
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 6\r\n\r\n0\r\n\r\nG",
+        400,
+    ),
+    (
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
+        400,
+    ),
+    (
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5, 5\r\n\r\nhello",
+        400,
+    ),
+    (
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +5\r\n\r\nhello",
+        400,
+    ),
+    (
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length : 5\r\n\r\nhello",
+        400,
+    ),
+    (
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: \x0b5\r\n\r\nhello",
+        400,
+    ),
+    (
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
+        501,
+    ),
+    (
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+        501,
+    ),
+    (
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: x\r\n\r\n0\r\n\r\n",
+        400,
+    ),
+    (
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n",
+        501,
+    ),
+    (
+        "POST / HTTP/1.1\r\nHost: a\r\nX: 1\r\n Transfer-Encoding: chunked\r\n\r\n",
+        400,
+    ),
+    (
+        "POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        400,
+    ),
     ("GET / HTTP/1.1\nHost: a\r\n\r\n", 400),
     ("GET / HTTP/1.1\r\nHost: a\n\r\n", 400),
     ("GET / HTTP/1.1\r\nHost: a\r\nX: 1\rY: 2\r\n\r\n", 400),
@@ -33,10 +72,20 @@ const REFUSED: &[(&str, u16)] = &[
 ];
 
 fn assert_refused(response: &Response, status: u16, request: &str) {
-    assert_eq!(response.status, status, "{}: {}", request.escape_default(), response.text());
+    assert_eq!(
+        response.status,
+        status,
+        "{}: {}",
+        request.escape_default(),
+        response.text()
+    );
     assert_eq!(response.header("connection"), Some("close"));
     assert_eq!(response.header("wharf-request-id").map(str::len), Some(36));
-    assert!(response.text().len() > 10 && response.text().ends_with('\n'), "{:?}", response.text());
+    assert!(
+        response.text().len() > 10 && response.text().ends_with('\n'),
+        "{:?}",
+        response.text()
+    );
 }
 
 #[test]
@@ -51,13 +100,21 @@ fn ambiguous_requests_are_refused_with_a_reason_and_the_connection_is_closed() {
     }
     assert_eq!(app.received(), [], "nothing reached the origin");
     let log = proxy.log(REFUSED.len());
-    assert!(log.iter().all(|line| line["route"].is_null() && line["details"].is_string()), "{log:#?}");
+    assert!(
+        log.iter()
+            .all(|line| line["route"].is_null() && line["details"].is_string()),
+        "{log:#?}"
+    );
     assert!(proxy.counts("wharf_requests_refused_total{listener=\"web\",reason=\"length_and_encoding\"} 2"));
 }
 
 #[test]
 fn requests_before_a_refused_one_are_answered_and_those_behind_it_are_not() {
-    let app = origin().route("/1", "one").route("/2", "two").route("/4", "four").start();
+    let app = origin()
+        .route("/1", "one")
+        .route("/2", "two")
+        .route("/4", "four")
+        .start();
     let proxy = proxy_to(app.address());
     let pipeline = concat!(
         "GET /1 HTTP/1.1\r\nHost: a\r\n\r\n",
@@ -123,7 +180,10 @@ fn the_bytes_behind_a_body_are_the_next_request_and_nothing_else() {
 
 #[test]
 fn an_answer_to_a_refused_upload_is_not_destroyed_by_the_rest_of_it() {
-    let proxy = crate::harness::proxy().respond("no", 403, "no").route("/", "no").start();
+    let proxy = crate::harness::proxy()
+        .respond("no", 403, "no")
+        .route("/", "no")
+        .start();
     let mut client = proxy.connect();
     client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 400000\r\n\r\n");
     let body = vec![b'x'; 400_000];

@@ -4,7 +4,9 @@ use crate::harness::{endpoints, proxy, proxy_to};
 
 #[test]
 fn endpoints_take_turns() {
-    let apps: Vec<_> = (0..3).map(|number| origin().route("/", &number.to_string()).start()).collect();
+    let apps: Vec<_> = (0..3)
+        .map(|number| origin().route("/", &number.to_string()).start())
+        .collect();
     let addresses: Vec<_> = apps.iter().map(|app| app.address()).collect();
     let proxy = proxy().upstream("app", &addresses).route("/", "app").start();
     let mut client = proxy.connect();
@@ -18,10 +20,16 @@ fn an_endpoint_that_refuses_is_passed_over_even_with_a_body() {
     let app = scripted_origin(|mut conversation| {
         while let Some(request) = conversation.request() {
             let body = request.text();
-            conversation.send(format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len()));
+            conversation.send(format!(
+                "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}",
+                body.len()
+            ));
         }
     });
-    let proxy = proxy().upstream("app", &[refused_address(), app.address()]).route("/", "app").start();
+    let proxy = proxy()
+        .upstream("app", &[refused_address(), app.address()])
+        .route("/", "app")
+        .start();
     let mut client = proxy.connect();
     for _ in 0..4 {
         client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello");
@@ -42,7 +50,10 @@ fn no_endpoint_gives_503_with_an_id_that_the_log_knows() {
     assert_eq!(response.header("content-type"), Some("text/plain; charset=utf-8"));
     let line = proxy.only_log_line();
     assert_eq!(line["requestId"], response.header("wharf-request-id").unwrap());
-    assert_eq!((&line["details"], &line["status"]), (&"upstream_unreachable".into(), &503.into()));
+    assert_eq!(
+        (&line["details"], &line["status"]),
+        (&"upstream_unreachable".into(), &503.into())
+    );
     assert!(proxy.counts("wharf_upstream_connect_failures_total{upstream=\"app\"} 2"));
     assert!(proxy.counts("wharf_upstream_retries_total{upstream=\"app\"} 1"));
     assert_eq!(client.get("/").status, 503, "the client's connection goes on");
@@ -92,7 +103,10 @@ fn answers_that_are_not_http_or_ambiguous_give_502() {
         assert_eq!(response.status, 502, "{}", answer.escape_default());
         assert!(response.header("wharf-request-id").is_some());
     }
-    assert!(proxy.counts(&format!("wharf_upstream_broken_total{{upstream=\"app\"}} {}", answers.len())));
+    assert!(proxy.counts(&format!(
+        "wharf_upstream_broken_total{{upstream=\"app\"}} {}",
+        answers.len()
+    )));
 }
 
 #[test]
@@ -104,7 +118,10 @@ fn equal_lengths_become_one() {
     });
     let proxy = proxy_to(app.address());
     let response = proxy.get("/");
-    assert_eq!((response.text(), response.header("content-length")), ("hello", Some("5")));
+    assert_eq!(
+        (response.text(), response.header("content-length")),
+        ("hello", Some("5"))
+    );
 }
 
 #[test]
@@ -127,7 +144,8 @@ fn an_answer_that_is_cut_short_is_cut_short_for_the_client_too() {
 fn an_upstream_may_answer_before_it_has_the_whole_request() {
     let app = scripted_origin(|mut conversation| {
         conversation.request_head();
-        conversation.send("HTTP/1.1 413 Content Too Large\r\ncontent-length: 3\r\nconnection: close\r\n\r\nbig");
+        conversation
+            .send("HTTP/1.1 413 Content Too Large\r\ncontent-length: 3\r\nconnection: close\r\n\r\nbig");
     });
     let proxy = proxy_to(app.address());
     let mut client = proxy.connect();
@@ -155,6 +173,33 @@ fn a_pooled_connection_that_was_reset_is_replaced() {
     client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi");
     assert_eq!(client.response().text(), "ok");
     assert_eq!(app.accepted(), 2);
+}
+
+#[test]
+fn a_request_that_meets_a_closing_connection_is_repeated_when_that_is_harmless() {
+    let app = scripted_origin(|mut conversation| {
+        conversation.request();
+        conversation.send("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
+        if conversation.number % 2 == 0 {
+            // Closes with the second request unanswered, as if it had been on its way.
+            conversation.request();
+            return;
+        }
+        while conversation.request().is_some() {
+            conversation.send("HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nsecond");
+        }
+    });
+    for (request, status, connections) in [
+        ("GET / HTTP/1.1\r\nHost: a\r\n\r\n", 200, 2),
+        ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n", 502, 3),
+    ] {
+        let proxy = proxy_to(app.address());
+        let mut client = proxy.connect();
+        assert_eq!(client.get("/").text(), "ok");
+        std::thread::sleep(std::time::Duration::from_millis(550));
+        assert_eq!(client.send(request).response().status, status, "{request}");
+        assert_eq!(app.accepted(), connections);
+    }
 }
 
 #[test]

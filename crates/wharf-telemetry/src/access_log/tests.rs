@@ -31,7 +31,9 @@ struct Captured(mpsc::Sender<Vec<u8>>);
 
 impl Write for Captured {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.send(bytes.to_vec()).map_err(|_| io::ErrorKind::BrokenPipe)?;
+        self.0
+            .send(bytes.to_vec())
+            .map_err(|_| io::ErrorKind::BrokenPipe)?;
         Ok(bytes.len())
     }
 
@@ -96,14 +98,21 @@ fn hostile_text_stays_inside_its_string() {
     assert_eq!(line.matches('\n').count(), 1, "one entry is one line");
     let parsed: serde_json::Value = serde_json::from_str(&line).unwrap();
     assert_eq!(parsed["status"], 200);
-    assert_eq!(parsed["host"], "a\",\"status\":999,\"x\":\"\u{fffd}\u{fffd}\u{fffd}");
+    assert_eq!(
+        parsed["host"],
+        "a\",\"status\":999,\"x\":\"\u{fffd}\u{fffd}\u{fffd}"
+    );
     assert_eq!(parsed["path"], every_ascii_character);
     assert_eq!(parsed["requestId"], "ü\u{1f980}\u{2028}");
 }
 
 #[test]
 fn the_largest_numbers_are_whole() {
-    let line = line_of(&AccessEntry { bytes_in: u64::MAX, bytes_out: 10, ..entry() });
+    let line = line_of(&AccessEntry {
+        bytes_in: u64::MAX,
+        bytes_out: 10,
+        ..entry()
+    });
     let parsed: serde_json::Value = serde_json::from_str(&line).unwrap();
     assert_eq!(parsed["bytesIn"], u64::MAX);
     assert_eq!(parsed["bytesOut"], 10);
@@ -115,7 +124,10 @@ fn lines_are_kept_until_flushed_and_then_written_together() {
     let mut buffer = log.buffer();
     buffer.write(&entry());
     buffer.write(&entry());
-    assert!(received.try_recv().is_err(), "nothing is written before the flush");
+    assert!(
+        received.try_recv().is_err(),
+        "nothing is written before the flush"
+    );
     buffer.flush();
     assert_eq!(received.recv().unwrap(), line_of(&entry()).repeat(2).into_bytes());
     drop(buffer);
@@ -197,14 +209,19 @@ fn a_file_is_appended_to() {
     buffer.write(&entry());
     drop(buffer);
     assert!(log.close(Duration::from_secs(10)));
-    assert_eq!(std::fs::read_to_string(&path).unwrap(), format!("before\n{}", line_of(&entry())));
+    assert_eq!(
+        std::fs::read_to_string(&path).unwrap(),
+        format!("before\n{}", line_of(&entry()))
+    );
 }
 
 #[test]
 fn a_file_that_cannot_be_opened_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("missing").join("access.log");
-    let error = AccessLog::start(AccessLogSink::File(path.clone()), Counter::default()).err().unwrap();
+    let error = AccessLog::start(AccessLogSink::File(path.clone()), Counter::default())
+        .err()
+        .unwrap();
     assert!(error.to_string().contains(&path.display().to_string()), "{error}");
 }
 

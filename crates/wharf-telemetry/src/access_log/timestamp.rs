@@ -30,7 +30,10 @@ impl Timestamps {
         if since_epoch.as_secs() != self.second {
             self.write_second(since_epoch.as_secs());
         }
-        put(&mut self.text[SECOND_LENGTH + 1..LENGTH - 1], u64::from(since_epoch.subsec_micros()));
+        put(
+            &mut self.text[SECOND_LENGTH + 1..LENGTH - 1],
+            u64::from(since_epoch.subsec_micros()),
+        );
         std::str::from_utf8(&self.text).expect("digits and separators are ASCII")
     }
 
@@ -69,7 +72,11 @@ fn date_of(days_since_epoch: u64) -> (u64, u64, u64) {
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let months_since_march = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * months_since_march + 2) / 5 + 1;
-    let month = if months_since_march < 10 { months_since_march + 3 } else { months_since_march - 9 };
+    let month = if months_since_march < 10 {
+        months_since_march + 3
+    } else {
+        months_since_march - 9
+    };
     (era * 400 + year_of_era + u64::from(month <= 2), month, day)
 }
 
@@ -101,8 +108,17 @@ mod tests {
         let mut timestamps = Timestamps::default();
         let time = UNIX_EPOCH + Duration::from_secs(1_000_000_000);
         assert_eq!(timestamps.format(time), "2001-09-09T01:46:40.000000Z");
-        assert_eq!(timestamps.format(time + Duration::from_millis(999)), "2001-09-09T01:46:40.999000Z");
-        assert_eq!(timestamps.format(time + Duration::from_secs(1)), "2001-09-09T01:46:41.000000Z");
-        assert_eq!(timestamps.format(time - Duration::from_secs(1)), "2001-09-09T01:46:39.000000Z");
+        assert_eq!(
+            timestamps.format(time + Duration::from_millis(999)),
+            "2001-09-09T01:46:40.999000Z"
+        );
+        assert_eq!(
+            timestamps.format(time + Duration::from_secs(1)),
+            "2001-09-09T01:46:41.000000Z"
+        );
+        assert_eq!(
+            timestamps.format(time - Duration::from_secs(1)),
+            "2001-09-09T01:46:39.000000Z"
+        );
     }
 }

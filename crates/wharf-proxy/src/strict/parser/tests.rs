@@ -1,6 +1,9 @@
 use super::*;
 
-const LIMITS: HeadLimits = HeadLimits { bytes: 512, headers: 8 };
+const LIMITS: HeadLimits = HeadLimits {
+    bytes: 512,
+    headers: 8,
+};
 
 /// What a whole conversation comes to: bytes accepted, heads counted, and the refusal.
 #[derive(Debug, PartialEq, Eq)]
@@ -24,7 +27,12 @@ fn outcome_of<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Outcome {
             break;
         }
     }
-    Outcome { accepted, heads: parser.heads(), refusal, in_body: parser.is_in_body() }
+    Outcome {
+        accepted,
+        heads: parser.heads(),
+        refusal,
+        in_body: parser.is_in_body(),
+    }
 }
 
 /// The outcome must not depend on where the bytes are cut.
@@ -32,15 +40,30 @@ fn check(bytes: &[u8]) -> Outcome {
     let whole = outcome_of([bytes]);
     for cut in 0..=bytes.len() {
         let (first, second) = bytes.split_at(cut);
-        assert_eq!(outcome_of([first, second]), whole, "cut at {cut} of {}", bytes.escape_ascii());
+        assert_eq!(
+            outcome_of([first, second]),
+            whole,
+            "cut at {cut} of {}",
+            bytes.escape_ascii()
+        );
     }
-    assert_eq!(outcome_of(bytes.chunks(1)), whole, "byte by byte: {}", bytes.escape_ascii());
+    assert_eq!(
+        outcome_of(bytes.chunks(1)),
+        whole,
+        "byte by byte: {}",
+        bytes.escape_ascii()
+    );
     whole
 }
 
 fn accepts(bytes: &[u8], heads: u64) {
     let outcome = check(bytes);
-    let expected = Outcome { accepted: bytes.to_vec(), heads, refusal: None, in_body: false };
+    let expected = Outcome {
+        accepted: bytes.to_vec(),
+        heads,
+        refusal: None,
+        in_body: false,
+    };
     assert_eq!(outcome, expected, "{}", bytes.escape_ascii());
 }
 
@@ -60,7 +83,10 @@ fn chunked(body: &str) -> Vec<u8> {
 #[test]
 fn ordinary_requests_pass() {
     accepts(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", 1);
-    accepts(b"GET /a?b=c%20d HTTP/1.1\r\nhOsT:\tEXAMPLE.com:8080 \r\nx-Empty:\r\nx-utf8: \xc3\xa9\r\n\r\n", 1);
+    accepts(
+        b"GET /a?b=c%20d HTTP/1.1\r\nhOsT:\tEXAMPLE.com:8080 \r\nx-Empty:\r\nx-utf8: \xc3\xa9\r\n\r\n",
+        1,
+    );
     accepts(b"GET / HTTP/1.0\r\n\r\n", 1);
     accepts(b"OPTIONS * HTTP/1.1\r\nHost: [::1]:80\r\n\r\n", 1);
     accepts(b"GET http://example.com/x HTTP/1.1\r\nHost: other\r\n\r\n", 1);
@@ -81,7 +107,10 @@ fn bodies_pass_and_the_next_request_is_found_behind_them() {
 
 #[test]
 fn a_body_may_contain_anything() {
-    accepts(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\n\n\n\0\r\n\xff", 1);
+    accepts(
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\n\n\n\0\r\n\xff",
+        1,
+    );
     accepts(&chunked("6\r\n\n\n\0\r\n\x7f\r\n0\r\n\r\n"), 1);
 }
 
@@ -93,7 +122,10 @@ fn an_incomplete_head_is_held_back_and_an_incomplete_body_is_not() {
 
     let bytes = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhel";
     let outcome = check(bytes);
-    assert_eq!((outcome.accepted.as_slice(), outcome.in_body), (bytes.as_slice(), true));
+    assert_eq!(
+        (outcome.accepted.as_slice(), outcome.in_body),
+        (bytes.as_slice(), true)
+    );
 }
 
 #[test]
@@ -106,17 +138,59 @@ fn what_came_before_a_refused_head_is_accepted() {
 
 #[test]
 fn two_readings_of_the_length_are_refused() {
-    refuses(&with("Content-Length: 5\r\nTransfer-Encoding: chunked"), Refusal::LengthAndEncoding);
-    refuses(&with("Transfer-Encoding: chunked\r\nContent-Length: 5"), Refusal::LengthAndEncoding);
-    refuses(&with("Content-Length: 5\r\nContent-Length: 6"), Refusal::RepeatedContentLength);
-    refuses(&with("Content-Length: 5\r\nContent-Length: 5"), Refusal::RepeatedContentLength);
-    refuses(&with("Transfer-Encoding: chunked\r\ntransfer-encoding: chunked"), Refusal::RepeatedTransferEncoding);
-    refuses(b"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", Refusal::EncodingInHttp10);
-    for length in ["", "+5", "-5", "5, 5", "0x5", "5 5", "5;", "9223372036854775808", "99999999999999999999999"] {
-        refuses(&with(&format!("Content-Length: {length}")), Refusal::ContentLength);
+    refuses(
+        &with("Content-Length: 5\r\nTransfer-Encoding: chunked"),
+        Refusal::LengthAndEncoding,
+    );
+    refuses(
+        &with("Transfer-Encoding: chunked\r\nContent-Length: 5"),
+        Refusal::LengthAndEncoding,
+    );
+    refuses(
+        &with("Content-Length: 5\r\nContent-Length: 6"),
+        Refusal::RepeatedContentLength,
+    );
+    refuses(
+        &with("Content-Length: 5\r\nContent-Length: 5"),
+        Refusal::RepeatedContentLength,
+    );
+    refuses(
+        &with("Transfer-Encoding: chunked\r\ntransfer-encoding: chunked"),
+        Refusal::RepeatedTransferEncoding,
+    );
+    refuses(
+        b"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n",
+        Refusal::EncodingInHttp10,
+    );
+    for length in [
+        "",
+        "+5",
+        "-5",
+        "5, 5",
+        "0x5",
+        "5 5",
+        "5;",
+        "9223372036854775808",
+        "99999999999999999999999",
+    ] {
+        refuses(
+            &with(&format!("Content-Length: {length}")),
+            Refusal::ContentLength,
+        );
     }
-    for coding in ["", "gzip, chunked", "chunked, chunked", "identity", "xchunked", "chunked;q=1", "\"chunked\""] {
-        refuses(&with(&format!("Transfer-Encoding: {coding}")), Refusal::TransferCoding);
+    for coding in [
+        "",
+        "gzip, chunked",
+        "chunked, chunked",
+        "identity",
+        "xchunked",
+        "chunked;q=1",
+        "\"chunked\"",
+    ] {
+        refuses(
+            &with(&format!("Transfer-Encoding: {coding}")),
+            Refusal::TransferCoding,
+        );
     }
 }
 
@@ -143,12 +217,18 @@ fn header_lines_that_another_parser_reads_differently_are_refused() {
 fn hosts_must_be_one_and_legal() {
     refuses(b"GET / HTTP/1.1\r\n\r\n", Refusal::MissingHost);
     refuses(&with("Host: a"), Refusal::RepeatedHost);
-    refuses(b"GET / HTTP/1.0\r\nHost: a\r\nHost: b\r\n\r\n", Refusal::RepeatedHost);
+    refuses(
+        b"GET / HTTP/1.0\r\nHost: a\r\nHost: b\r\n\r\n",
+        Refusal::RepeatedHost,
+    );
     for host in [
-        "", "a b", "a/b", "user@a", "a:b", "a:80:80", "a:123456", "[::1", "[::1]x", "[]", "[g]", "a,b", "\u{e9}",
-        ":80", "a\\b", "a%41",
+        "", "a b", "a/b", "user@a", "a:b", "a:80:80", "a:123456", "[::1", "[::1]x", "[]", "[g]", "a,b",
+        "\u{e9}", ":80", "a\\b", "a%41",
     ] {
-        refuses(format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n").as_bytes(), Refusal::Host);
+        refuses(
+            format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n").as_bytes(),
+            Refusal::Host,
+        );
     }
 }
 
@@ -180,14 +260,32 @@ fn request_lines_must_have_three_legal_parts() {
     ] {
         refuses(format!("{line}\r\nHost: a\r\n\r\n").as_bytes(), refusal);
     }
-    refuses(format!("{} / HTTP/1.1\r\n\r\n", "M".repeat(65)).as_bytes(), Refusal::Method);
+    refuses(
+        format!("{} / HTTP/1.1\r\n\r\n", "M".repeat(65)).as_bytes(),
+        Refusal::Method,
+    );
     refuses(b"\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", Refusal::EmptyLines);
 }
 
 #[test]
 fn chunks_that_another_parser_reads_differently_are_refused() {
-    for size in ["", "g", "+5", "-1", "0x5", " 5", "5 ", "5\t", "5\n", "00000000000000005", "5\rx"] {
-        refuses(&chunked(&format!("{size}\r\nhello\r\n0\r\n\r\n")), Refusal::ChunkSize);
+    for size in [
+        "",
+        "g",
+        "+5",
+        "-1",
+        "0x5",
+        " 5",
+        "5 ",
+        "5\t",
+        "5\n",
+        "00000000000000005",
+        "5\rx",
+    ] {
+        refuses(
+            &chunked(&format!("{size}\r\nhello\r\n0\r\n\r\n")),
+            Refusal::ChunkSize,
+        );
     }
     refuses(&chunked("5\r\nhello!\r\n0\r\n\r\n"), Refusal::ChunkEnd);
     refuses(&chunked("5\r\nhello\n0\r\n\r\n"), Refusal::ChunkEnd);
@@ -206,7 +304,10 @@ fn chunks_that_another_parser_reads_differently_are_refused() {
 fn good_chunks_before_a_bad_one_are_accepted() {
     let good = chunked("5\r\nhello\r\n");
     let outcome = check(&[good.as_slice(), b"zz\r\n"].concat());
-    assert_eq!((outcome.accepted, outcome.refusal), (good, Some(Refusal::ChunkSize)));
+    assert_eq!(
+        (outcome.accepted, outcome.refusal),
+        (good, Some(Refusal::ChunkSize))
+    );
     assert!(outcome.in_body);
 }
 
@@ -214,18 +315,31 @@ fn good_chunks_before_a_bad_one_are_accepted() {
 fn heads_and_trailers_are_bounded() {
     let long = "x".repeat(LIMITS.bytes);
     refuses(&with(&format!("X: {long}")), Refusal::HeadTooLarge);
-    refuses(format!("GET /{long} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes(), Refusal::TargetTooLong);
+    refuses(
+        format!("GET /{long} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes(),
+        Refusal::TargetTooLong,
+    );
     refuses(&with(&"X: a\r\n".repeat(8)), Refusal::TooManyHeaders);
-    refuses(&chunked(&format!("0\r\nX: {long}\r\n\r\n")), Refusal::TrailersTooLarge);
-    refuses(&chunked(&format!("0\r\n{}\r\n", "X: a\r\n".repeat(9))), Refusal::TrailersTooLarge);
-    accepts(&with(&vec!["X: a"; 7].join("\r\n").replace("POST", "GET")), 1);
+    refuses(
+        &chunked(&format!("0\r\nX: {long}\r\n\r\n")),
+        Refusal::TrailersTooLarge,
+    );
+    refuses(
+        &chunked(&format!("0\r\n{}\r\n", "X: a\r\n".repeat(9))),
+        Refusal::TrailersTooLarge,
+    );
+    accepts(&with(&["X: a"; 7].join("\r\n").replace("POST", "GET")), 1);
 }
 
 #[test]
 fn a_head_of_exactly_the_limit_passes_and_one_byte_more_does_not() {
     let of_length = |length: usize| {
         let around = "GET / HTTP/1.1\r\nHost: a\r\nX: \r\n\r\n".len();
-        format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "x".repeat(length - around)).into_bytes()
+        format!(
+            "GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n",
+            "x".repeat(length - around)
+        )
+        .into_bytes()
     };
     accepts(&of_length(LIMITS.bytes), 1);
     refuses(&of_length(LIMITS.bytes + 1), Refusal::HeadTooLarge);
@@ -235,5 +349,8 @@ fn a_head_of_exactly_the_limit_passes_and_one_byte_more_does_not() {
 fn extensions_are_bounded_over_the_whole_body() {
     let chunk = format!("1;{}\r\nx\r\n", "e".repeat(1_000));
     let bytes = chunked(&chunk.repeat(17));
-    assert_eq!(outcome_of([bytes.as_slice()]).refusal, Some(Refusal::ChunkExtension));
+    assert_eq!(
+        outcome_of([bytes.as_slice()]).refusal,
+        Some(Refusal::ChunkExtension)
+    );
 }

@@ -1,0 +1,85 @@
+//! The command line itself.
+
+use expect_test::expect;
+use serde_json::Value;
+
+use crate::harness::{config, folder};
+
+#[test]
+fn help_says_what_there_is() {
+    expect![[""]].assert_eq(&folder().transcript(&["--help"]));
+    expect![[""]].assert_eq(&folder().transcript(&["check", "--help"]));
+}
+
+#[test]
+fn without_arguments_it_says_what_there_is() {
+    let said = folder().transcript(&[]);
+    assert!(said.starts_with("exit code 2\n--- stderr ---\nRuns the WebAssembly plugins"), "{said}");
+}
+
+#[test]
+fn the_version_is_the_packages() {
+    let expected = format!("exit code 0\n--- stdout ---\nwharf {}\n", env!("CARGO_PKG_VERSION"));
+    assert_eq!(folder().transcript(&["--version"]), expected);
+}
+
+#[test]
+fn what_it_does_not_know_it_refuses() {
+    expect![[""]].assert_eq(&folder().transcript(&["sevre"]));
+    expect![[""]].assert_eq(&folder().transcript(&["check", "--jsn", "wharf.yaml"]));
+}
+
+#[test]
+fn a_log_level_that_is_none() {
+    let folder = config().route("/", &[], "hello").write();
+    expect![[""]].assert_eq(&folder.transcript(&["--log-level", "wharf=loud", "check", "wharf.yaml"]));
+}
+
+#[test]
+fn the_schema_is_a_json_schema() {
+    let output = folder().run(&["schema"]);
+    assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &b""[..]));
+    let schema: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
+    assert!(schema["properties"].get("proxy").is_some(), "{schema:#}");
+}
+
+#[test]
+fn completions_know_the_commands() {
+    for shell in ["bash", "zsh", "fish"] {
+        let output = folder().run(&["completions", shell]);
+        assert_eq!(output.status.code(), Some(0));
+        let script = String::from_utf8(output.stdout).unwrap();
+        for command in ["serve", "check", "schema", "completions"] {
+            assert!(script.contains(command), "{shell}: {command}");
+        }
+    }
+}
+
+#[test]
+fn a_good_configuration_is_called_so() {
+    let folder = config()
+        .plugin("greet", "rust-headers/rust-headers.wasm", "")
+        .plugin("trap", "wat/trap.wat", "")
+        .route("/", &["greet", "trap"], "hello")
+        .write();
+    expect![[""]].assert_eq(&folder.transcript(&["check", "wharf.yaml"]));
+    let report: Value = serde_json::from_slice(&folder.run(&["check", "--json"]).stdout).unwrap();
+    assert_eq!((&report["ok"], &report["errors"]), (&true.into(), &Value::Array(vec![])));
+    let names: Vec<_> = report["plugins"].as_array().unwrap().iter().map(|plugin| &plugin["name"]).collect();
+    assert_eq!(names, ["greet", "trap"]);
+}
+
+#[test]
+fn a_log_is_json_where_nobody_looks_and_text_where_it_is_asked_for() {
+    let folder = config().plugin("trap", "wat/trap.wat", "").route("/", &["trap"], "hello").write();
+    let stderr = |arguments: &[&str]| {
+        let output = folder.command(arguments).output().unwrap();
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let first_line = |text: String| text.lines().next().unwrap().to_owned();
+    let json: Value = serde_json::from_str(&first_line(stderr(&["check"]))).unwrap();
+    assert_eq!((&json["level"], &json["plugin"]), (&"INFO".into(), &"trap".into()));
+    let text = first_line(stderr(&["check", "--log-format", "text"]));
+    assert!(text.contains(" INFO ") && text.contains("A plugin was ") && !text.contains('\u{1b}'), "{text}");
+}

@@ -1,0 +1,21 @@
+//! The program itself, as its users run it: a configuration in a folder, a process, its ports, its output.
+
+mod admin;
+mod auth;
+mod bodies;
+mod commands;
+mod configuration;
+mod counter;
+mod examples;
+mod faults;
+mod faults_everywhere;
+mod guests;
+mod harness;
+mod headers;
+mod lifecycle;
+mod local_reply;
+mod pause;
+mod plugins_refused;
+mod process;
+mod queue;
+mod vms;
