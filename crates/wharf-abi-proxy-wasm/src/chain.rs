@@ -44,8 +44,6 @@ pub struct Filter {
     pub root: ContextId,
     /// What happens to the exchange when it faults.
     pub on_fault: OnFault,
-    /// Whether it can change bodies, see [`Program::changes_bodies`](crate::Program::changes_bodies).
-    pub changes_bodies: bool,
 }
 
 /// A filter whose VM cannot be had now. With [`OnFault::Closed`] the exchange is refused where it reaches the filter;
@@ -104,6 +102,17 @@ pub enum Output {
     Reset(ResetReason),
 }
 
+impl Output {
+    fn is_response(&self) -> bool {
+        match self {
+            Self::Headers { direction, .. } | Self::Data { direction, .. } | Self::Trailers { direction } => {
+                *direction == Direction::Response
+            }
+            Self::Answered { .. } | Self::Reset(_) => false,
+        }
+    }
+}
+
 /// Why an exchange is broken off.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -124,7 +133,6 @@ struct Link {
     vm: Option<SharedVm>,
     root: ContextId,
     on_fault: OnFault,
-    changes_bodies: bool,
     /// The filter's stream, once the request's headers have reached it.
     stream: Option<ContextId>,
     /// Whether the exchange goes past this filter: it is not available, or has faulted.
@@ -175,13 +183,8 @@ impl Chain {
         limits: ChainLimits,
     ) -> Self {
         let links = filters.into_iter().map(|filter| match filter {
-            Ok(Filter {
-                vm,
-                root,
-                on_fault,
-                changes_bodies,
-            }) => Link::new(Some(vm), root, on_fault, changes_bodies),
-            Err(UnavailableFilter { on_fault }) => Link::new(None, 0, on_fault, false),
+            Ok(Filter { vm, root, on_fault }) => Link::new(Some(vm), root, on_fault),
+            Err(UnavailableFilter { on_fault }) => Link::new(None, 0, on_fault),
         });
         Self {
             links: links.collect(),
@@ -255,9 +258,33 @@ impl Chain {
         self.pass_trailers(direction, 0);
     }
 
-    /// What is to be sent next.
+    /// What is to be sent next. Response headers count as sent once they are taken: a filter's answer that comes before
+    /// replaces them, one that comes after can only break the exchange off. So whoever wants to leave filters the choice
+    /// takes outputs when nothing else is left to do.
     pub fn next_output(&mut self) -> Option<Output> {
-        self.outputs.pop_front()
+        let output = self.outputs.pop_front()?;
+        if let Output::Headers {
+            direction: Direction::Response,
+            ..
+        } = output
+        {
+            self.response_sent = true;
+        }
+        Some(output)
+    }
+
+    /// How many bytes of bodies wait to be taken with [`Chain::next_output`].
+    pub fn queued_bytes(&self) -> usize {
+        let bytes = |output: &Output| match output {
+            Output::Data { body, .. } => body.len(),
+            _ => 0,
+        };
+        self.outputs.iter().map(bytes).sum()
+    }
+
+    /// Whether all of the response has come through the filters.
+    pub fn response_ended(&self) -> bool {
+        self.response_ended
     }
 
     /// Whether more of a body may come in this direction: no filter holds so much that reading should wait.
@@ -295,14 +322,6 @@ impl Chain {
             }
         }
         None
-    }
-
-    /// Whether any filter may change the bodies of this direction, so that their length is not known beforehand.
-    pub fn may_change_body(&self, direction: Direction) -> bool {
-        self.links.iter().any(|link| {
-            let sees = |vm: &SharedVm| vm.borrow().sees_body(direction);
-            !link.gone && link.changes_bodies && link.vm.as_ref().is_some_and(sees)
-        })
     }
 
     /// Whether a filter pauses this direction now.
@@ -374,10 +393,7 @@ impl Chain {
             Output::Headers {
                 direction,
                 end_of_stream,
-            } => {
-                self.response_sent |= direction == Direction::Response;
-                end_of_stream.then_some(direction)
-            }
+            } => end_of_stream.then_some(direction),
             Output::Data {
                 direction,
                 end_of_stream,
@@ -544,12 +560,11 @@ impl Chain {
 }
 
 impl Link {
-    fn new(vm: Option<SharedVm>, root: ContextId, on_fault: OnFault, changes_bodies: bool) -> Self {
+    fn new(vm: Option<SharedVm>, root: ContextId, on_fault: OnFault) -> Self {
         Self {
             vm,
             root,
             on_fault,
-            changes_bodies,
             stream: None,
             gone: false,
             request: Gate::default(),

@@ -24,7 +24,6 @@ const MOST_WAITING: usize = 10_000;
 pub struct Program {
     linked: Linked<State>,
     version: ProxyWasmVersion,
-    changes_bodies: bool,
 }
 
 impl Program {
@@ -36,11 +35,7 @@ impl Program {
         let mut imports = Imports::new();
         hostcalls::add(&mut imports, version);
         let linked = module.link(&imports, limits)?;
-        Ok(Self {
-            linked,
-            version,
-            changes_bodies: module.imports("env", "proxy_set_buffer_bytes"),
-        })
+        Ok(Self { linked, version })
     }
 
     /// The version of the ABI that the filter speaks.
@@ -51,11 +46,6 @@ impl Program {
     /// The digest of the filter's bytes.
     pub fn digest(&self) -> Digest {
         self.linked.digest()
-    }
-
-    /// Whether the filter can change a body at all: where not, a body's length is known before it was seen.
-    pub fn changes_bodies(&self) -> bool {
-        self.changes_bodies
     }
 }
 

@@ -75,7 +75,6 @@ pub(crate) struct FilterDefinition {
     /// Which of its root contexts.
     pub(crate) root: usize,
     pub(crate) on_fault: OnFault,
-    pub(crate) changes_bodies: bool,
 }
 
 /// Why the plugins of a configuration cannot run.
@@ -215,7 +214,6 @@ impl PluginSet {
                 vm,
                 root,
                 on_fault: spec.on_fault,
-                changes_bodies: program.changes_bodies(),
             });
         }
         let specs = users

@@ -47,6 +47,9 @@ impl Chain {
                 link.response = Gate::default();
             }
         }
+        // What has come through of another response has not left, and is replaced.
+        self.outputs.retain(|output| !output.is_response());
+        self.response_ended = false;
         self.put_out(Output::Answered {
             details: response.details,
         });

@@ -148,7 +148,6 @@ impl Scenario {
                     vm: Rc::clone(vm),
                     root: *root,
                     on_fault: OnFault::Closed,
-                    changes_bodies: true,
                 })
             })
             .collect();
@@ -357,7 +356,6 @@ impl FilterScript {
             vm,
             root,
             on_fault: self.on_fault,
-            changes_bodies: true,
         })
     }
 }

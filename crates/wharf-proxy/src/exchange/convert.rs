@@ -1,5 +1,6 @@
 //! Between hyper's headers and those that filters see.
 
+use http::header::HOST;
 use http::uri::{Authority, PathAndQuery};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, request, response};
 use wharf_abi_proxy_wasm::{HeaderError, HeaderList, Name};
@@ -26,13 +27,11 @@ pub(crate) enum BadMessage {
 /// A request's head as filters see it: the pseudo-headers first, then the others in the order in which they came.
 pub(crate) fn request_list(head: request::Parts, scheme: &HeaderValue) -> Result<HeaderList, HeaderError> {
     let request::Parts {
-        method,
-        uri,
-        mut headers,
-        ..
+        method, uri, headers, ..
     } = head;
     let mut list = HeaderList::with_capacity(headers.len() + 4);
-    let host = headers.remove(http::header::HOST);
+    // Looked up and not taken out: taking one header out of the map would change the order of the others.
+    let host = headers.get(HOST).cloned();
     list.push(
         Name::Authority,
         host.unwrap_or_else(|| HeaderValue::from_static("")),
@@ -80,8 +79,11 @@ fn push_all(list: &mut HeaderList, headers: HeaderMap) -> Result<(), HeaderError
         if let Some(name) = name {
             last = Some(name);
         }
-        if let Some(name) = &last {
-            list.push(Name::Field(name.clone()), value)?;
+        match &last {
+            // Filters see it as `:authority`.
+            Some(name) if *name == HOST => {}
+            Some(name) => list.push(Name::Field(name.clone()), value)?,
+            None => {}
         }
     }
     Ok(())
@@ -111,7 +113,7 @@ pub(crate) fn request_head(list: &HeaderList) -> Result<request::Parts, BadMessa
         Authority::try_from(authority.as_bytes()).map_err(|_| bad("an authority", authority))?;
     }
     head.headers = map(list);
-    head.headers.insert(http::header::HOST, authority.clone());
+    head.headers.insert(HOST, authority.clone());
     Ok(head)
 }
 

@@ -1,24 +1,26 @@
 //! Moves one exchange on, whichever side can.
 
+mod sending;
+
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, TRAILER};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderValue, Response, StatusCode};
 use http_body::{Body as _, Frame};
 use tokio::time::Instant;
-use wharf_abi_proxy_wasm::{Body, Chain, Direction, HeaderList, LocalResponse, Output, ResetReason};
+use wharf_abi_proxy_wasm::{Body, Chain, Direction, HeaderList, LocalResponse, ResetReason};
 
+use self::sending::Outgoing;
 use super::convert::{self, BadMessage};
 use crate::answer;
-use crate::body::{BodyError, ClientBody, Length, RequestBody};
+use crate::body::{BodyError, ClientBody};
 use crate::headers::{self, WHARF_REQUEST_ID};
-use crate::pipe::{self, DEFAULT_CAPACITY, Writer};
+use crate::pipe::DEFAULT_CAPACITY;
 use crate::record::Record;
-use crate::response_body::{ResponseBody, ResponseSource};
+use crate::response_body::ResponseBody;
 use crate::routes::Route;
 use crate::timer::Timer;
 use crate::upstream::{UpstreamBody, UpstreamError, UpstreamResponse};
@@ -33,14 +35,14 @@ pub(super) struct Driver {
     /// What the client still sends.
     client_body: Option<ClientBody>,
     /// The way to the upstream, once the request's headers have left.
-    to_upstream: Option<Writer>,
+    to_upstream: Option<Outgoing>,
     /// The wait for the upstream's answer.
     call: Option<UpstreamCall>,
     called: Instant,
     /// What the upstream still sends.
     upstream_body: Option<UpstreamBody>,
     /// The way to the client, once the response's headers have left.
-    to_client: Option<Writer>,
+    to_client: Option<Outgoing>,
     /// The response's head, until hyper takes it.
     response: Option<Response<ResponseBody>>,
     head_left: bool,
@@ -110,21 +112,31 @@ impl Driver {
     }
 
     /// Moves everything that can move. Ready when the exchange is over.
+    ///
+    /// What the filters let through is sent when nothing else moves, or when much of it waits. So a body that comes
+    /// together with its head is known as a whole when the head is sent, and a filter that answers in a body callback
+    /// still can.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.take_notes();
         self.chain.set_waker(cx.waker());
         self.chain.poll();
         loop {
-            self.send_outputs();
+            let moved = self.poll_call(cx) | self.poll_client(cx) | self.poll_upstream(cx);
+            if moved {
+                self.idle_since = Instant::now();
+                if self.chain.queued_bytes() < DEFAULT_CAPACITY && !self.chain.response_ended() && !self.ended
+                {
+                    continue;
+                }
+            }
+            let sent = self.send_outputs();
             if self.ended {
                 self.note();
                 return Poll::Ready(());
             }
-            let moved = self.poll_call(cx) | self.poll_client(cx) | self.poll_upstream(cx);
-            if !moved {
+            if !moved && !sent {
                 break;
             }
-            self.idle_since = Instant::now();
         }
         self.note();
         if self.client_is_gone(cx) || self.poll_pause(cx) {
@@ -223,8 +235,8 @@ impl Driver {
         if self.client_body.is_none() || !self.chain.wants_data(Direction::Request) {
             return false;
         }
-        if let Some(writer) = &self.to_upstream
-            && writer.poll_ready(cx).is_pending()
+        if let Some(outgoing) = &self.to_upstream
+            && outgoing.writer.poll_ready(cx).is_pending()
         {
             return false;
         }
@@ -255,8 +267,8 @@ impl Driver {
         if self.upstream_body.is_none() || !self.chain.wants_data(Direction::Response) {
             return false;
         }
-        if let Some(writer) = &self.to_client
-            && writer.poll_ready(cx).is_pending()
+        if let Some(outgoing) = &self.to_client
+            && outgoing.writer.poll_ready(cx).is_pending()
         {
             return false;
         }
@@ -319,179 +331,6 @@ impl Driver {
         }
     }
 
-    /// Sends what the filters let through.
-    fn send_outputs(&mut self) {
-        while let Some(output) = self.chain.next_output() {
-            match output {
-                Output::Headers {
-                    direction: Direction::Request,
-                    end_of_stream,
-                } => self.send_request(end_of_stream),
-                Output::Headers {
-                    direction: Direction::Response,
-                    end_of_stream,
-                } => {
-                    self.send_response(end_of_stream);
-                }
-                Output::Data {
-                    direction,
-                    body,
-                    end_of_stream,
-                } => self.send_data(direction, body, end_of_stream),
-                Output::Trailers { direction } => self.send_trailers(direction),
-                Output::Answered { details } => self.answered(details),
-                Output::Reset(reason) => self.reset(&reason),
-            }
-            if self.ended {
-                return;
-            }
-        }
-    }
-
-    fn send_request(&mut self, end_of_stream: bool) {
-        let exchange = Rc::clone(self.chain.exchange());
-        let borrowed = exchange.borrow();
-        let list = borrowed.request_headers.as_ref();
-        let head = list
-            .ok_or(BadMessage::Missing("request"))
-            .and_then(convert::request_head);
-        drop(borrowed);
-        let mut head = match head {
-            Ok(head) => head,
-            Err(error) => return self.bad_from_filters(Direction::Request, &error),
-        };
-        let length = self.length(Direction::Request, end_of_stream, &head.headers);
-        self.announce_made_trailers(Direction::Request, &mut head.headers);
-        headers::finish_request(&mut head, length);
-        let body = if length == Length::Empty {
-            RequestBody::Empty
-        } else {
-            let (writer, reader) = pipe::pipe(DEFAULT_CAPACITY);
-            if let Length::Exact(bytes) = length {
-                writer.promise_length(bytes);
-            }
-            self.to_upstream = Some(writer);
-            RequestBody::Pipe(reader)
-        };
-        let (upstream, idle) = (
-            Rc::clone(&self.route.upstream),
-            self.record.connection().listener.limits.body_idle_timeout,
-        );
-        self.called = Instant::now();
-        let request = Request::from_parts(head, body);
-        self.call = Some(Box::pin(async move { upstream.send(request, idle).await }));
-    }
-
-    fn send_response(&mut self, end_of_stream: bool) {
-        let exchange = Rc::clone(self.chain.exchange());
-        let borrowed = exchange.borrow();
-        let list = borrowed.response_headers.as_ref();
-        let head = list
-            .ok_or(BadMessage::Missing("response"))
-            .and_then(convert::response_head);
-        drop(borrowed);
-        let mut head = match head {
-            Ok(head) => head,
-            Err(error) => return self.bad_from_filters(Direction::Response, &error),
-        };
-        let length = self.length(Direction::Response, end_of_stream, &head.headers);
-        self.announce_made_trailers(Direction::Response, &mut head.headers);
-        headers::finish_response(&mut head, length, &self.record.request().method);
-        self.record.respond(head.status);
-        let source = if length == Length::Empty {
-            ResponseSource::Fixed(Bytes::new())
-        } else {
-            let (writer, reader) = pipe::pipe(DEFAULT_CAPACITY);
-            if let Length::Exact(bytes) = length {
-                writer.promise_length(bytes);
-            }
-            self.to_client = Some(writer);
-            ResponseSource::Pipe(reader)
-        };
-        self.head_left = true;
-        self.response = Some(Response::from_parts(
-            head,
-            ResponseBody::new(source, Rc::clone(&self.record)),
-        ));
-        self.ended |= length == Length::Empty && end_of_stream;
-    }
-
-    /// How long the body is that follows these headers: known where all of it has passed the filters already, or where
-    /// no filter can change it.
-    fn length(&self, direction: Direction, end_of_stream: bool, headers: &HeaderMap) -> Length {
-        if end_of_stream {
-            return Length::Empty;
-        }
-        if let Some(whole) = self.chain.whole_body_waits(direction) {
-            return if whole == 0 {
-                Length::Empty
-            } else {
-                Length::Exact(whole)
-            };
-        }
-        // A head that speaks of trailers needs a framing that can carry them.
-        if headers.contains_key(TRAILER) || self.chain.may_change_body(direction) {
-            return Length::Unknown;
-        }
-        let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
-        let only = lengths.next().filter(|_| lengths.next().is_none());
-        let bytes = only.and_then(|length| length.to_str().ok()?.parse().ok());
-        match (bytes, direction, &self.record.request().method) {
-            (_, Direction::Response, &Method::HEAD) | (None, ..) => Length::Unknown,
-            (Some(bytes), ..) => Length::Exact(bytes),
-        }
-    }
-
-    /// Trailers that filters made before the head left are announced in it, since HTTP/1.1 sends no others.
-    fn announce_made_trailers(&self, direction: Direction, headers: &mut HeaderMap) {
-        let exchange = self.chain.exchange().borrow();
-        let trailers = match direction {
-            Direction::Request => &exchange.request_trailers,
-            Direction::Response => &exchange.response_trailers,
-        };
-        let Some(trailers) = trailers else { return };
-        if headers.contains_key(TRAILER) {
-            return;
-        }
-        let names: Vec<HeaderName> = convert::map(trailers).keys().cloned().collect();
-        headers::announce_trailers(headers, &names);
-    }
-
-    fn send_data(&mut self, direction: Direction, mut body: Body, end_of_stream: bool) {
-        let writer = match direction {
-            Direction::Request => &self.to_upstream,
-            Direction::Response => &self.to_client,
-        };
-        if let Some(writer) = writer {
-            while let Some(part) = body.pop() {
-                if writer.write(part).is_err() {
-                    // Nobody reads: an upstream that has answered, a HEAD, or a client that is gone.
-                    break;
-                }
-            }
-            if end_of_stream {
-                writer.finish();
-            }
-        }
-        self.ended |= end_of_stream && direction == Direction::Response;
-    }
-
-    fn send_trailers(&mut self, direction: Direction) {
-        let exchange = Rc::clone(self.chain.exchange());
-        let borrowed = exchange.borrow();
-        let (writer, trailers) = match direction {
-            Direction::Request => (&self.to_upstream, &borrowed.request_trailers),
-            Direction::Response => (&self.to_client, &borrowed.response_trailers),
-        };
-        if let Some(writer) = writer {
-            let trailers = trailers.as_ref().map(convert::map).unwrap_or_default();
-            // Nobody reads: the same as for data.
-            let _ = writer.write_trailers(trailers);
-            writer.finish();
-        }
-        self.ended |= direction == Direction::Response;
-    }
-
     /// A filter answers: the upstream and the rest of the request are of no more use.
     fn answered(&mut self, details: String) {
         self.record.note_details(details);
@@ -531,8 +370,8 @@ impl Driver {
         self.upstream_body = None;
         self.client_body = None;
         self.to_upstream = None;
-        if let Some(writer) = self.to_client.take() {
-            writer.abort(error);
+        if let Some(outgoing) = self.to_client.take() {
+            outgoing.writer.abort(error);
         }
         self.ended = true;
     }
@@ -574,7 +413,7 @@ impl Driver {
         let gone = self
             .to_client
             .as_ref()
-            .is_some_and(|writer| writer.poll_closed(cx).is_ready());
+            .is_some_and(|outgoing| outgoing.writer.poll_closed(cx).is_ready());
         if gone {
             self.abort(BodyError::Incomplete);
         }

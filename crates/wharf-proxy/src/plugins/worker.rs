@@ -142,7 +142,6 @@ impl WorkerVms {
             vm: Rc::clone(&running.vm),
             root: running.roots[definition.root],
             on_fault,
-            changes_bodies: definition.changes_bodies,
         })
     }
 
@@ -220,7 +219,7 @@ async fn pass_news(worker: Weak<Worker>, mut news: mpsc::UnboundedReceiver<Queue
             let _ = running.vm.borrow_mut().on_queue_ready(root, queue);
         }
         passed += 1;
-        if passed % NEWS_AT_ONCE == 0 {
+        if passed.is_multiple_of(NEWS_AT_ONCE) {
             tokio::task::yield_now().await;
         }
     }

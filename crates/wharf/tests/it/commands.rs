@@ -7,8 +7,68 @@ use crate::harness::{config, folder};
 
 #[test]
 fn help_says_what_there_is() {
-    expect![[""]].assert_eq(&folder().transcript(&["--help"]));
-    expect![[""]].assert_eq(&folder().transcript(&["check", "--help"]));
+    expect![[r#"
+        exit code 0
+        --- stdout ---
+        Runs the WebAssembly plugins that platform teams already have
+
+        Usage: wharf [OPTIONS] <COMMAND>
+
+        Commands:
+          serve        Serve what a configuration describes, until SIGTERM or SIGINT
+          check        Check a configuration as `serve` would: compile its plugins and start each in a VM
+                       made to try it
+          schema       Print the JSON Schema of the configuration (draft 2020-12)
+          completions  Print a completion script for a shell
+          help         Print this message or the help of the given subcommand(s)
+
+        Options:
+              --log-level <LEVEL>        What is logged: off, error, warn, info, debug or trace, also by
+                                         target, such as "info,wharf::plugin=debug" [env: WHARF_LOG=off]
+                                         [default: info]
+              --log-format <LOG_FORMAT>  How log lines look; by default text on a terminal and JSON
+                                         otherwise [default: auto] [possible values: auto, text, json]
+          -h, --help                     Print help
+          -V, --version                  Print version
+
+        Exit codes: 0 all went well; 1 something failed while running; 2 the command line is wrong; 3 the
+        configuration cannot be used; 4 a plugin cannot be loaded or does not start.
+    "#]].assert_eq(&folder().transcript(&["--help"]));
+    expect![[r#"
+        exit code 0
+        --- stdout ---
+        Check a configuration as `serve` would: compile its plugins and start each in a VM made to try it.
+
+        Nothing is bound and nothing is sent.
+
+        Usage: wharf check [OPTIONS] [CONFIG]
+
+        Arguments:
+          [CONFIG]
+                  The configuration file
+          
+                  [default: wharf.yaml]
+
+        Options:
+              --json
+                  Print what was found as JSON on stdout
+
+              --log-level <LEVEL>
+                  What is logged: off, error, warn, info, debug or trace, also by target, such as
+                  "info,wharf::plugin=debug"
+          
+                  [env: WHARF_LOG=off]
+                  [default: info]
+
+              --log-format <LOG_FORMAT>
+                  How log lines look; by default text on a terminal and JSON otherwise
+          
+                  [default: auto]
+                  [possible values: auto, text, json]
+
+          -h, --help
+                  Print help (see a summary with '-h')
+    "#]].assert_eq(&folder().transcript(&["check", "--help"]));
 }
 
 #[test]
@@ -25,14 +85,40 @@ fn the_version_is_the_packages() {
 
 #[test]
 fn what_it_does_not_know_it_refuses() {
-    expect![[""]].assert_eq(&folder().transcript(&["sevre"]));
-    expect![[""]].assert_eq(&folder().transcript(&["check", "--jsn", "wharf.yaml"]));
+    expect![[r#"
+        exit code 2
+        --- stderr ---
+        error: unrecognized subcommand 'sevre'
+
+          tip: a similar subcommand exists: 'serve'
+
+        Usage: wharf [OPTIONS] <COMMAND>
+
+        For more information, try '--help'.
+    "#]].assert_eq(&folder().transcript(&["sevre"]));
+    expect![[r#"
+        exit code 2
+        --- stderr ---
+        error: unexpected argument '--jsn' found
+
+          tip: a similar argument exists: '--json'
+
+        Usage: wharf check --json [CONFIG]
+
+        For more information, try '--help'.
+    "#]].assert_eq(&folder().transcript(&["check", "--jsn", "wharf.yaml"]));
 }
 
 #[test]
 fn a_log_level_that_is_none() {
     let folder = config().route("/", &[], "hello").write();
-    expect![[""]].assert_eq(&folder.transcript(&["--log-level", "wharf=loud", "check", "wharf.yaml"]));
+    expect![[r#"
+        exit code 1
+        --- stderr ---
+        error: `wharf=loud` is not a log level: use error, warn, info, debug, trace, or a list like info,wharf_proxy=debug
+          caused by: error parsing level filter: expected one of "off", "error", "warn", "info", "debug", "trace", or a number 0-5
+          caused by: error parsing level filter: expected one of "off", "error", "warn", "info", "debug", "trace", or a number 0-5
+    "#]].assert_eq(&folder.transcript(&["--log-level", "wharf=loud", "check", "wharf.yaml"]));
 }
 
 #[test]
@@ -63,7 +149,11 @@ fn a_good_configuration_is_called_so() {
         .plugin("trap", "wat/trap.wat", "")
         .route("/", &["greet", "trap"], "hello")
         .write();
-    expect![[""]].assert_eq(&folder.transcript(&["check", "wharf.yaml"]));
+    expect![[r#"
+        exit code 0
+        --- stderr ---
+        wharf.yaml: good, with 2 plugins that started
+    "#]].assert_eq(&folder.transcript(&["check", "wharf.yaml"]));
     let report: Value = serde_json::from_slice(&folder.run(&["check", "--json"]).stdout).unwrap();
     assert_eq!((&report["ok"], &report["errors"]), (&true.into(), &Value::Array(vec![])));
     let names: Vec<_> = report["plugins"].as_array().unwrap().iter().map(|plugin| &plugin["name"]).collect();

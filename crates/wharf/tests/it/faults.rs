@@ -33,7 +33,9 @@ fn serve(origin: &Origin, guest: &str, keys: &str) -> Wharf {
 
 fn held(wharf: &Wharf, origin: &Origin, count: usize) -> Vec<Client> {
     let mut clients: Vec<_> = (0..count).map(|_| wharf.connect()).collect();
-    clients.iter_mut().for_each(|client| drop(client.request("GET", "/held")));
+    for client in &mut clients {
+        client.request("GET", "/held");
+    }
     eventually("the upstream has the requests", || origin.received().len() == count);
     clients
 }

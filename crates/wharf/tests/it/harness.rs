@@ -84,7 +84,6 @@ pub(crate) struct Config {
     upstreams: String,
     listener: String,
     proxy: String,
-    top: String,
     files: Vec<(String, String)>,
 }
 
@@ -98,7 +97,6 @@ pub(crate) fn config() -> Config {
         upstreams: String::new(),
         listener: String::new(),
         proxy: "workers: 1".to_owned(),
-        top: String::new(),
         files: Vec::new(),
     }
 }
@@ -161,21 +159,15 @@ impl Config {
         self
     }
 
-    /// A further key at the top.
-    pub(crate) fn top(mut self, line: &str) -> Config {
-        self.top += &format!("{line}\n");
-        self
-    }
-
     /// The YAML.
     pub(crate) fn text(&self) -> String {
-        let Config { plugins, routes, upstreams, listener, proxy, top, .. } = self;
+        let Config { plugins, routes, upstreams, listener, proxy, .. } = self;
         let plugins = if plugins.is_empty() { String::new() } else { format!("plugins:\n{plugins}") };
         format!(
             "version: 1\n{plugins}proxy:\n  {proxy}\n  listeners:\n    - name: web\n      bind: 127.0.0.1:0\n\
              {listener}      routes:\n{routes}  upstreams:\n    \
              hello: {{ respond: {{ headers: {{ content-type: text/plain }}, body: \"hello\\n\" }} }}\n\
-             {upstreams}admin: {{ bind: 127.0.0.1:0 }}\n{top}"
+             {upstreams}admin: {{ bind: 127.0.0.1:0 }}\n"
         )
     }
 

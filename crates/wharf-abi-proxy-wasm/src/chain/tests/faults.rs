@@ -33,7 +33,9 @@ fn check(callback: Callback, closed: Expect, open: Expect) {
 #[test]
 fn a_trap_when_the_stream_is_created() {
     // The plugin's own context was created before the script was there.
-    check(Callback::ContextCreate, expect![[r#"
+    check(
+        Callback::ContextCreate,
+        expect![[r#"
         a on_context_create(2, 1)
         a on_request_headers(2, 2, 0)
         b on_context_create(2, 1)
@@ -46,7 +48,8 @@ fn a_trap_when_the_stream_is_created() {
         a on_done(2)
         a on_log(2)
         a on_delete(2)
-    "#]], expect![[r#"
+    "#]],
+        expect![[r#"
         a on_context_create(2, 1)
         a on_request_headers(2, 2, 0)
         b on_context_create(2, 1)
@@ -75,12 +78,15 @@ fn a_trap_when_the_stream_is_created() {
         c on_done(2)
         c on_log(2)
         c on_delete(2)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_trap_in_request_headers() {
-    check(Callback::RequestHeaders, expect![[r#"
+    check(
+        Callback::RequestHeaders,
+        expect![[r#"
         a on_context_create(2, 1)
         a on_request_headers(2, 2, 0)
         b on_context_create(2, 1)
@@ -95,7 +101,8 @@ fn a_trap_in_request_headers() {
         a on_done(2)
         a on_log(2)
         a on_delete(2)
-    "#]], expect![[r#"
+    "#]],
+        expect![[r#"
         a on_context_create(2, 1)
         a on_request_headers(2, 2, 0)
         b on_context_create(2, 1)
@@ -126,12 +133,15 @@ fn a_trap_in_request_headers() {
         c on_done(2)
         c on_log(2)
         c on_delete(2)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_trap_in_a_request_body() {
-    check(Callback::RequestBody, expect![[r#"
+    check(
+        Callback::RequestBody,
+        expect![[r#"
         a on_context_create(2, 1)
         a on_request_headers(2, 2, 0)
         b on_context_create(2, 1)
@@ -156,7 +166,8 @@ fn a_trap_in_a_request_body() {
         c on_done(2)
         c on_log(2)
         c on_delete(2)
-    "#]], expect![[r#"
+    "#]],
+        expect![[r#"
         a on_context_create(2, 1)
         a on_request_headers(2, 2, 0)
         b on_context_create(2, 1)
@@ -188,12 +199,15 @@ fn a_trap_in_a_request_body() {
         c on_done(2)
         c on_log(2)
         c on_delete(2)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_trap_in_request_trailers() {
-    check(Callback::RequestTrailers, expect![[r#"
+    check(
+        Callback::RequestTrailers,
+        expect![[r#"
         a on_context_create(2, 1)
         a on_request_headers(2, 2, 0)
         b on_context_create(2, 1)
@@ -222,7 +236,8 @@ fn a_trap_in_request_trailers() {
         c on_done(2)
         c on_log(2)
         c on_delete(2)
-    "#]], expect![[r#"
+    "#]],
+        expect![[r#"
         a on_context_create(2, 1)
         a on_request_headers(2, 2, 0)
         b on_context_create(2, 1)
@@ -255,12 +270,15 @@ fn a_trap_in_request_trailers() {
         c on_done(2)
         c on_log(2)
         c on_delete(2)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_trap_in_response_headers() {
-    check(Callback::ResponseHeaders, expect![[r#"
+    check(
+        Callback::ResponseHeaders,
+        expect![[r#"
         a on_context_create(2, 1)
         a on_request_headers(2, 2, 0)
         b on_context_create(2, 1)
@@ -289,7 +307,8 @@ fn a_trap_in_response_headers() {
         c on_done(2)
         c on_log(2)
         c on_delete(2)
-    "#]], expect![[r#"
+    "#]],
+        expect![[r#"
         a on_context_create(2, 1)
         a on_request_headers(2, 2, 0)
         b on_context_create(2, 1)
@@ -323,12 +342,15 @@ fn a_trap_in_response_headers() {
         c on_done(2)
         c on_log(2)
         c on_delete(2)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_trap_in_a_response_body() {
-    check(Callback::ResponseBody, expect![[r#"
+    check(
+        Callback::ResponseBody,
+        expect![[r#"
         a on_context_create(2, 1)
         a on_request_headers(2, 2, 0)
         b on_context_create(2, 1)
@@ -359,7 +381,8 @@ fn a_trap_in_a_response_body() {
         c on_done(2)
         c on_log(2)
         c on_delete(2)
-    "#]], expect![[r#"
+    "#]],
+        expect![[r#"
         a on_context_create(2, 1)
         a on_request_headers(2, 2, 0)
         b on_context_create(2, 1)
@@ -394,12 +417,15 @@ fn a_trap_in_a_response_body() {
         c on_done(2)
         c on_log(2)
         c on_delete(2)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_trap_in_response_trailers() {
-    check(Callback::ResponseTrailers, expect![[r#"
+    check(
+        Callback::ResponseTrailers,
+        expect![[r#"
         a on_context_create(2, 1)
         a on_request_headers(2, 2, 0)
         b on_context_create(2, 1)
@@ -434,7 +460,8 @@ fn a_trap_in_response_trailers() {
         c on_done(2)
         c on_log(2)
         c on_delete(2)
-    "#]], expect![[r#"
+    "#]],
+        expect![[r#"
         a on_context_create(2, 1)
         a on_request_headers(2, 2, 0)
         b on_context_create(2, 1)
@@ -470,12 +497,15 @@ fn a_trap_in_response_trailers() {
         c on_done(2)
         c on_log(2)
         c on_delete(2)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_trap_when_the_stream_is_logged_harms_nobody_else() {
-    check(Callback::Log, expect![[r#"
+    check(
+        Callback::Log,
+        expect![[r#"
         a on_context_create(2, 1)
         a on_request_headers(2, 2, 0)
         b on_context_create(2, 1)
@@ -513,7 +543,8 @@ fn a_trap_when_the_stream_is_logged_harms_nobody_else() {
         c on_done(2)
         c on_log(2)
         c on_delete(2)
-    "#]], expect![[r#"
+    "#]],
+        expect![[r#"
         a on_context_create(2, 1)
         a on_request_headers(2, 2, 0)
         b on_context_create(2, 1)
@@ -551,7 +582,8 @@ fn a_trap_when_the_stream_is_logged_harms_nobody_else() {
         c on_done(2)
         c on_log(2)
         c on_delete(2)
-    "#]]);
+    "#]],
+    );
 }
 
 /// What a filter holds when it faults goes on without it, once, in order.
@@ -584,13 +616,16 @@ fn headers_that_wait_are_released_by_a_fault() {
 
 #[test]
 fn a_body_that_waits_is_released_by_a_fault() {
-    check_release(filter("b").returns(Callback::RequestBody, &[PAUSE]), expect![[r#"
+    check_release(
+        filter("b").returns(Callback::RequestBody, &[PAUSE]),
+        expect![[r#"
         b on_tick(1)
         host: b faulted in proxy_on_tick: the guest trapped: wasm trap: wasm `unreachable` instruction executed
         host: the exchange is woken
         c on_request_body(2, 7, 1)
         => upstream: data "one two" end
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -693,7 +728,9 @@ fn what_a_filter_held_is_dropped_where_it_must_not_be_missing() {
 #[test]
 fn a_vm_that_two_filters_share_faults_for_both() {
     for (second, expected) in [
-        (filter("b").in_vm_of("a"), expect![[r#"
+        (
+            filter("b").in_vm_of("a"),
+            expect![[r#"
             a on_request_body(3, 2, 1)
             host: a faulted in proxy_on_request_body: the guest trapped: wasm trap: wasm `unreachable` instruction executed
             host: the exchange is woken
@@ -703,8 +740,11 @@ fn a_vm_that_two_filters_share_faults_for_both() {
             => answered: filter_fault
             => client: headers [:status: 503; content-length: 30; content-type: text/plain]
             => client: data "a filter of this route failed\n" end
-        "#]]),
-        (filter("b").in_vm_of("a").open_on_fault(), expect![[r#"
+        "#]],
+        ),
+        (
+            filter("b").in_vm_of("a").open_on_fault(),
+            expect![[r#"
             a on_request_body(3, 2, 1)
             host: a faulted in proxy_on_request_body: the guest trapped: wasm trap: wasm `unreachable` instruction executed
             host: the exchange is woken
@@ -715,7 +755,8 @@ fn a_vm_that_two_filters_share_faults_for_both() {
             => client: headers [:status: 200]
             c on_response_body(2, 4, 1)
             => client: data "down" end
-        "#]]),
+        "#]],
+        ),
     ] {
         let first = traps("a", Callback::RequestBody).open_on_fault();
         let mut exchange = Scenario::new([first, second, filter("c")]);
@@ -750,7 +791,8 @@ fn other_exchanges_of_a_vm_that_faults_are_woken_and_treated_the_same() {
         => answered: filter_fault
         => client: headers [:status: 503; content-length: 30; content-type: text/plain]
         => client: data "a filter of this route failed\n" end
-    "#]].assert_eq(&first.told());
+    "#]]
+    .assert_eq(&first.told());
 }
 
 #[test]
@@ -762,7 +804,8 @@ fn a_new_exchange_of_a_vm_that_has_faulted_is_refused() {
         => answered: filter_fault
         => client: headers [:status: 503; content-length: 30; content-type: text/plain]
         => client: data "a filter of this route failed\n" end
-    "#]].assert_eq(&first.told());
+    "#]]
+    .assert_eq(&first.told());
 }
 
 #[test]
@@ -834,7 +877,8 @@ fn a_filter_that_loops_costs_its_deadline() {
         => answered: filter_fault
         => client: headers [:status: 503; content-length: 30; content-type: text/plain]
         => client: data "a filter of this route failed\n" end
-    "#]].assert_eq(&exchange.told());
+    "#]]
+    .assert_eq(&exchange.told());
 }
 
 #[test]
@@ -864,13 +908,16 @@ fn a_filter_that_exits_faults() {
         => answered: filter_fault
         => client: headers [:status: 503; content-length: 30; content-type: text/plain]
         => client: data "a filter of this route failed\n" end
-    "#]].assert_eq(&exchange.told());
+    "#]]
+    .assert_eq(&exchange.told());
 }
 
 #[test]
 fn an_unavailable_filter_refuses_or_is_left_out() {
     for (missing, expected) in [
-        (filter("b").unavailable(), expect![[r#"
+        (
+            filter("b").unavailable(),
+            expect![[r#"
             a on_context_create(2, 1)
             a on_request_headers(2, 2, 0)
             a on_response_headers(2, 3, 0)
@@ -881,8 +928,11 @@ fn an_unavailable_filter_refuses_or_is_left_out() {
             a on_done(2)
             a on_log(2)
             a on_delete(2)
-        "#]]),
-        (filter("b").unavailable().open_on_fault(), expect![[r#"
+        "#]],
+        ),
+        (
+            filter("b").unavailable().open_on_fault(),
+            expect![[r#"
             a on_context_create(2, 1)
             a on_request_headers(2, 2, 0)
             c on_context_create(2, 1)
@@ -903,7 +953,8 @@ fn an_unavailable_filter_refuses_or_is_left_out() {
             c on_done(2)
             c on_log(2)
             c on_delete(2)
-        "#]]),
+        "#]],
+        ),
     ] {
         let mut exchange = Scenario::new([filter("a"), missing, filter("c")]);
         exchange

@@ -19,7 +19,8 @@ fn a_request_that_a_filter_collects_past_the_limit_is_answered_with_413() {
         a on_request_body(2, 5, 0)
         b on_request_body(2, 5, 0)
         chain: wants [Request, Response], paused [Request]
-    "#]].assert_eq(&exchange.told());
+    "#]]
+    .assert_eq(&exchange.told());
     exchange.upload("6", false).note_state().upload("more", true);
     expect![[r#"
         a on_request_body(2, 1, 0)
@@ -32,7 +33,8 @@ fn a_request_that_a_filter_collects_past_the_limit_is_answered_with_413() {
         => client: headers [:status: 413; content-length: 32; content-type: text/plain]
         => client: data "the request\'s body is too large\n" end
         chain: wants [], paused [Request]
-    "#]].assert_eq(&exchange.told());
+    "#]]
+    .assert_eq(&exchange.told());
 }
 
 #[test]
@@ -47,7 +49,8 @@ fn a_response_that_a_filter_collects_past_the_limit_is_broken_off_once_its_heade
         a on_response_body(2, 6, 0)
         => reset: ResponseTooLarge
         chain: wants [], paused [Response]
-    "#]].assert_eq(&exchange.told());
+    "#]]
+    .assert_eq(&exchange.told());
 }
 
 #[test]
@@ -69,7 +72,8 @@ fn a_response_whose_headers_wait_is_replaced_by_500() {
         => answered: response_payload_too_large
         => client: headers [:status: 500; content-length: 33; content-type: text/plain]
         => client: data "the response\'s body is too large\n" end
-    "#]].assert_eq(&exchange.told());
+    "#]]
+    .assert_eq(&exchange.told());
 }
 
 #[test]
@@ -80,7 +84,8 @@ fn a_request_past_the_limit_is_broken_off_once_a_response_has_left() {
     expect![[r#"
         a on_request_body(2, 6, 0)
         => reset: RequestTooLarge
-    "#]].assert_eq(&exchange.told());
+    "#]]
+    .assert_eq(&exchange.told());
 }
 
 #[test]
@@ -98,7 +103,8 @@ fn a_body_that_its_filter_makes_too_large_counts() {
         => answered: request_payload_too_large
         => client: headers [:status: 413; content-length: 32; content-type: text/plain]
         => client: data "the request\'s body is too large\n" end
-    "#]].assert_eq(&exchange.told());
+    "#]]
+    .assert_eq(&exchange.told());
 }
 
 #[test]
@@ -115,7 +121,8 @@ fn a_body_that_goes_on_at_once_may_be_of_any_size() {
         chain: wants [Request, Response], paused []
         a on_request_body(2, 9, 1)
         => upstream: data "123456789" end
-    "#]].assert_eq(&exchange.told());
+    "#]]
+    .assert_eq(&exchange.told());
 }
 
 #[test]
@@ -139,7 +146,8 @@ fn headers_that_wait_stop_the_reading_at_the_limit() {
         a on_request_headers(2, 2, 0)
         chain: wants [Request, Response], paused [Request]
         chain: wants [Response], paused [Request]
-    "#]].assert_eq(&exchange.told());
+    "#]]
+    .assert_eq(&exchange.told());
     exchange.tick("a").poll().note_state();
     expect![[r#"
         a on_tick(1)
@@ -148,7 +156,8 @@ fn headers_that_wait_stop_the_reading_at_the_limit() {
         => upstream: headers [:method: POST; :path: /]
         => upstream: data "12345"
         chain: wants [Request, Response], paused []
-    "#]].assert_eq(&exchange.told());
+    "#]]
+    .assert_eq(&exchange.told());
 }
 
 #[test]
@@ -170,14 +179,16 @@ fn a_watermark_stops_the_reading_at_the_limit() {
         chain: wants [Request, Response], paused [Response]
         a on_response_body(2, 6, 0)
         chain: wants [Request], paused [Response]
-    "#]].assert_eq(&exchange.told());
+    "#]]
+    .assert_eq(&exchange.told());
     exchange.tick("a").poll().note_state();
     expect![[r#"
         a on_tick(1)
         host: the exchange is woken
         => client: data "123456"
         chain: wants [Request, Response], paused []
-    "#]].assert_eq(&exchange.told());
+    "#]]
+    .assert_eq(&exchange.told());
 }
 
 #[test]
@@ -196,7 +207,8 @@ fn a_watermark_stops_the_reading_where_headers_wait_too() {
         a on_request_headers(2, 2, 0)
         a on_request_body(2, 6, 0)
         chain: wants [Response], paused [Request]
-    "#]].assert_eq(&exchange.told());
+    "#]]
+    .assert_eq(&exchange.told());
     exchange.tick("a").poll().note_state();
     expect![[r#"
         a on_tick(1)
@@ -204,7 +216,8 @@ fn a_watermark_stops_the_reading_where_headers_wait_too() {
         => upstream: headers [:method: POST; :path: /]
         => upstream: data "123456"
         chain: wants [Request, Response], paused []
-    "#]].assert_eq(&exchange.told());
+    "#]]
+    .assert_eq(&exchange.told());
 }
 
 #[test]
@@ -216,5 +229,6 @@ fn only_the_direction_that_is_full_stops() {
         chain: wants [Response], paused [Request]
         a on_response_body(2, 3, 1)
         => client: data "123" end
-    "#]].assert_eq(&exchange.told());
+    "#]]
+    .assert_eq(&exchange.told());
 }

@@ -31,7 +31,8 @@ fn an_answer_to_request_headers_goes_back_through_the_filters_that_were_reached(
         b on_done(2)
         b on_log(2)
         b on_delete(2)
-    "#]].assert_eq(&exchange.told());
+    "#]]
+    .assert_eq(&exchange.told());
 }
 
 #[test]
@@ -44,7 +45,8 @@ fn an_answer_without_a_body_ends_with_its_headers() {
         a on_response_headers(2, 1, 1)
         => answered: because
         => client: headers [:status: 401] end
-    "#]].assert_eq(&exchange.told());
+    "#]]
+    .assert_eq(&exchange.told());
 }
 
 #[test]
@@ -65,7 +67,8 @@ fn an_answer_to_a_request_body() {
         => answered: because
         => client: headers [:status: 400; content-length: 3; content-type: text/plain]
         => client: data "bad" end
-    "#]].assert_eq(&exchange.told());
+    "#]]
+    .assert_eq(&exchange.told());
 }
 
 #[test]
@@ -81,7 +84,8 @@ fn an_answer_to_request_trailers() {
         => answered: because
         => client: headers [:status: 400; content-length: 3; content-type: text/plain]
         => client: data "bad" end
-    "#]].assert_eq(&exchange.told());
+    "#]]
+    .assert_eq(&exchange.told());
 }
 
 #[test]
@@ -103,7 +107,8 @@ fn an_answer_when_the_stream_is_created() {
         => answered: because
         => client: headers [:status: 403; content-length: 2; content-type: text/plain]
         => client: data "no" end
-    "#]].assert_eq(&exchange.told());
+    "#]]
+    .assert_eq(&exchange.told());
 }
 
 #[test]
@@ -128,7 +133,8 @@ fn an_answer_from_a_tick_while_the_request_waits() {
         => answered: because
         => client: headers [:status: 403; content-length: 2; content-type: text/plain]
         => client: data "no" end
-    "#]].assert_eq(&exchange.told());
+    "#]]
+    .assert_eq(&exchange.told());
 }
 
 #[test]
@@ -144,7 +150,8 @@ fn an_answer_to_response_headers_goes_past_the_filters() {
         => answered: because
         => client: headers [:status: 502; content-length: 12; content-type: text/plain]
         => client: data "bad upstream" end
-    "#]].assert_eq(&exchange.told());
+    "#]]
+    .assert_eq(&exchange.told());
 }
 
 #[test]
@@ -168,7 +175,8 @@ fn an_answer_while_the_response_waits_replaces_it_once_and_for_all() {
         => client: data "bad" end
         b on_tick(1)
         host: the exchange is woken
-    "#]].assert_eq(&exchange.told());
+    "#]]
+    .assert_eq(&exchange.told());
 }
 
 #[test]
@@ -180,7 +188,8 @@ fn an_answer_after_the_responses_headers_have_left_breaks_it_off() {
     expect![[r#"
         a on_response_body(2, 4, 0)
         => reset: AnsweredTooLate
-    "#]].assert_eq(&exchange.told());
+    "#]]
+    .assert_eq(&exchange.told());
 }
 
 #[test]
@@ -192,7 +201,8 @@ fn an_answer_after_everything_has_left_does_nothing() {
     expect![[r#"
         a on_tick(1)
         host: the exchange is woken
-    "#]].assert_eq(&exchange.told());
+    "#]]
+    .assert_eq(&exchange.told());
 }
 
 #[test]
@@ -213,7 +223,8 @@ fn a_second_answer_of_a_filter_is_ignored() {
         => answered: because
         => client: headers [:status: 403; content-length: 5; content-type: text/plain]
         => client: data "first" end
-    "#]].assert_eq(&exchange.told());
+    "#]]
+    .assert_eq(&exchange.told());
 }
 
 #[test]
@@ -234,7 +245,8 @@ fn an_earlier_filter_may_replace_an_answer_on_its_way_out() {
         => answered: because
         => client: headers [:status: 500; content-length: 6; content-type: text/plain]
         => client: data "from a" end
-    "#]].assert_eq(&exchange.told());
+    "#]]
+    .assert_eq(&exchange.told());
 }
 
 #[test]
@@ -260,7 +272,8 @@ fn an_earlier_filter_may_change_an_answer_and_hold_it() {
         a on_response_headers(2, 3, 0)
         b on_response_body(2, 6, 1)
         => answered: because
-    "#]].assert_eq(&exchange.told());
+    "#]]
+    .assert_eq(&exchange.told());
     exchange.tick("a").poll();
     expect![[r#"
         a on_tick(1)
@@ -268,7 +281,8 @@ fn an_earlier_filter_may_change_an_answer_and_hold_it() {
         a on_response_body(2, 6, 1)
         => client: headers [:status: 403; content-length: 6; content-type: text/plain]
         => client: data "changed" end
-    "#]].assert_eq(&exchange.told());
+    "#]]
+    .assert_eq(&exchange.told());
 }
 
 #[test]
@@ -296,24 +310,36 @@ fn trailers_may_be_made_for_an_answer() {
         => client: headers [:status: 403; content-length: 6; content-type: text/plain]
         => client: data "from b"
         => client: trailers [made: by a] end
-    "#]].assert_eq(&told.told());
+    "#]]
+    .assert_eq(&told.told());
 }
 
 #[test]
 fn a_grpc_request_is_answered_with_a_grpc_status() {
-    for (status, grpc_status, expected) in [(403, -1, expect![[r#"
+    for (status, grpc_status, expected) in [
+        (
+            403,
+            -1,
+            expect![[r#"
         a on_context_create(2, 1)
         a on_request_headers(2, 3, 0)
         a on_response_headers(2, 4, 1)
         => answered: because
         => client: headers [:status: 200; content-type: application/grpc; grpc-status: 7; grpc-message: 50%25 off%0A] end
-    "#]]), (503, 8, expect![[r#"
+    "#]],
+        ),
+        (
+            503,
+            8,
+            expect![[r#"
         a on_context_create(2, 1)
         a on_request_headers(2, 3, 0)
         a on_response_headers(2, 4, 1)
         => answered: because
         => client: headers [:status: 200; content-type: application/grpc; grpc-status: 8; grpc-message: 50%25 off%0A] end
-    "#]])] {
+    "#]],
+        ),
+    ] {
         let send = call(
             "proxy_send_local_response",
             args![status, "because", "50% off\n", "", grpc_status],
@@ -352,7 +378,8 @@ fn the_answers_own_headers_are_kept() {
         => answered: because
         => client: headers [:status: 418; content-type: application/json; x: 1; content-length: 2]
         => client: data "{}" end
-    "#]].assert_eq(&exchange.told());
+    "#]]
+    .assert_eq(&exchange.told());
 }
 
 #[test]
@@ -373,5 +400,6 @@ fn the_embedder_answers_too() {
         => answered: upstream timeout
         => client: headers [:status: 504; content-length: 9; content-type: text/plain]
         => client: data "too late\n" end
-    "#]].assert_eq(&exchange.told());
+    "#]]
+    .assert_eq(&exchange.told());
 }

@@ -34,7 +34,8 @@ fn requests_go_first_to_last_and_responses_last_to_first() {
         b on_done(2)
         b on_log(2)
         b on_delete(2)
-    "#]].assert_eq(&exchange.told());
+    "#]]
+    .assert_eq(&exchange.told());
 }
 
 #[test]
@@ -59,7 +60,8 @@ fn a_filter_sees_what_the_one_before_it_changed() {
         b on_response_headers(2, 1, 1)
         a on_response_headers(2, 2, 1)
         => client: headers [:status: 204; by: b; by: a] end
-    "#]].assert_eq(&exchange.told());
+    "#]]
+    .assert_eq(&exchange.told());
 }
 
 #[test]
@@ -84,7 +86,8 @@ fn a_chain_without_filters_passes_everything() {
         => client: headers [:status: 200]
         => client: data "3" end
         chain: wants [Request, Response], paused []
-    "#]].assert_eq(&exchange.told());
+    "#]]
+    .assert_eq(&exchange.told());
 }
 
 #[test]
@@ -101,7 +104,8 @@ fn directions_do_not_wait_for_each_other() {
         => client: data "early" end
         a on_request_body(2, 4, 1)
         => upstream: data "late" end
-    "#]].assert_eq(&exchange.told());
+    "#]]
+    .assert_eq(&exchange.told());
 }
 
 #[test]
@@ -125,7 +129,8 @@ fn two_plugins_of_one_vm_have_streams_of_their_own() {
         b on_done(4)
         b on_log(4)
         b on_delete(4)
-    "#]].assert_eq(&exchange.told());
+    "#]]
+    .assert_eq(&exchange.told());
 }
 
 #[test]
@@ -173,5 +178,6 @@ fn what_a_filter_asks_for_when_its_exchange_is_over_is_left() {
         a on_delete(2)
         a on_tick(1)
         a Debug: proxy_set_effective_context in context 1: BadArgument: there is no context 2
-    "#]].assert_eq(&exchange.told());
+    "#]]
+    .assert_eq(&exchange.told());
 }

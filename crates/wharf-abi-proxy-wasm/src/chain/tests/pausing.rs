@@ -22,7 +22,8 @@ fn request_headers_wait_and_nothing_of_the_body_is_shown_meanwhile() {
         a on_context_create(2, 1)
         a on_request_headers(2, 2, 0)
         chain: wants [Request, Response], paused [Request]
-    "#]].assert_eq(&exchange.told());
+    "#]]
+    .assert_eq(&exchange.told());
     exchange.tick("a").poll().note_state();
     expect![[r#"
         a on_tick(1)
@@ -34,7 +35,8 @@ fn request_headers_wait_and_nothing_of_the_body_is_shown_meanwhile() {
         => upstream: headers [:method: POST; :path: /]
         => upstream: data "one two" end
         chain: wants [Request, Response], paused []
-    "#]].assert_eq(&exchange.told());
+    "#]]
+    .assert_eq(&exchange.told());
 }
 
 #[test]
@@ -58,7 +60,8 @@ fn response_headers_wait_while_the_request_goes_on() {
         b on_request_body(2, 2, 1)
         => upstream: data "up" end
         chain: wants [Request, Response], paused [Response]
-    "#]].assert_eq(&exchange.told());
+    "#]]
+    .assert_eq(&exchange.told());
     exchange.tick("b").poll().download("more", true);
     expect![[r#"
         b on_tick(1)
@@ -71,7 +74,8 @@ fn response_headers_wait_while_the_request_goes_on() {
         b on_response_body(2, 4, 1)
         a on_response_body(2, 4, 1)
         => client: data "more" end
-    "#]].assert_eq(&exchange.told());
+    "#]]
+    .assert_eq(&exchange.told());
 }
 
 #[test]
@@ -87,7 +91,8 @@ fn headers_with_nothing_behind_them_wait_and_go_on_as_such() {
         b on_context_create(2, 1)
         b on_request_headers(2, 2, 1)
         => upstream: headers [:method: GET; :path: /] end
-    "#]].assert_eq(&exchange.told());
+    "#]]
+    .assert_eq(&exchange.told());
 }
 
 #[test]
@@ -101,7 +106,8 @@ fn trailers_wait_behind_headers_that_wait() {
     expect![[r#"
         a on_context_create(2, 1)
         a on_request_headers(2, 2, 0)
-    "#]].assert_eq(&exchange.told());
+    "#]]
+    .assert_eq(&exchange.told());
     exchange.tick("a").poll();
     expect![[r#"
         a on_tick(1)
@@ -111,7 +117,8 @@ fn trailers_wait_behind_headers_that_wait() {
         => upstream: headers [:method: POST; :path: /]
         => upstream: data "up"
         => upstream: trailers [t: 1] end
-    "#]].assert_eq(&exchange.told());
+    "#]]
+    .assert_eq(&exchange.told());
 }
 
 #[test]
@@ -126,7 +133,8 @@ fn a_filter_may_resume_within_the_callback_that_pauses() {
         => upstream: headers [:method: POST; :path: /]
         a on_request_body(2, 2, 1)
         => upstream: data "up" end
-    "#]].assert_eq(&exchange.told());
+    "#]]
+    .assert_eq(&exchange.told());
 }
 
 #[test]
@@ -155,7 +163,8 @@ fn resuming_what_is_not_paused_does_nothing() {
         => upstream: data "up" end
         a on_tick(1)
         host: the exchange is woken
-    "#]].assert_eq(&exchange.told());
+    "#]]
+    .assert_eq(&exchange.told());
 }
 
 #[test]
@@ -167,7 +176,8 @@ fn two_filters_pause_one_after_the_other() {
     exchange.upload("more", true);
     expect![[r#"
         a on_request_body(2, 4, 1)
-    "#]].assert_eq(&exchange.told());
+    "#]]
+    .assert_eq(&exchange.told());
     exchange.tick("b").poll();
     expect![[r#"
         b on_tick(1)
@@ -175,7 +185,8 @@ fn two_filters_pause_one_after_the_other() {
         b on_request_body(2, 6, 1)
         => upstream: headers [:method: POST; :path: /]
         => upstream: data "upmore" end
-    "#]].assert_eq(&exchange.told());
+    "#]]
+    .assert_eq(&exchange.told());
 }
 
 #[test]
@@ -204,7 +215,8 @@ fn a_body_waits_and_the_next_callback_sees_all_of_it() {
         a on_request_body(2, 4, 1)
         b on_request_body(2, 4, 1)
         => upstream: data "four" end
-    "#]].assert_eq(&exchange.told());
+    "#]]
+    .assert_eq(&exchange.told());
 }
 
 #[test]
@@ -219,7 +231,8 @@ fn a_body_that_waits_is_resumed_from_elsewhere() {
         a on_tick(1)
         host: the exchange is woken
         => client: data "down"
-    "#]].assert_eq(&exchange.told());
+    "#]]
+    .assert_eq(&exchange.told());
     exchange.download("last", true).tick("a").poll();
     expect![[r#"
         b on_response_body(2, 4, 1)
@@ -227,7 +240,8 @@ fn a_body_that_waits_is_resumed_from_elsewhere() {
         a on_tick(1)
         host: the exchange is woken
         => client: data "last" end
-    "#]].assert_eq(&exchange.told());
+    "#]]
+    .assert_eq(&exchange.told());
 }
 
 #[test]
@@ -241,7 +255,8 @@ fn an_empty_last_piece_that_waits_still_ends_the_body() {
         a on_tick(1)
         host: the exchange is woken
         => upstream: data "" end
-    "#]].assert_eq(&exchange.told());
+    "#]]
+    .assert_eq(&exchange.told());
 }
 
 #[test]
@@ -270,14 +285,16 @@ fn a_pause_on_headers_may_let_the_body_be_seen() {
         a on_response_headers(2, 1, 0)
         b on_response_body(2, 4, 0)
         a on_response_body(2, 4, 0)
-    "#]].assert_eq(&exchange.told());
+    "#]]
+    .assert_eq(&exchange.told());
     exchange.download("two", true);
     expect![[r#"
         b on_response_body(2, 3, 1)
         a on_response_body(2, 7, 1)
         => client: headers [:status: 200; seen: all]
         => client: data "changed" end
-    "#]].assert_eq(&exchange.told());
+    "#]]
+    .assert_eq(&exchange.told());
 }
 
 #[test]
@@ -293,7 +310,8 @@ fn headers_and_body_that_wait_together_are_resumed_together() {
         a on_request_headers(2, 2, 0)
         a on_request_body(2, 4, 0)
         a on_request_body(2, 7, 1)
-    "#]].assert_eq(&exchange.told());
+    "#]]
+    .assert_eq(&exchange.told());
     exchange.tick("a").poll();
     expect![[r#"
         a on_tick(1)
@@ -303,7 +321,8 @@ fn headers_and_body_that_wait_together_are_resumed_together() {
         b on_request_body(2, 7, 1)
         => upstream: headers [:method: POST; :path: /]
         => upstream: data "one two" end
-    "#]].assert_eq(&exchange.told());
+    "#]]
+    .assert_eq(&exchange.told());
 }
 
 #[test]
@@ -318,7 +337,8 @@ fn a_pause_on_headers_alone_may_end_with_the_headers() {
         a on_tick(1)
         host: the exchange is woken
         => upstream: headers [:method: GET; :path: /] end
-    "#]].assert_eq(&exchange.told());
+    "#]]
+    .assert_eq(&exchange.told());
 }
 
 #[test]
@@ -339,11 +359,13 @@ fn another_stream_of_the_same_vm_resumes_this_one_and_wakes_it() {
         a on_response_headers(3, 1, 0)
         host: the exchange is woken
         => client: headers [:status: 200]
-    "#]].assert_eq(&second.told());
+    "#]]
+    .assert_eq(&second.told());
     first.poll();
     expect![[r#"
         => upstream: headers [:method: GET; :path: /] end
-    "#]].assert_eq(&first.told());
+    "#]]
+    .assert_eq(&first.told());
 }
 
 #[test]
@@ -367,5 +389,6 @@ fn unknown_actions_pause() {
         a on_tick(1)
         host: the exchange is woken
         => upstream: trailers [t: 1] end
-    "#]].assert_eq(&exchange.told());
+    "#]]
+    .assert_eq(&exchange.told());
 }

@@ -18,19 +18,26 @@ fn check(callback: Callback, stream: u32, expected: Expect) {
 
 #[test]
 fn closing_the_request_breaks_the_exchange_off() {
-    check(Callback::RequestHeaders, REQUEST, expect![[r#"
+    check(
+        Callback::RequestHeaders,
+        REQUEST,
+        expect![[r#"
         a on_context_create(2, 1)
         a on_request_headers(2, 2, 0)
         b on_context_create(2, 1)
         b on_request_headers(2, 2, 0)
         => reset: ClosedByFilter
         chain: wants [], paused []
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn closing_the_response_breaks_the_exchange_off() {
-    check(Callback::ResponseBody, RESPONSE, expect![[r#"
+    check(
+        Callback::ResponseBody,
+        RESPONSE,
+        expect![[r#"
         a on_context_create(2, 1)
         a on_request_headers(2, 2, 0)
         b on_context_create(2, 1)
@@ -50,7 +57,8 @@ fn closing_the_response_breaks_the_exchange_off() {
         b on_response_body(2, 4, 1)
         => reset: ClosedByFilter
         chain: wants [], paused []
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -69,7 +77,8 @@ fn closing_from_a_tick() {
         => reset: ClosedByFilter
         a on_tick(1)
         host: the exchange is woken
-    "#]].assert_eq(&exchange.told());
+    "#]]
+    .assert_eq(&exchange.told());
 }
 
 #[test]
@@ -85,7 +94,8 @@ fn closing_after_everything_has_left_does_nothing() {
     expect![[r#"
         a on_tick(1)
         host: the exchange is woken
-    "#]].assert_eq(&exchange.told());
+    "#]]
+    .assert_eq(&exchange.told());
 }
 
 #[test]
@@ -102,7 +112,8 @@ fn a_chain_that_is_dropped_ends_its_streams() {
         b on_done(2)
         b on_log(2)
         b on_delete(2)
-    "#]].assert_eq(&world.take());
+    "#]]
+    .assert_eq(&world.take());
 }
 
 #[test]
@@ -120,5 +131,6 @@ fn a_finished_chain_takes_nothing_more() {
     exchange.upload("up", true).ok().poll().finish().note_state();
     expect![[r#"
         chain: wants [], paused []
-    "#]].assert_eq(&exchange.told());
+    "#]]
+    .assert_eq(&exchange.told());
 }

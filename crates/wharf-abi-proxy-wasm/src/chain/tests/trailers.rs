@@ -33,7 +33,8 @@ fn trailers_go_through_and_are_changed() {
         b on_response_trailers(2, 1)
         a on_response_trailers(2, 2)
         => client: trailers [t: 2; by: b] end
-    "#]].assert_eq(&exchange.told());
+    "#]]
+    .assert_eq(&exchange.told());
 }
 
 #[test]
@@ -52,13 +53,15 @@ fn trailers_wait() {
         b on_response_trailers(2, 1)
         a on_response_trailers(2, 1)
         chain: wants [Request, Response], paused [Response]
-    "#]].assert_eq(&exchange.told());
+    "#]]
+    .assert_eq(&exchange.told());
     exchange.tick("a").poll();
     expect![[r#"
         a on_tick(1)
         host: the exchange is woken
         => client: trailers [t: 1] end
-    "#]].assert_eq(&exchange.told());
+    "#]]
+    .assert_eq(&exchange.told());
 }
 
 #[test]
@@ -75,7 +78,8 @@ fn trailers_release_the_body_that_waits() {
         b on_request_trailers(2, 1)
         => upstream: data "up"
         => upstream: trailers [t: 1] end
-    "#]].assert_eq(&exchange.told());
+    "#]]
+    .assert_eq(&exchange.told());
 }
 
 #[test]
@@ -98,7 +102,8 @@ fn trailers_release_headers_and_body_that_wait() {
         => upstream: headers [:method: POST; :path: /]
         => upstream: data "up"
         => upstream: trailers [t: 1] end
-    "#]].assert_eq(&exchange.told());
+    "#]]
+    .assert_eq(&exchange.told());
 }
 
 #[test]
@@ -120,7 +125,8 @@ fn trailers_made_in_the_last_body_callback_are_shown_to_the_filters_behind() {
         d on_request_trailers(2, 2)
         => upstream: data "up"
         => upstream: trailers [made: by b; seen: by c] end
-    "#]].assert_eq(&exchange.told());
+    "#]]
+    .assert_eq(&exchange.told());
 }
 
 #[test]
@@ -138,14 +144,16 @@ fn trailers_that_were_made_wait_with_the_body_before_them() {
         a on_request_body(2, 2, 1)
         b on_request_body(2, 2, 0)
         b on_request_trailers(2, 1)
-    "#]].assert_eq(&exchange.told());
+    "#]]
+    .assert_eq(&exchange.told());
     exchange.tick("b").poll();
     expect![[r#"
         b on_tick(1)
         host: the exchange is woken
         => upstream: data "up"
         => upstream: trailers [made: by a] end
-    "#]].assert_eq(&exchange.told());
+    "#]]
+    .assert_eq(&exchange.told());
 }
 
 #[test]
@@ -166,7 +174,8 @@ fn trailers_made_by_a_filter_that_pauses_on_the_last_of_a_body() {
         b on_request_trailers(2, 1)
         => upstream: data "up"
         => upstream: trailers [made: by a] end
-    "#]].assert_eq(&exchange.told());
+    "#]]
+    .assert_eq(&exchange.told());
 }
 
 #[test]
@@ -186,7 +195,8 @@ fn trailers_made_before_a_filter_whose_headers_wait() {
         a on_request_body(2, 2, 1)
         b on_request_body(2, 2, 0)
         b on_request_trailers(2, 1)
-    "#]].assert_eq(&exchange.told());
+    "#]]
+    .assert_eq(&exchange.told());
     exchange.tick("c").poll();
     expect![[r#"
         c on_tick(1)
@@ -196,7 +206,8 @@ fn trailers_made_before_a_filter_whose_headers_wait() {
         => upstream: headers [:method: POST; :path: /]
         => upstream: data "up"
         => upstream: trailers [made: by a] end
-    "#]].assert_eq(&exchange.told());
+    "#]]
+    .assert_eq(&exchange.told());
 }
 
 #[test]
@@ -208,5 +219,6 @@ fn trailers_of_a_body_that_is_empty() {
     expect![[r#"
         a on_response_body(2, 0, 1)
         => client: trailers [made: 1] end
-    "#]].assert_eq(&exchange.told());
+    "#]]
+    .assert_eq(&exchange.told());
 }
