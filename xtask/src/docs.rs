@@ -50,19 +50,19 @@ impl DocsError {
     }
 }
 
-/// All generated documents: path and text.
-///
-/// # Errors
-/// [`DocsError`] for the first that cannot be generated.
-pub(crate) fn generate(repository: &Repository) -> Result<Vec<(String, String)>, DocsError> {
-    Ok(vec![
-        (
-            "docs/wharf.schema.json".to_owned(),
+/// A generated document: its path and its text.
+pub(crate) type Document = (&'static str, String);
+
+/// All generated documents, or why one cannot be.
+pub(crate) fn generate(repository: &Repository) -> [Result<Document, DocsError>; 3] {
+    [
+        Ok((
+            "docs/wharf.schema.json",
             format!("{:#}\n", wharf_config::json_schema()),
-        ),
-        ("docs/metrics.md".to_owned(), metrics::generate(repository)?),
-        ("README.md".to_owned(), compatibility::generate(repository)?),
-    ])
+        )),
+        metrics::generate(repository).map(|text| ("docs/metrics.md", text)),
+        compatibility::generate(repository).map(|text| ("README.md", text)),
+    ]
 }
 
 /// Writes those that have changed.
@@ -72,24 +72,29 @@ pub(crate) fn generate(repository: &Repository) -> Result<Vec<(String, String)>,
     reason = "this is a command; it reports to its caller"
 )]
 pub(crate) fn run(root: &Path) -> ExitCode {
-    let written = Repository::read(root)
-        .map_err(|error| error.to_string())
-        .and_then(|repository| {
-            let generated = generate(&repository).map_err(|error| format!("{}: {error}", error.path()))?;
-            for (path, text) in generated
-                .iter()
-                .filter(|(path, text)| repository.text(path) != Some(text))
-            {
-                std::fs::write(root.join(path), text).map_err(|error| format!("{path}: {error}"))?;
-                println!("wrote {path}");
-            }
-            Ok(())
-        });
-    match written {
-        Ok(()) => ExitCode::SUCCESS,
+    let repository = match Repository::read(root) {
+        Ok(repository) => repository,
         Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
+            eprintln!("error: the repository cannot be read: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let mut outcome = ExitCode::SUCCESS;
+    for document in generate(&repository) {
+        match document.map_err(|error| format!("{}: {error}", error.path())) {
+            Ok((path, text)) if repository.text(path) == Some(&text) => {}
+            Ok((path, text)) => match std::fs::write(root.join(path), text) {
+                Ok(()) => println!("wrote {path}"),
+                Err(error) => {
+                    eprintln!("error: {path}: {error}");
+                    outcome = ExitCode::FAILURE;
+                }
+            },
+            Err(error) => {
+                eprintln!("error: {error}");
+                outcome = ExitCode::FAILURE;
+            }
         }
     }
+    outcome
 }

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use crate::repository::{Repository, SourceFile};
 
+mod documented;
 mod examples;
 mod generated;
 mod layering;
@@ -60,6 +61,7 @@ pub(crate) fn problems(repository: &Repository) -> Vec<Problem> {
     problems.extend(words::check(repository));
     problems.extend(links::check(repository));
     problems.extend(examples::check(repository));
+    problems.extend(documented::check(repository));
     problems.extend(generated::check(repository));
     problems.sort();
     problems

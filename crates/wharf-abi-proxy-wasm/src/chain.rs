@@ -164,6 +164,8 @@ pub struct Chain {
     /// How often a filter or a failure has answered. After the first, nothing from the upstream counts any more; a
     /// later one replaces the one before, where that has not left.
     answers: u32,
+    /// Whether the last answer is the chain's own, to a failure.
+    failed: bool,
     /// Whether the answer goes past the filters.
     direct: bool,
     reset: bool,
@@ -195,6 +197,7 @@ impl Chain {
             response_started: false,
             response_sent: false,
             answers: 0,
+            failed: false,
             direct: false,
             reset: false,
             finished: false,
@@ -280,6 +283,12 @@ impl Chain {
             _ => 0,
         };
         self.outputs.iter().map(bytes).sum()
+    }
+
+    /// Whether the response is the chain's own, because a filter failed or holds too much. An embedder may want to add
+    /// to it what leads to its log.
+    pub fn has_failed(&self) -> bool {
+        self.failed
     }
 
     /// Whether all of the response has come through the filters.

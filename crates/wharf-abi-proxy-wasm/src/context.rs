@@ -282,12 +282,19 @@ impl Contexts {
         self.by_id.iter_mut().map(|(id, context)| (*id, context))
     }
 
+    /// The root contexts, the oldest first.
     pub(crate) fn roots(&self) -> Vec<ContextId> {
-        let roots = self
-            .by_id
-            .iter()
-            .filter(|(_, context)| matches!(context.kind, Kind::Root(_)));
-        let mut ids: Vec<_> = roots.map(|(id, _)| *id).collect();
+        self.ids(|kind| matches!(kind, Kind::Root(_)))
+    }
+
+    /// The streams, the oldest first.
+    pub(crate) fn stream_ids(&self) -> Vec<ContextId> {
+        self.ids(|kind| !matches!(kind, Kind::Root(_)))
+    }
+
+    fn ids(&self, wanted: impl Fn(&Kind) -> bool) -> Vec<ContextId> {
+        let contexts = self.by_id.iter().filter(|(_, context)| wanted(&context.kind));
+        let mut ids: Vec<_> = contexts.map(|(id, _)| *id).collect();
         ids.sort_unstable();
         ids
     }

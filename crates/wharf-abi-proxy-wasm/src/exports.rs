@@ -8,6 +8,7 @@ use crate::state::State;
 type Call1 = GuestFunction<u32, ()>;
 type Call2 = GuestFunction<(u32, u32), ()>;
 type Call3 = GuestFunction<(u32, u32, u32), ()>;
+type Call5 = GuestFunction<(u32, u32, u32, u32, u32), ()>;
 type Ask1 = GuestFunction<u32, u32>;
 type Ask2 = GuestFunction<(u32, u32), u32>;
 type Ask3 = GuestFunction<(u32, u32, u32), u32>;
@@ -37,7 +38,7 @@ pub(crate) struct Exports {
     pub(crate) on_response_headers: Option<HeadersCallback>,
     pub(crate) on_response_body: Option<Ask3>,
     pub(crate) on_response_trailers: Option<Ask2>,
-    pub(crate) on_http_call_response: Option<GuestFunction<(u32, u32, u32, u32, u32), ()>>,
+    pub(crate) on_http_call_response: Option<Call5>,
     pub(crate) on_grpc_receive_initial_metadata: Option<Call3>,
     pub(crate) on_grpc_receive: Option<Call3>,
     pub(crate) on_grpc_receive_trailing_metadata: Option<Call3>,

@@ -10,6 +10,9 @@ pub const MAXIMUM_BYTES: usize = 1 << 20;
 /// The most pairs that a serialized map may have, as in Envoy's host.
 pub const MAXIMUM_COUNT: usize = 1024;
 
+/// A name and its value.
+pub type Pair<'a> = (&'a [u8], &'a [u8]);
+
 /// What is wrong with a serialized map.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -35,7 +38,7 @@ pub enum PairsError {
 ///
 /// # Errors
 /// [`PairsError`]; nothing is read then.
-pub fn decode(bytes: &[u8]) -> Result<Vec<(&[u8], &[u8])>, PairsError> {
+pub fn decode(bytes: &[u8]) -> Result<Vec<Pair<'_>>, PairsError> {
     if bytes.len() > MAXIMUM_BYTES {
         return Err(PairsError::TooLong(bytes.len()));
     }

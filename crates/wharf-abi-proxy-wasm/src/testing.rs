@@ -5,8 +5,9 @@ mod guest;
 mod host;
 mod scenario;
 mod script;
+mod wat;
 
-pub(crate) use guest::{Allocator, Guest, GuestOptions, link, list, program};
+pub(crate) use guest::{Allocator, Guest, GuestOptions, link, list, plugin, program};
 pub(crate) use host::{FakeHost, SharedWorld, text as header_text};
 pub(crate) use scenario::{FilterScript, Scenario, contents, filter};
 pub(crate) use script::{Argument, Callback, Step, args, call, functions, turn};

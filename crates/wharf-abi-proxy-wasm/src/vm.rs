@@ -16,6 +16,9 @@ use crate::hostcalls;
 use crate::shared::{Namespace, Shared};
 use crate::state::{State, VM_CONTEXT};
 
+#[cfg(test)]
+mod tests;
+
 /// The most contexts of a VM that may wait for `proxy_done` at once. What is over ends at once, so that a guest that never
 /// calls it cannot fill the host's memory.
 const MOST_WAITING: usize = 10_000;
@@ -287,12 +290,16 @@ impl Vm {
         self.finish_done()
     }
 
-    /// Ends all plugins, as at the end of the process: done, then delete. A plugin that wants to finish something
-    /// first stays until it calls `proxy_done` or the VM is dropped; this says whether one does.
+    /// Ends all plugins, as at the end of the process: first the streams that are left, with done, log and delete,
+    /// then the plugins, with done and delete. A plugin that wants to finish something first stays until it calls
+    /// `proxy_done` or the VM is dropped; this says whether one does.
     ///
     /// # Errors
     /// The [`Fault`].
     pub fn shut_down(&mut self) -> Result<bool, Fault> {
+        for stream in self.state().contexts.stream_ids() {
+            self.end(stream)?;
+        }
         let mut waiting = false;
         for root in self.state().contexts.roots() {
             waiting |= !self.end(root)?;

@@ -82,7 +82,7 @@ pub(crate) struct FilterDefinition {
 #[non_exhaustive]
 pub enum PluginSetError {
     /// The module wants host functions that proxy-wasm does not have.
-    #[error("plugin \"{plugin}\" cannot be linked: {source}")]
+    #[error("plugin `{plugin}` cannot be linked")]
     Link {
         /// The plugin.
         plugin: PluginName,
@@ -92,6 +92,32 @@ pub enum PluginSetError {
     /// The plugin does not start, or refuses its configuration, in a VM made to try it.
     #[error(transparent)]
     Canary(#[from] CanaryError),
+}
+
+impl PluginSetError {
+    /// The plugin that cannot run.
+    pub fn plugin(&self) -> &PluginName {
+        match self {
+            Self::Link { plugin, .. } => plugin,
+            Self::Canary(error) => &error.plugin,
+        }
+    }
+
+    /// What else is known, line by line.
+    pub fn notes(&self) -> Vec<String> {
+        match self {
+            Self::Link { .. } => Vec::new(),
+            Self::Canary(error) => error.notes(),
+        }
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Link { .. } => "a filter may import what proxy-wasm has, and WASI; was it built for another host?",
+            Self::Canary(error) => error.hint(),
+        }
+    }
 }
 
 /// What makes two plugins share a VM: everything that the VM is made from.

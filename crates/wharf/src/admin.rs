@@ -9,6 +9,7 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
+use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -81,23 +82,34 @@ impl View {
             required: plugin.required,
             status: by_plugin.get(&plugin.loaded.name).cloned().unwrap_or_default(),
         };
-        Self { plugins: prepared.plugins.iter().map(view).collect(), metrics, phase: AtomicU8::new(STARTING) }
+        Self {
+            plugins: prepared.plugins.iter().map(view).collect(),
+            metrics,
+            phase: AtomicU8::new(STARTING),
+        }
     }
 
     fn answer(&self, method: &Method, path: &str) -> Response<Full<Bytes>> {
         if !matches!(*method, Method::GET | Method::HEAD) {
             let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n");
-            response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+            response
+                .headers_mut()
+                .insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
             return response;
         }
         match path {
             "/healthz" => text(StatusCode::OK, "ok\n"),
             "/readyz" => self.ready(),
-            "/metrics" => {
-                respond(StatusCode::OK, HeaderValue::from_static(metrics::CONTENT_TYPE), self.metrics.encode())
-            }
+            "/metrics" => respond(
+                StatusCode::OK,
+                HeaderValue::from_static(metrics::CONTENT_TYPE),
+                self.metrics.encode(),
+            ),
             "/plugins" => json_response(&self.plugins()),
-            _ => text(StatusCode::NOT_FOUND, "there is /healthz, /readyz, /metrics and /plugins\n"),
+            _ => text(
+                StatusCode::NOT_FOUND,
+                "there is /healthz, /readyz, /metrics and /plugins\n",
+            ),
         }
     }
 
@@ -108,7 +120,11 @@ impl View {
             DRAINING => reasons.push_str("draining\n"),
             _ => {}
         }
-        for plugin in self.plugins.iter().filter(|plugin| plugin.required && !plugin.is_healthy()) {
+        for plugin in self
+            .plugins
+            .iter()
+            .filter(|plugin| plugin.required && !plugin.is_healthy())
+        {
             let last = plugin.status.iter().find_map(|status| status.last_fault());
             let last = last.unwrap_or_else(|| "it has not started".to_owned());
             reasons.push_str(&format!("plugin {} has no healthy VM: {last}\n", plugin.name));
@@ -131,7 +147,8 @@ impl PluginView {
     }
 
     fn describe(&self) -> Value {
-        let sum = |count: fn(&PluginStatus) -> u64| self.status.iter().map(|status| count(status)).sum::<u64>();
+        let sum =
+            |count: fn(&PluginStatus) -> u64| self.status.iter().map(|status| count(status)).sum::<u64>();
         json!({
             "name": self.name.as_str(),
             "source": self.source,
@@ -156,7 +173,11 @@ fn text(status: StatusCode, text: &'static str) -> Response<Full<Bytes>> {
 }
 
 fn json_response(value: &Value) -> Response<Full<Bytes>> {
-    respond(StatusCode::OK, HeaderValue::from_static("application/json"), format!("{value:#}\n"))
+    respond(
+        StatusCode::OK,
+        HeaderValue::from_static("application/json"),
+        format!("{value:#}\n"),
+    )
 }
 
 fn respond(status: StatusCode, content_type: HeaderValue, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
@@ -171,23 +192,31 @@ impl Admin {
     ///
     /// # Errors
     /// Where the address cannot be bound or the thread cannot be started.
-    pub(crate) fn start(address: SocketAddr, view: View) -> std::io::Result<Self> {
-        let listener = TcpListener::bind(address)
-            .map_err(|error| std::io::Error::new(error.kind(), format!("the admin port {address}: {error}")))?;
+    pub(crate) fn start(address: SocketAddr, view: View) -> io::Result<Self> {
+        let listener = TcpListener::bind(address).map_err(|error| not_bound(address, &error))?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
         let (view, (stop, stopped)) = (Arc::new(view), oneshot::channel());
         let shown = Arc::clone(&view);
-        let thread = std::thread::Builder::new().name("wharf-admin".into()).spawn(move || {
-            runtime.block_on(async {
-                tokio::select! {
-                    () = serve(listener, shown) => {}
-                    _ = stopped => {}
-                }
-            });
-        })?;
-        Ok(Self { address, view, stop: Some(stop), thread: Some(thread) })
+        let thread = std::thread::Builder::new()
+            .name("wharf-admin".into())
+            .spawn(move || {
+                runtime.block_on(async {
+                    tokio::select! {
+                        () = serve(listener, shown) => {}
+                        _ = stopped => {}
+                    }
+                });
+            })?;
+        Ok(Self {
+            address,
+            view,
+            stop: Some(stop),
+            thread: Some(thread),
+        })
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -203,6 +232,15 @@ impl Admin {
     pub(crate) fn draining(&self) {
         self.view.phase.store(DRAINING, Ordering::Relaxed);
     }
+}
+
+fn not_bound(address: SocketAddr, error: &io::Error) -> io::Error {
+    let what = match error.kind() {
+        ErrorKind::AddrInUse => format!("the admin port {address} is in use by another process"),
+        ErrorKind::PermissionDenied => format!("this user may not listen on the admin port {address}"),
+        _ => format!("the admin port {address} cannot be bound: {error}"),
+    };
+    io::Error::new(error.kind(), what)
 }
 
 impl Drop for Admin {
@@ -226,7 +264,9 @@ async fn serve(listener: TcpListener, view: Arc<View>) {
     };
     let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+            return;
+        };
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
             Err(error) => {
@@ -242,7 +282,10 @@ async fn serve(listener: TcpListener, view: Arc<View>) {
                 async { Ok::<_, Infallible>(response) }
             });
             let mut server = http1::Builder::new();
-            server.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).keep_alive(true);
+            server
+                .timer(TokioTimer::new())
+                .header_read_timeout(HEADER_TIMEOUT)
+                .keep_alive(true);
             // A client that breaks off is nobody's trouble here.
             let _ = server.serve_connection(TokioIo::new(stream), answer).await;
             drop(place);

@@ -16,7 +16,13 @@ use clap_complete::Shell;
 )]
 pub(crate) struct Arguments {
     /// What is logged: off, error, warn, info, debug or trace, also by target, such as "info,wharf::plugin=debug".
-    #[arg(long, global = true, env = "WHARF_LOG", value_name = "LEVEL", default_value = "info")]
+    #[arg(
+        long,
+        global = true,
+        env = "WHARF_LOG",
+        value_name = "LEVEL",
+        default_value = "info"
+    )]
     pub(crate) log_level: String,
 
     /// How log lines look; by default text on a terminal and JSON otherwise.

@@ -5,14 +5,15 @@ mod completions;
 mod schema;
 mod serve;
 
-use std::path::Path;
+use std::fmt;
+use std::path::{Path, PathBuf};
 
 use wharf_config::{Config, ProxyConfig};
 use wharf_telemetry::logging::{self, LogFormat};
 
 use crate::cli::{Arguments, Command, Format};
 use crate::exit::Code;
-use crate::words::{colours, complain, say};
+use crate::words::{colours, say};
 
 /// Runs a command.
 pub(crate) fn run(arguments: Arguments) -> Code {
@@ -22,8 +23,9 @@ pub(crate) fn run(arguments: Arguments) -> Code {
         Format::Json => LogFormat::Json,
     };
     if let Err(error) = logging::set_up(Some(&arguments.log_level), format) {
-        complain(&error, None);
-        return Code::Failure;
+        // The reason is a list of levels, which the message has as well.
+        say(format_args!("error: {error}"));
+        return Code::CommandLine;
     }
     match arguments.command {
         Command::Serve { config } => serve::run(&config),
@@ -37,7 +39,10 @@ pub(crate) fn run(arguments: Arguments) -> Code {
 fn load(path: &Path) -> Result<Config, Code> {
     match wharf_config::load(path) {
         Ok(loaded) => {
-            loaded.warnings.iter().for_each(|warning| say(warning.render(colours())));
+            loaded
+                .warnings
+                .iter()
+                .for_each(|warning| say(warning.render(colours())));
             Ok(loaded.config)
         }
         Err(errors) => {
@@ -47,11 +52,30 @@ fn load(path: &Path) -> Result<Config, Code> {
     }
 }
 
+/// A configuration without a host.
+#[derive(Debug)]
+struct NothingToServe(PathBuf);
+
+impl NothingToServe {
+    const HINT: &str = "add `proxy:` with listeners and upstreams; `wharf schema` prints all keys";
+}
+
+impl fmt::Display for NothingToServe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} has no `proxy:`, so there is nothing to serve",
+            self.0.display()
+        )
+    }
+}
+
+impl std::error::Error for NothingToServe {}
+
 /// The proxy of a configuration, which is the only host so far.
-fn proxy_of<'a>(config: &'a Config, path: &Path) -> Result<&'a ProxyConfig, Code> {
-    config.proxy.as_ref().ok_or_else(|| {
-        say(format_args!("error: {} has no `proxy:`, so there is nothing to serve", path.display()));
-        say("\nhint: add `proxy:` with listeners and upstreams; `wharf schema` prints all keys");
-        Code::Configuration
-    })
+fn proxy_of<'a>(config: &'a Config, path: &Path) -> Result<&'a ProxyConfig, NothingToServe> {
+    config
+        .proxy
+        .as_ref()
+        .ok_or_else(|| NothingToServe(path.to_owned()))
 }

@@ -9,7 +9,9 @@ pub(crate) enum Code {
     Success = 0,
     /// Something failed while it ran, such as a port that is in use.
     Failure = 1,
-    /// The configuration cannot be used. (2 is left to the command line itself: a flag that does not exist.)
+    /// The command line is wrong, such as a flag that does not exist.
+    CommandLine = 2,
+    /// The configuration cannot be used.
     Configuration = 3,
     /// A plugin cannot be loaded, or does not start, or refuses its configuration.
     Plugin = 4,

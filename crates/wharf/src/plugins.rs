@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use wharf_config::{Config, ProxyConfig};
 use wharf_engine::{CacheReport, CompiledCache, Engine, EngineError, EngineSettings};
-use wharf_loader::{LoadedPlugin, Loader};
+use wharf_loader::{LoadError, LoadedPlugin, Loader};
 use wharf_plugin::{Abi, PluginName};
-use wharf_proxy::plugins::{CompiledPlugin, PluginSet};
+use wharf_proxy::plugins::{CompiledPlugin, PluginSet, PluginSetError};
 use wharf_telemetry::Metrics;
 
 use crate::progress::Progress;
@@ -28,7 +28,10 @@ pub(crate) struct Prepared {
 /// One thing that is wrong with a plugin, and what to do.
 #[derive(Debug)]
 pub(crate) struct Problem {
+    plugin: PluginName,
     pub(crate) error: Box<dyn std::error::Error>,
+    /// What else is known, line by line.
+    pub(crate) notes: Vec<String>,
     pub(crate) hint: Option<String>,
 }
 
@@ -43,7 +46,11 @@ impl fmt::Display for NotAFilter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let spoken: Vec<_> = self.abis.iter().map(ToString::to_string).collect();
         let Self { plugin, .. } = self;
-        write!(f, "plugin \"{plugin}\" is no proxy-wasm filter: its module speaks {}", spoken.join(", "))
+        write!(
+            f,
+            "plugin `{plugin}` is no proxy-wasm filter: its module speaks {}",
+            spoken.join(", ")
+        )
     }
 }
 
@@ -51,9 +58,16 @@ impl std::error::Error for NotAFilter {}
 
 /// Makes the engine that a configuration asks for.
 pub(crate) fn engine(config: &Config) -> Result<Engine, EngineError> {
-    let directory = config.cache.directory.clone().or_else(CompiledCache::default_directory);
+    let directory = config
+        .cache
+        .directory
+        .clone()
+        .or_else(CompiledCache::default_directory);
     let cache = directory.map(|directory| CompiledCache::new(directory).with_size(config.cache.size));
-    Engine::new(EngineSettings { cache, ..EngineSettings::default() })
+    Engine::new(EngineSettings {
+        cache,
+        ..EngineSettings::default()
+    })
 }
 
 /// Loads all plugins, links them, and tries each in a canary VM. Finds every problem, not only the first.
@@ -72,8 +86,7 @@ pub(crate) fn prepare(
         let loaded = match outcome {
             Ok(loaded) => loaded,
             Err(error) => {
-                let hint = error.hint();
-                problems.push(Problem { error: Box::new(error), hint: Some(hint).filter(|hint| !hint.is_empty()) });
+                problems.push(not_loaded(error));
                 continue;
             }
         };
@@ -81,31 +94,79 @@ pub(crate) fn prepare(
         match loaded.proxy_wasm() {
             Some(version) => {
                 let module = loaded.module.clone();
-                compiled.insert(spec.name.clone(), CompiledPlugin { spec: Arc::clone(spec), module, version });
+                compiled.insert(
+                    spec.name.clone(),
+                    CompiledPlugin {
+                        spec: Arc::clone(spec),
+                        module,
+                        version,
+                    },
+                );
             }
             None => problems.push(not_a_filter(&loaded)),
         }
-        plugins.push(PreparedPlugin { loaded, required: spec.required });
+        plugins.push(PreparedPlugin {
+            loaded,
+            required: spec.required,
+        });
     }
     match PluginSet::prepare(proxy, &compiled, metrics) {
-        Ok(set) if problems.is_empty() => Ok(Prepared { set: Arc::new(set), plugins }),
-        Ok(_) => Err(problems),
-        Err(errors) => {
-            problems.extend(errors.into_iter().map(|error| Problem { error: Box::new(error), hint: None }));
-            Err(problems)
+        Ok(set) if problems.is_empty() => {
+            return Ok(Prepared {
+                set: Arc::new(set),
+                plugins,
+            });
         }
+        Ok(_) => {}
+        Err(errors) => problems.extend(errors.into_iter().map(not_started)),
+    }
+    problems.sort_by(|left, right| left.plugin.cmp(&right.plugin));
+    Err(problems)
+}
+
+fn not_loaded(error: LoadError) -> Problem {
+    let hint = Some(error.hint()).filter(|hint| !hint.is_empty());
+    Problem {
+        plugin: error.plugin.clone(),
+        error: Box::new(error),
+        notes: Vec::new(),
+        hint,
+    }
+}
+
+fn not_started(error: PluginSetError) -> Problem {
+    let (plugin, notes, hint) = (error.plugin().clone(), error.notes(), error.hint().to_owned());
+    Problem {
+        plugin,
+        error: Box::new(error),
+        notes,
+        hint: Some(hint),
     }
 }
 
 fn not_a_filter(loaded: &LoadedPlugin) -> Problem {
-    let error = NotAFilter { plugin: loaded.name.clone(), abis: loaded.abis().to_vec() };
+    let error = NotAFilter {
+        plugin: loaded.name.clone(),
+        abis: loaded.abis().to_vec(),
+    };
     let hint = "a filter exports proxy_abi_version_0_1_0, _0_2_0 or _0_2_1; was the right file named?";
-    Problem { error: Box::new(error), hint: Some(hint.into()) }
+    Problem {
+        plugin: loaded.name.clone(),
+        error: Box::new(error),
+        notes: Vec::new(),
+        hint: Some(hint.into()),
+    }
 }
 
 fn note_cache(loaded: &LoadedPlugin, metrics: &Metrics) {
     let counters = metrics.compile_cache();
-    let LoadedPlugin { name, digest, size, load_time, .. } = loaded;
+    let LoadedPlugin {
+        name,
+        digest,
+        size,
+        load_time,
+        ..
+    } = loaded;
     match &loaded.cache {
         _ if loaded.shared => {}
         CacheReport::Hit { .. } => {

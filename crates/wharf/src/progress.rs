@@ -20,7 +20,10 @@ pub(crate) struct Progress {
 impl Progress {
     pub(crate) fn new() -> Self {
         let bars = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
-        Self { bars, running: Mutex::default() }
+        Self {
+            bars,
+            running: Mutex::default(),
+        }
     }
 }
 
@@ -31,16 +34,21 @@ impl LoadProgress for Progress {
         if let Ok(style) = style {
             bar.set_style(style);
         }
-        self.running.lock().unwrap_or_else(PoisonError::into_inner).push((plugin.clone(), bar.clone()));
+        self.running
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push((plugin.clone(), bar.clone()));
         let bars = self.bars.clone();
         // Shows the bar if the compilation still runs after a blink; a finished bar shows nothing.
-        let spawned = std::thread::Builder::new().name("wharf-progress".into()).spawn(move || {
-            std::thread::sleep(BLINK);
-            if !bar.is_finished() {
-                let bar = bars.add(bar);
-                bar.enable_steady_tick(Duration::from_millis(100));
-            }
-        });
+        let spawned = std::thread::Builder::new()
+            .name("wharf-progress".into())
+            .spawn(move || {
+                std::thread::sleep(BLINK);
+                if !bar.is_finished() {
+                    let bar = bars.add(bar);
+                    bar.enable_steady_tick(Duration::from_millis(100));
+                }
+            });
         // Without the thread there is no bar, which harms nothing.
         drop(spawned);
     }

@@ -16,13 +16,27 @@ pub(crate) fn say(text: impl Display) {
 
 /// Says what went wrong, the reasons behind it, and what to do.
 pub(crate) fn complain(error: &dyn std::error::Error, hint: Option<&str>) {
-    let (bold, red, off) = if colours() { ("\u{1b}[1m", "\u{1b}[31m", "\u{1b}[0m") } else { ("", "", "") };
+    explain(error, &[], hint);
+}
+
+/// Says what went wrong, the reasons behind it, what else is known, and what to do.
+pub(crate) fn explain(error: &dyn std::error::Error, notes: &[String], hint: Option<&str>) {
+    let (bold, red, off) = if colours() {
+        ("\u{1b}[1m", "\u{1b}[31m", "\u{1b}[0m")
+    } else {
+        ("", "", "")
+    };
     say(format_args!("{bold}{red}error{off}{bold}: {error}{off}"));
     let mut cause = error.source();
     while let Some(reason) = cause {
-        say(format_args!("  caused by: {reason}"));
+        // A reason with several lines stays one block.
+        say(format_args!(
+            "  caused by: {}",
+            reason.to_string().replace('\n', "\n  ")
+        ));
         cause = reason.source();
     }
+    notes.iter().for_each(|note| say(format_args!("  {note}")));
     if let Some(hint) = hint {
         say(format_args!("\n{bold}hint{off}: {hint}"));
     }

@@ -43,51 +43,79 @@ fn table(sections: &[Section]) -> String {
             format_args!("| {} | {supported} | {partial} | {no} |", title(&section.key)),
         );
     }
-    let gaps = sections.iter().flat_map(|section| &section.entries);
-    let gaps: Vec<_> = gaps.filter(|entry| entry.support != Support::Supported).collect();
+    let gaps: Vec<Gap<'_>> = sections.iter().flat_map(gaps).collect();
     if gaps.is_empty() {
         return text;
     }
     text.push_str("\n| not wholly | | why |\n|---|---|---|\n");
-    for entry in gaps {
-        let support = if entry.support == Support::Partial {
+    for Gap {
+        names,
+        support,
+        reason,
+    } in gaps
+    {
+        let support = if support == Support::Partial {
             "partial"
         } else {
             "no"
         };
+        let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
         line(
             &mut text,
             format_args!(
-                "| `{}` | {support} | {} |",
-                entry.name,
-                entry.reason.replace('|', "\\|")
+                "| {} | {support} | {} |",
+                names.join(", "),
+                reason.replace('|', "\\|")
             ),
         );
     }
     text
 }
 
+/// What is missing in one way.
+struct Gap<'a> {
+    names: Vec<&'a str>,
+    support: Support,
+    reason: &'a str,
+}
+
+/// The gaps of a section, those with the same reason together.
+fn gaps(section: &Section) -> Vec<Gap<'_>> {
+    let mut gaps: Vec<Gap<'_>> = Vec::new();
+    for entry in section
+        .entries
+        .iter()
+        .filter(|entry| entry.support != Support::Supported)
+    {
+        let (support, reason) = (entry.support, entry.reason.as_str());
+        match gaps
+            .iter_mut()
+            .find(|gap| gap.support == support && gap.reason == reason)
+        {
+            Some(gap) => gap.names.push(&entry.name),
+            None => gaps.push(Gap {
+                names: vec![&entry.name],
+                support,
+                reason,
+            }),
+        }
+    }
+    gaps
+}
+
 fn line(text: &mut String, line: std::fmt::Arguments<'_>) {
     writeln!(text, "{line}").expect("a string takes all text");
 }
 
-/// `hostFunctions` and `host_functions` are "host functions".
-fn title(key: &str) -> String {
-    if key.eq_ignore_ascii_case("wasi") {
-        return "WASI preview 1 functions".to_owned();
+/// What readers call a section.
+fn title(key: &str) -> &str {
+    match key {
+        "start" => "start and allocators",
+        "functions" => "host functions",
+        "wasi" => "WASI preview 1 functions",
+        "foreign" => "foreign functions",
+        other => other,
     }
-    let mut words = String::new();
-    for letter in key.chars() {
-        if letter.is_uppercase() {
-            words.push(' ');
-        }
-        words.push(if matches!(letter, '_' | '-') {
-            ' '
-        } else {
-            letter.to_ascii_lowercase()
-        });
-    }
-    words
 }
 
 #[cfg(test)]
@@ -97,11 +125,18 @@ mod tests {
     #[test]
     fn the_table_stands_between_its_markers() {
         let readme = format!("a\n{BEGIN}\nold\n{END}\nb\n");
-        let ledger = "hostFunctions:\n  - { name: f, status: supported }\n  - { name: g, status: no, reason: a | b }\n";
+        let ledger = "\
+functions:
+  - { name: f, status: supported }
+  - { name: g, status: no, reason: a | b }
+  - { name: h, status: partial, reason: c }
+  - { name: i, status: no, reason: a | b }
+";
         let repository = Repository::of(&[("README.md", &readme), (ledger::PATH, ledger)]);
         let expected = format!(
             "a\n{BEGIN}\n| proxy-wasm 0.1.0, 0.2.0, 0.2.1 | supported | partial | no |\n|---|---|---|---|\n\
-             | host functions | 1 | 0 | 1 |\n\n| not wholly | | why |\n|---|---|---|\n| `g` | no | a \\| b |\n{END}\nb\n"
+             | host functions | 1 | 1 | 2 |\n\n| not wholly | | why |\n|---|---|---|\n\
+             | `g`, `i` | no | a \\| b |\n| `h` | partial | c |\n{END}\nb\n"
         );
         assert_eq!(generate(&repository).unwrap(), expected);
     }

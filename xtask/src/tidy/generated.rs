@@ -1,20 +1,24 @@
 //! Files that are generated are what their generators give.
 
 use super::Problem;
-use crate::docs;
+use crate::docs::{self, DocsError, Document};
 use crate::repository::Repository;
 
 pub(super) fn check(repository: &Repository) -> Vec<Problem> {
-    let generated = match docs::generate(repository) {
-        Ok(generated) => generated,
-        Err(error) => return vec![Problem::of_file(error.path(), error.to_string())],
+    docs::generate(repository)
+        .into_iter()
+        .filter_map(|document| problem(repository, document))
+        .collect()
+}
+
+fn problem(repository: &Repository, document: Result<Document, DocsError>) -> Option<Problem> {
+    let (path, text) = match document {
+        Ok(document) => document,
+        Err(error) => return Some(Problem::of_file(error.path(), error.to_string())),
     };
-    let is_stale = |(path, text): &&(String, String)| repository.text(path) != Some(text);
-    let problem = |(path, text): &(String, String)| {
-        let line = first_difference(repository.text(path).unwrap_or_default(), text);
-        Problem::at(path, line, "is not what its source gives: run `cargo xtask docs`")
-    };
-    generated.iter().filter(is_stale).map(problem).collect()
+    let present = repository.text(path).unwrap_or_default();
+    let stale = "is not what its source gives: run `cargo xtask docs`";
+    (present != text).then(|| Problem::at(path, first_difference(present, &text), stale))
 }
 
 fn first_difference(left: &str, right: &str) -> usize {

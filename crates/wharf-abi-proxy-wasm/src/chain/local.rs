@@ -26,6 +26,7 @@ impl Chain {
             return;
         }
         let past_filters = self.response_started;
+        self.failed = false;
         self.send_answer(response, past_filters);
     }
 
@@ -125,10 +126,7 @@ impl Chain {
         if self.response_sent {
             self.reset(ResetReason::FilterFault);
         } else if !self.reset && !self.finished {
-            self.send_answer(
-                failure(503, FAULT_DETAILS, "a filter of this route failed\n"),
-                self.response_started,
-            );
+            self.send_failure(failure(503, FAULT_DETAILS, "a filter of this route failed\n"));
         }
     }
 
@@ -153,13 +151,21 @@ impl Chain {
                 "the response's body is too large\n",
             ),
         };
+        self.send_failure(response);
+    }
+
+    fn send_failure(&mut self, response: LocalResponse) {
+        self.failed = true;
         self.send_answer(response, self.response_started);
     }
 
     /// Breaks off whatever of the exchange still goes on.
     pub(super) fn reset(&mut self, reason: ResetReason) {
+        if std::mem::replace(&mut self.reset, true) {
+            return;
+        }
         let request_over = self.request_ended || self.answers > 0;
-        if !std::mem::replace(&mut self.reset, true) && !(request_over && self.response_ended) {
+        if !request_over || !self.response_ended {
             self.put_out(Output::Reset(reason));
         }
     }

@@ -1,8 +1,14 @@
 //! Exchanges through chains of scripted filters. What is expected is everything that happened, in order: the callbacks
 //! with their parameters, the log, and what goes out (`=>`).
 
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "what is expected is written where it is given away"
+)]
+
 mod bodies;
 mod faults;
+mod faulty_vms;
 mod limits;
 mod local_responses;
 mod order;
@@ -11,7 +17,7 @@ mod random;
 mod resets;
 mod trailers;
 
-use crate::testing::{Step, args, call};
+use crate::testing::{Callback, FilterScript, Step, args, call, filter};
 
 /// Results of callbacks.
 const CONTINUE: u32 = 0;
@@ -49,4 +55,9 @@ fn set_body(body: u32, start: u32, length: u32, value: &str) -> Step {
 /// Adds to a map: request headers 0 and trailers 1, response headers 2 and trailers 3.
 fn add(map: u32, name: &str, value: &str) -> Step {
     call("proxy_add_header_map_value", args![map, name, value])
+}
+
+/// A filter that traps in a callback.
+fn traps(name: &'static str, callback: Callback) -> FilterScript {
+    filter(name).on(callback, 0, [call("trap", args![])])
 }

@@ -1,6 +1,11 @@
 //! The host functions by their bytes: each is called through the scripted guest, and what is expected is the call with
 //! its status, the log's line, and what has changed in the guest's memory.
 
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "what is expected is written where it is given away"
+)]
+
 mod allocator;
 mod buffers;
 mod configuration;

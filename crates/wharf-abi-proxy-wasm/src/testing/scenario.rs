@@ -11,7 +11,7 @@ use wharf_plugin::{OnFault, ProxyWasmVersion};
 
 use super::guest::{GuestOptions, announce, list, plugin, start, write_script};
 use super::host::{FakeProperties, SharedWorld, text};
-use super::script::{Argument, Callback, Script, Step, Turn, call, turn};
+use super::script::{Callback, Script, Step, Turn, turn};
 use crate::body::Body;
 use crate::chain::{Chain, ChainLimits, Filter, Output, SharedVm, UnavailableFilter};
 use crate::context::{Direction, Exchange};
@@ -59,12 +59,6 @@ impl FilterScript {
     pub(crate) fn returns(self, callback: Callback, results: &[u32]) -> Self {
         let turns = results.iter().map(|result| turn(*result, [])).collect();
         self.turns(callback, turns)
-    }
-
-    /// One host call whenever a callback comes, after which all goes on.
-    pub(crate) fn calls(self, callback: Callback, function: &'static str, arguments: Vec<Argument>) -> Self {
-        let result = callback.export().2.unwrap_or(0);
-        self.on(callback, result, [call(function, arguments)])
     }
 
     /// It cannot be had.

@@ -333,7 +333,11 @@ impl Driver {
 
     /// A filter answers: the upstream and the rest of the request are of no more use.
     fn answered(&mut self, details: String) {
-        self.record.note_details(details);
+        if details.is_empty() {
+            self.record.note_details("filter_answered");
+        } else {
+            self.record.note_details(details);
+        }
         self.call = None;
         self.upstream_body = None;
         self.to_upstream = None;

@@ -1,7 +1,6 @@
 //! A VM that only tries whether its plugins start and accept their configurations, before anything depends on it.
 
 use std::cell::RefCell;
-use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -10,13 +9,14 @@ use wharf_abi_proxy_wasm::shared::QueueListener;
 use wharf_abi_proxy_wasm::{
     CallRefused, ContextId, GrpcCall, Host, HttpCall, LogLevel, PluginContext, Shared, StartError, Vm,
 };
-use wharf_engine::Fault;
+use wharf_engine::{Fault, FaultKind};
 use wharf_plugin::PluginName;
 
 use super::Blueprint;
 
 /// A plugin that does not start, or refuses its configuration.
 #[derive(Debug, thiserror::Error)]
+#[error("plugin `{plugin}` does not start")]
 pub struct CanaryError {
     /// The plugin.
     pub plugin: PluginName,
@@ -27,21 +27,57 @@ pub struct CanaryError {
     pub log: Vec<(LogLevel, String)>,
 }
 
-impl fmt::Display for CanaryError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "plugin \"{}\" does not start: {}", self.plugin, self.error)?;
-        if let StartError::Fault(fault) = &self.error {
-            for frame in fault.backtrace() {
-                write!(f, "\n  at {frame}")?;
-            }
+impl CanaryError {
+    /// What else is known, line by line: where in the guest it happened, and what the plugin logged until then.
+    pub fn notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        if let StartError::Fault(fault) = &self.error
+            && !fault.backtrace().is_empty()
+        {
+            notes.push("the guest was here, the innermost function first:".to_owned());
+            notes.extend(fault.backtrace().iter().map(|frame| format!("  {frame}")));
         }
         if self.log.is_empty() {
-            return write!(f, "\n  the plugin logged nothing");
+            notes.push("the plugin logged nothing".to_owned());
+        } else {
+            notes.push("the plugin logged:".to_owned());
+            let line = |(level, line): &(LogLevel, String)| {
+                format!("  {}: {line}", format!("{level:?}").to_lowercase())
+            };
+            notes.extend(self.log.iter().map(line));
         }
-        write!(f, "\n  the plugin logged:")?;
-        self.log
-            .iter()
-            .try_for_each(|(level, line)| write!(f, "\n    {level:?}: {line}"))
+        notes
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> &'static str {
+        match &self.error {
+            StartError::VmStartRefused => {
+                "what it was given is the plugin's `vmConfig`; its log may say what it wants"
+            }
+            StartError::ConfigurationRefused => {
+                "what it was given is the filter's `config` in the route; its log may say what it wants"
+            }
+            StartError::Fault(fault) => fault_hint(fault.kind()),
+            _ => OWN_FAULT,
+        }
+    }
+}
+
+const OWN_FAULT: &str = "the fault is the plugin's own; its author needs the lines above";
+
+fn fault_hint(kind: &FaultKind) -> &'static str {
+    match kind {
+        FaultKind::DeadlineExceeded { .. } => {
+            "each step of starting may take the plugin's `limits.startupDeadline`"
+        }
+        FaultKind::MemoryLimit { .. } => "it may have the plugin's `limits.memory`",
+        FaultKind::TableLimit { .. } => "it may have the plugin's `limits.tableElements`",
+        FaultKind::StackExhausted => "it may have the plugin's `limits.stack`",
+        FaultKind::MissingExport { .. } | FaultKind::WrongSignature { .. } => {
+            "the module does not keep to the ABI that its marker names; was its SDK made for that version?"
+        }
+        _ => OWN_FAULT,
     }
 }
 

@@ -3,12 +3,13 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
+use wharf_config::Config;
 use wharf_telemetry::Metrics;
 
-use super::{load, proxy_of};
+use super::{NothingToServe, load, proxy_of};
 use crate::exit::Code;
 use crate::plugins::{self, Prepared, Problem};
-use crate::words::{complain, print, say};
+use crate::words::{complain, explain, print, say};
 
 /// Does all that `serve` would do before it binds anything.
 pub(super) fn run(path: &Path, as_json: bool) -> Code {
@@ -22,7 +23,10 @@ fn speak(path: &Path) -> Code {
     };
     let proxy = match proxy_of(&config, path) {
         Ok(proxy) => proxy,
-        Err(code) => return code,
+        Err(error) => {
+            complain(&error, Some(NothingToServe::HINT));
+            return Code::Configuration;
+        }
     };
     let engine = match plugins::engine(&config) {
         Ok(engine) => engine,
@@ -35,7 +39,10 @@ fn speak(path: &Path) -> Code {
         Ok(prepared) => {
             let count = prepared.plugins.len();
             let plural = if count == 1 { "" } else { "s" };
-            say(format_args!("{}: good, with {count} plugin{plural} that started", path.display()));
+            say(format_args!(
+                "{}: good, with {count} plugin{plural} that started",
+                path.display()
+            ));
             Code::Success
         }
         Err(problems) => {
@@ -47,60 +54,63 @@ fn speak(path: &Path) -> Code {
 
 /// Says each problem.
 pub(super) fn complain_all(problems: &[Problem]) {
-    for problem in problems {
-        complain(problem.error.as_ref(), problem.hint.as_deref());
+    for (index, problem) in problems.iter().enumerate() {
+        if index > 0 {
+            say("");
+        }
+        explain(problem.error.as_ref(), &problem.notes, problem.hint.as_deref());
     }
 }
 
 /// The same for programs: one JSON object, `{"ok", "errors", "warnings", "plugins"}`.
 fn report(path: &Path) -> Code {
-    let (value, code) = match wharf_config::load(path) {
-        Err(errors) => {
-            let ConfigParts { errors, warnings } = parts(&errors);
-            (json!({ "ok": false, "errors": errors, "warnings": warnings, "plugins": [] }), Code::Configuration)
-        }
+    let (code, errors, warnings, plugins) = match wharf_config::load(path) {
+        Err(found) => (
+            Code::Configuration,
+            json!(found.errors),
+            json!(found.warnings),
+            Vec::new(),
+        ),
         Ok(loaded) => {
             let warnings = json!(loaded.warnings);
-            let outcome = proxy_of(&loaded.config, path).and_then(|proxy| {
-                let engine = plugins::engine(&loaded.config).map_err(|_| Code::Failure)?;
-                Ok(plugins::prepare(engine, &loaded.config, proxy, &Metrics::new()))
-            });
-            match outcome {
-                Err(code) => (json!({ "ok": false, "errors": [], "warnings": warnings, "plugins": [] }), code),
-                Ok(Ok(prepared)) => {
-                    let plugins = describe(&prepared);
-                    (json!({ "ok": true, "errors": [], "warnings": warnings, "plugins": plugins }), Code::Success)
-                }
-                Ok(Err(problems)) => {
-                    let errors: Vec<_> = problems.iter().map(problem).collect();
-                    (json!({ "ok": false, "errors": errors, "warnings": warnings, "plugins": [] }), Code::Plugin)
-                }
+            match try_plugins(&loaded.config, path) {
+                Ok(prepared) => (Code::Success, json!([]), warnings, describe(&prepared)),
+                Err((code, errors)) => (code, json!(errors), warnings, Vec::new()),
             }
         }
     };
-    match print(format_args!("{value:#}")) {
+    let ok = code == Code::Success;
+    let report = json!({ "ok": ok, "errors": errors, "warnings": warnings, "plugins": plugins });
+    match print(format_args!("{report:#}")) {
         Ok(()) => code,
         Err(_) => Code::Failure,
     }
 }
 
-struct ConfigParts {
-    errors: Value,
-    warnings: Value,
+fn try_plugins(config: &Config, path: &Path) -> Result<Prepared, (Code, Vec<Value>)> {
+    let proxy = proxy_of(config, path).map_err(|error| {
+        (
+            Code::Configuration,
+            vec![as_json(&error, &[], Some(NothingToServe::HINT))],
+        )
+    })?;
+    let engine =
+        plugins::engine(config).map_err(|error| (Code::Failure, vec![as_json(&error, &[], None)]))?;
+    plugins::prepare(engine, config, proxy, &Metrics::new()).map_err(|problems| {
+        let problem =
+            |problem: &Problem| as_json(problem.error.as_ref(), &problem.notes, problem.hint.as_deref());
+        (Code::Plugin, problems.iter().map(problem).collect())
+    })
 }
 
-fn parts(errors: &wharf_config::ConfigErrors) -> ConfigParts {
-    ConfigParts { errors: json!(errors.errors), warnings: json!(errors.warnings) }
-}
-
-fn problem(problem: &Problem) -> Value {
+fn as_json(error: &dyn std::error::Error, notes: &[String], hint: Option<&str>) -> Value {
     let mut reasons = Vec::new();
-    let mut cause = problem.error.source();
+    let mut cause = error.source();
     while let Some(reason) = cause {
         reasons.push(reason.to_string());
         cause = reason.source();
     }
-    json!({ "message": problem.error.to_string(), "causes": reasons, "hint": problem.hint })
+    json!({ "message": error.to_string(), "causes": reasons, "notes": notes, "hint": hint })
 }
 
 fn describe(prepared: &Prepared) -> Vec<Value> {

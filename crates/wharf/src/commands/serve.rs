@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use wharf_config::{AccessLog as AccessLogConfig, Config};
+use wharf_proxy::server::StartError;
 use wharf_proxy::{Server, ServerSettings};
 use wharf_telemetry::{AccessLog, AccessLogSink, Metrics};
 
 use super::check::complain_all;
-use super::{load, proxy_of};
+use super::{NothingToServe, load, proxy_of};
 use crate::admin::{self, Admin};
 use crate::exit::Code;
 use crate::plugins;
@@ -34,7 +35,10 @@ pub(super) fn run(path: &Path) -> Code {
 
 fn serve(config: &Config, path: &Path) -> Result<(), Code> {
     let began = Instant::now();
-    let proxy = proxy_of(config, path)?;
+    let proxy = proxy_of(config, path).map_err(|error| {
+        complain(&error, Some(NothingToServe::HINT));
+        Code::Configuration
+    })?;
     // From here on a signal ends the process in order, also while plugins are compiled.
     let signals = Signals::new([SIGTERM, SIGINT]).map_err(|error| failed(&error, None))?;
     let engine = plugins::engine(config).map_err(|error| failed(&error, None))?;
@@ -53,15 +57,22 @@ fn serve(config: &Config, path: &Path) -> Result<(), Code> {
     };
     // The admin port is bound first, so that nothing serves yet when it is in use.
     let admin = match &config.admin {
-        Some(bind) => Some(Admin::start(bind.bind, admin::View::new(metrics, &prepared)).map_err(|error| {
-            failed(&error, Some("another process may have the admin port; see `admin.bind`"))
-        })?),
+        Some(bind) => Some(
+            Admin::start(bind.bind, admin::View::new(metrics, &prepared))
+                .map_err(|error| failed(&error, Some("`admin.bind` is the address of the admin port")))?,
+        ),
         None => None,
     };
-    let server = Server::bind(proxy, &settings).map_err(|error| failed(&error, None))?;
+    let server = Server::bind(proxy, &settings).map_err(|error| {
+        let hint = matches!(error, StartError::Bind(_)).then_some("`bind` of the listener is its address");
+        failed(&error, hint)
+    })?;
     drop(settings);
     for listener in server.listeners() {
-        say(format_args!("listening on http://{} ({})", listener.address, listener.name));
+        say(format_args!(
+            "listening on http://{} ({})",
+            listener.address, listener.name
+        ));
     }
     if let Some(admin) = &admin {
         admin.ready();
@@ -100,11 +111,13 @@ fn wait(mut signals: Signals, server: &Server, admin: Option<&Admin>) {
         admin.draining();
     }
     server.drain();
-    let watcher = std::thread::Builder::new().name("wharf-signals".into()).spawn(move || {
-        if signals.forever().next().is_some() {
-            exit_now();
-        }
-    });
+    let watcher = std::thread::Builder::new()
+        .name("wharf-signals".into())
+        .spawn(move || {
+            if signals.forever().next().is_some() {
+                exit_now();
+            }
+        });
     if let Err(error) = watcher {
         tracing::warn!(%error, "A second signal will not be heeded.");
     }

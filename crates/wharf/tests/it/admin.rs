@@ -31,7 +31,10 @@ fn what_is_not_there_and_what_may_not_be_done() {
     let wharf = serve();
     let mut client = connect(wharf.admin());
     let answer = client.get("/nothing");
-    assert_eq!((answer.status, answer.text()), (404, "there is /healthz, /readyz, /metrics and /plugins\n"));
+    assert_eq!(
+        (answer.status, answer.text()),
+        (404, "there is /healthz, /readyz, /metrics and /plugins\n")
+    );
     let answer = client.request("POST", "/metrics").response();
     assert_eq!((answer.status, answer.header("allow")), (405, Some("GET, HEAD")));
     let answer = client.request("HEAD", "/healthz").response_to_head();
@@ -59,8 +62,18 @@ fn the_plugins_as_json() {
         })
     };
     let expected = json!([
-        plugin("count", "guests/as-counter/as-counter.wasm", "proxy-wasm 0.2.0", true),
-        plugin("greet", "guests/rust-headers/rust-headers.wasm", "proxy-wasm 0.2.1", true),
+        plugin(
+            "count",
+            "guests/as-counter/as-counter.wasm",
+            "proxy-wasm 0.2.0",
+            true
+        ),
+        plugin(
+            "greet",
+            "guests/rust-headers/rust-headers.wasm",
+            "proxy-wasm 0.2.1",
+            true
+        ),
         plugin("unused", "guests/wat/trap.wat", "proxy-wasm 0.2.1", false),
     ]);
     assert_eq!(plugins, expected, "{plugins:#}");
@@ -73,7 +86,10 @@ fn metrics_are_well_formed_and_say_what_happened() {
     wharf.access("/");
     let answer = wharf.admin_get("/metrics");
     let content_type = answer.header("content-type").unwrap();
-    assert!(content_type.starts_with("application/openmetrics-text; version=1.0.0"), "{content_type}");
+    assert!(
+        content_type.starts_with("application/openmetrics-text; version=1.0.0"),
+        "{content_type}"
+    );
     let families = parse(answer.text());
     for name in [
         "wharf_requests",
@@ -90,11 +106,21 @@ fn metrics_are_well_formed_and_say_what_happened() {
         "wharf_access_log_lost_lines",
         "wharf_guest_as_counter_requests",
     ] {
-        assert!(families.contains(name), "{name} is missing from\n{}", answer.text());
+        assert!(
+            families.contains(name),
+            "{name} is missing from\n{}",
+            answer.text()
+        );
     }
     let metric = |name: &str| wharf.metric(name);
-    assert_eq!(metric("wharf_requests_total{listener=\"web\",route=\"web/0\",status=\"2xx\"}"), Some(1.0));
-    assert_eq!(metric("wharf_request_duration_seconds_count{listener=\"web\",route=\"web/0\"}"), Some(1.0));
+    assert_eq!(
+        metric("wharf_requests_total{listener=\"web\",route=\"web/0\",status=\"2xx\"}"),
+        Some(1.0)
+    );
+    assert_eq!(
+        metric("wharf_request_duration_seconds_count{listener=\"web\",route=\"web/0\"}"),
+        Some(1.0)
+    );
     let calls = "wharf_plugin_calls_total{plugin=\"greet\",callback=\"proxy_on_request_headers\"}";
     assert_eq!(metric(calls), Some(1.0));
     assert!(metric("wharf_plugin_seconds_total{plugin=\"greet\"}") > Some(0.0));
@@ -104,7 +130,8 @@ fn metrics_are_well_formed_and_say_what_happened() {
 /// Reads OpenMetrics text as its grammar has it, as far as Wharf uses it. Gives the names of the families.
 fn parse(text: &str) -> BTreeSet<String> {
     let lines = text.strip_suffix("# EOF\n").expect("the end is marked");
-    let (mut families, mut current, mut seen) = (BTreeSet::new(), (String::new(), String::new()), BTreeSet::new());
+    let (mut families, mut current, mut seen) =
+        (BTreeSet::new(), (String::new(), String::new()), BTreeSet::new());
     for line in lines.lines() {
         if let Some(typed) = line.strip_prefix("# TYPE ") {
             let (name, kind) = typed.split_once(' ').expect("a type has a name");
@@ -117,7 +144,9 @@ fn parse(text: &str) -> BTreeSet<String> {
             assert!(seen.insert(sample.to_owned()), "{sample} is there twice");
             let name = sample.split('{').next().expect("split gives at least one part");
             assert!(sample == name || sample.ends_with("\"}"), "{line}");
-            let suffix = name.strip_prefix(&current.0).unwrap_or_else(|| panic!("{line} is not of {}", current.0));
+            let suffix = name
+                .strip_prefix(&current.0)
+                .unwrap_or_else(|| panic!("{line} is not of {}", current.0));
             let known: &[&str] = match current.1.as_str() {
                 "counter" => &["_total"],
                 "gauge" => &[""],
@@ -131,9 +160,16 @@ fn parse(text: &str) -> BTreeSet<String> {
 
 #[test]
 fn a_configuration_without_an_admin_port_has_none() {
-    let text = config().route("/", &[], "hello").text().replace("admin: { bind: 127.0.0.1:0 }\n", "");
+    let text = config()
+        .route("/", &[], "hello")
+        .text()
+        .replace("admin: { bind: 127.0.0.1:0 }\n", "");
     let wharf = Wharf::start(crate::harness::folder().with("wharf.yaml", text));
     assert_eq!(wharf.get("/").status, 200);
     let ended = wharf.stop();
-    assert!(!ended.stderr.iter().any(|line| line.starts_with("admin on")), "{:?}", ended.stderr);
+    assert!(
+        !ended.stderr.iter().any(|line| line.starts_with("admin on")),
+        "{:?}",
+        ended.stderr
+    );
 }

@@ -23,7 +23,11 @@ fn service(answer: &'static str) -> Origin {
 fn guarded(app: &Origin, auth: impl std::fmt::Display, keys: &str) -> Config {
     config()
         .plugin("auth", AUTH, keys)
-        .route("/", &["auth, config: { upstream: auth, path: /check, timeoutMs: 20000 }"], "app")
+        .route(
+            "/",
+            &["auth, config: { upstream: auth, path: /check, timeoutMs: 20000 }"],
+            "app",
+        )
         .upstream("app", app.address())
         .upstream("auth", auth)
 }
@@ -34,7 +38,9 @@ fn app() -> Origin {
 
 fn get_as(wharf: &Wharf, authorization: &str) -> Response {
     let mut client = wharf.connect();
-    client.send(format!("GET / HTTP/1.1\r\nHost: test\r\nX-User: root\r\nAuthorization: {authorization}\r\n\r\n"));
+    client.send(format!(
+        "GET / HTTP/1.1\r\nHost: test\r\nX-User: root\r\nAuthorization: {authorization}\r\n\r\n"
+    ));
     client.response()
 }
 
@@ -47,8 +53,15 @@ fn who_is_known_may_pass_under_the_services_name() {
     assert_eq!((answer.status, answer.text()), (200, "welcome"));
     let asked = service.only_request();
     assert_eq!((asked.method.as_str(), asked.target.as_str()), ("GET", "/check"));
-    assert_eq!((asked.header("authorization"), asked.header("host")), (Some("Bearer a"), Some("auth")));
-    assert_eq!(app.only_request().header("x-user"), Some("alice"), "not whom the client said it is");
+    assert_eq!(
+        (asked.header("authorization"), asked.header("host")),
+        (Some("Bearer a"), Some("auth"))
+    );
+    assert_eq!(
+        app.only_request().header("x-user"),
+        Some("alice"),
+        "not whom the client said it is"
+    );
 }
 
 #[test]
@@ -70,10 +83,18 @@ fn a_service_that_fails_means_503() {
         conversation.request();
         conversation.send("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf");
     });
-    for address in [failing.address(), broken.address(), cut_short.address(), refused_address()] {
+    for address in [
+        failing.address(),
+        broken.address(),
+        cut_short.address(),
+        refused_address(),
+    ] {
         let wharf = guarded(&app, address, ALLOWED).start();
         let answer = get_as(&wharf, "Bearer c");
-        assert_eq!((answer.status, answer.text()), (503, "authorization is unavailable\n"));
+        assert_eq!(
+            (answer.status, answer.text()),
+            (503, "authorization is unavailable\n")
+        );
     }
     assert!(app.received().is_empty());
 }
@@ -87,12 +108,19 @@ fn a_service_that_is_silent_means_503_when_the_filters_timeout_is_over() {
     });
     let wharf = config()
         .plugin("auth", AUTH, ALLOWED)
-        .route("/", &["auth, config: { upstream: auth, path: /check, timeoutMs: 100 }"], "app")
+        .route(
+            "/",
+            &["auth, config: { upstream: auth, path: /check, timeoutMs: 100 }"],
+            "app",
+        )
         .upstream("app", app.address())
         .upstream("auth", silent.address())
         .start();
     let answer = get_as(&wharf, "Bearer d");
-    assert_eq!((answer.status, answer.text()), (503, "authorization is unavailable\n"));
+    assert_eq!(
+        (answer.status, answer.text()),
+        (503, "authorization is unavailable\n")
+    );
     eventually("the call-out's connection is closed", || silent.open() == 0);
 }
 
@@ -101,7 +129,10 @@ fn an_upstream_that_the_plugin_may_not_call_is_refused_with_the_reason() {
     let (app, service) = (app(), service("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"));
     let wharf = guarded(&app, service.address(), "").start();
     assert_eq!(get_as(&wharf, "Bearer e").status, 503);
-    expect_refusal(&wharf, "the upstream \"auth\" is not in the plugin's allow.upstreams");
+    expect_refusal(
+        &wharf,
+        "the upstream \"auth\" is not in the plugin's allow.upstreams",
+    );
     assert!(service.received().is_empty());
 }
 
@@ -109,15 +140,25 @@ fn an_upstream_that_the_plugin_may_not_call_is_refused_with_the_reason() {
 fn an_upstream_that_does_not_exist_is_refused_with_the_reason() {
     let wharf = config()
         .plugin("auth", AUTH, "")
-        .route("/", &["auth, config: { upstream: nowhere, path: /check }"], "hello")
+        .route(
+            "/",
+            &["auth, config: { upstream: nowhere, path: /check }"],
+            "hello",
+        )
         .start();
     assert_eq!(get_as(&wharf, "Bearer f").status, 503);
-    expect_refusal(&wharf, "the upstream \"nowhere\" is not defined under proxy.upstreams");
+    expect_refusal(
+        &wharf,
+        "the upstream \"nowhere\" is not defined under proxy.upstreams",
+    );
 }
 
 fn expect_refusal(wharf: &Wharf, reason: &str) {
     eventually("the refusal is in the log", || {
-        wharf.log().iter().any(|line| line["plugin"] == "auth" && line["reason"] == reason)
+        wharf
+            .log()
+            .iter()
+            .any(|line| line["plugin"] == "auth" && line["reason"] == reason)
     });
 }
 
@@ -128,7 +169,11 @@ fn patient_service() -> (Origin, Sender<()>) {
     let origin = scripted_origin(move |mut conversation| {
         while let Some(request) = conversation.request() {
             if request.header("authorization") == Some("slow") {
-                released.lock().expect("no script panics").recv().expect("the test releases it");
+                released
+                    .lock()
+                    .expect("no script panics")
+                    .recv()
+                    .expect("the test releases it");
             }
             conversation.send("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
         }
@@ -162,7 +207,10 @@ fn a_client_that_leaves_while_its_request_waits_is_forgotten() {
     eventually("the service is asked", || service.received().len() == 1);
     drop(slow);
     let line = wharf.access("/?left");
-    assert_eq!((&line["status"], &line["details"]), (&serde_json::Value::Null, &"client_disconnected".into()));
+    assert_eq!(
+        (&line["status"], &line["details"]),
+        (&serde_json::Value::Null, &"client_disconnected".into())
+    );
     release.send(()).unwrap();
     assert_eq!(get_as(&wharf, "fast").text(), "welcome");
     assert_eq!(app.received().len(), 1);

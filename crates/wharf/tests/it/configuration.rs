@@ -13,12 +13,17 @@ fn check(text: &str, expected: &Expect) {
 
 fn good() -> String {
     let greet = "rust-headers/rust-headers.wasm";
-    config().plugin("greet", greet, "").route("/", &["greet"], "hello").text()
+    config()
+        .plugin("greet", greet, "")
+        .route("/", &["greet"], "hello")
+        .text()
 }
 
 #[test]
 fn a_typo() {
-    check(&good().replace("listeners:", "listenrs:"), &expect![[r#"
+    check(
+        &good().replace("listeners:", "listenrs:"),
+        &expect![[r#"
         exit code 3
         --- stderr ---
         error: `proxy` has no `listeners`
@@ -36,8 +41,11 @@ fn a_typo() {
           |   ^^^^^^^^
           |
           = hint: did you mean `listeners`? the keys here are `workers`, `drainTimeout`, `accessLog`, `listeners`, `upstreams`
-    "#]]);
-    check(&good().replace("deadline: 20s", "deadline: 20"), &expect![[r#"
+    "#]],
+    );
+    check(
+        &good().replace("deadline: 20s", "deadline: 20"),
+        &expect![[r#"
         exit code 3
         --- stderr ---
         error: `plugins.greet.limits.deadline`: `20` is not a duration: the unit is missing
@@ -47,12 +55,15 @@ fn a_typo() {
           |                                                                                      ^^
           |
           = hint: write `20ms` for milliseconds, or `20s` for seconds
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_duplicate_key() {
-    check(&good().replace("workers: 1", "workers: 1\n  workers: 2"), &expect![[r#"
+    check(
+        &good().replace("workers: 1", "workers: 1\n  workers: 2"),
+        &expect![[r#"
         exit code 3
         --- stderr ---
         error: the key `workers` is given twice
@@ -67,12 +78,15 @@ fn a_duplicate_key() {
           |   ------- first given here
           |
           = hint: remove one of the two
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn text_that_is_no_yaml() {
-    check("version: 1\nproxy: {\n", &expect![[r#"
+    check(
+        "version: 1\nproxy: {\n",
+        &expect![[r#"
         exit code 3
         --- stderr ---
         error: this is not valid YAML: unclosed bracket '{'
@@ -82,7 +96,8 @@ fn text_that_is_no_yaml() {
           |        ^
           |
           = hint: look for a missing comma or closing bracket
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -94,7 +109,8 @@ fn a_file_that_is_not_there() {
         error: the configuration cannot be read: No such file or directory (os error 2)
         --> nowhere.yaml
          = hint: check the path
-    "#]].assert_eq(&folder.transcript(&["check", "nowhere.yaml"]));
+    "#]]
+    .assert_eq(&folder.transcript(&["check", "nowhere.yaml"]));
 }
 
 #[test]
@@ -104,7 +120,9 @@ fn two_listeners_on_one_port() {
         "version: 1\nproxy:\n  listeners:\n    - {{ name: a, bind: 127.0.0.1:8080, {routes} }}\n    \
          - {{ name: b, bind: 0.0.0.0:8080, {routes} }}\n  upstreams:\n    hello: {{ respond: {{}} }}\n"
     );
-    check(&text, &expect![[r#"
+    check(
+        &text,
+        &expect![[r#"
         exit code 3
         --- stderr ---
         error: listener `b` cannot listen on 0.0.0.0:8080: listener `a` listens on 127.0.0.1:8080
@@ -119,12 +137,15 @@ fn two_listeners_on_one_port() {
           |                        -------------- taken here
           |
           = hint: give one of them another port
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn names_that_nothing_has() {
-    check(&good().replace("upstream: hello", "upstream: helo"), &expect![[r#"
+    check(
+        &good().replace("upstream: hello", "upstream: helo"),
+        &expect![[r#"
         exit code 3
         --- stderr ---
         error: no upstream is called `helo`
@@ -134,8 +155,11 @@ fn names_that_nothing_has() {
            |                                                                                 ^^^^
            |
            = hint: did you mean `hello`?
-    "#]]);
-    check(&good().replace("plugin: greet", "plugin: great"), &expect![[r#"
+    "#]],
+    );
+    check(
+        &good().replace("plugin: greet", "plugin: great"),
+        &expect![[r#"
         exit code 3
         --- stderr ---
         error: no plugin is called `great`
@@ -145,39 +169,51 @@ fn names_that_nothing_has() {
            |                                                            ^^^^^
            |
            = hint: did you mean `greet`?
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn nothing_to_serve() {
-    check("version: 1\n", &expect![[r#"
+    check(
+        "version: 1\n",
+        &expect![[r#"
         exit code 3
         --- stderr ---
         error: wharf.yaml has no `proxy:`, so there is nothing to serve
 
         hint: add `proxy:` with listeners and upstreams; `wharf schema` prints all keys
-    "#]]);
-    let said = folder().with("wharf.yaml", "version: 1\n").transcript(&["check", "--json", "wharf.yaml"]);
+    "#]],
+    );
+    let said = folder()
+        .with("wharf.yaml", "version: 1\n")
+        .transcript(&["check", "--json", "wharf.yaml"]);
     expect![[r#"
         exit code 3
         --- stdout ---
         {
           "ok": false,
-          "errors": [],
+          "errors": [
+            {
+              "message": "wharf.yaml has no `proxy:`, so there is nothing to serve",
+              "causes": [],
+              "notes": [],
+              "hint": "add `proxy:` with listeners and upstreams; `wharf schema` prints all keys"
+            }
+          ],
           "warnings": [],
           "plugins": []
         }
-        --- stderr ---
-        error: wharf.yaml has no `proxy:`, so there is nothing to serve
-
-        hint: add `proxy:` with listeners and upstreams; `wharf schema` prints all keys
-    "#]].assert_eq(&said);
+    "#]]
+    .assert_eq(&said);
 }
 
 #[test]
 fn the_same_as_json() {
     let text = good().replace("upstream: hello", "upstream: helo");
-    let said = folder().with("wharf.yaml", text).transcript(&["check", "--json", "wharf.yaml"]);
+    let said = folder()
+        .with("wharf.yaml", text)
+        .transcript(&["check", "--json", "wharf.yaml"]);
     expect![[r#"
         exit code 3
         --- stdout ---

@@ -18,7 +18,10 @@ fn origin() -> (Origin, mpsc::Sender<()>) {
         while let Some(request) = conversation.request() {
             conversation.send("HTTP/1.1 200 OK\r\ntrailer: x-end\r\ntransfer-encoding: chunked\r\n\r\n");
             if in_the_response(&request.target) {
-                told.lock().expect("no script panics").recv().expect("the test tells it");
+                told.lock()
+                    .expect("no script panics")
+                    .recv()
+                    .expect("the test tells it");
             }
             conversation.send("5\r\nhello\r\n0\r\nx-end: yes\r\n\r\n");
         }
@@ -54,7 +57,11 @@ fn expect_whole(wharf: &Wharf, target: &str, head_read: &mpsc::Sender<()>) {
     }
     let answer = client.response();
     assert_eq!((answer.status, answer.text()), (200, "hello"), "{target}");
-    assert_eq!(answer.trailers, [("x-end".to_owned(), "yes".to_owned())], "{target}");
+    assert_eq!(
+        answer.trailers,
+        [("x-end".to_owned(), "yes".to_owned())],
+        "{target}"
+    );
 }
 
 /// Waits until this many faults have been dealt with, and checks what is shown of them.
@@ -64,11 +71,18 @@ fn expect_rebuilt(wharf: &Wharf, callback: &str, faults: u64) {
         plugin["faults"] == faults && plugin["rebuilds"] == faults && plugin["vms"]["running"] == 1
     });
     let last = wharf.plugin("trap")["lastFault"].clone();
-    let expected = format!("in {callback}: the guest trapped: wasm trap: wasm `unreachable` instruction executed");
+    let expected =
+        format!("in {callback}: the guest trapped: wasm trap: wasm `unreachable` instruction executed");
     assert_eq!(last, expected);
     let metric = |name: &str| wharf.metric(name).map(|value| value as u64);
-    assert_eq!(metric("wharf_plugin_faults_total{plugin=\"trap\",kind=\"trap\"}"), Some(faults));
-    assert_eq!(metric("wharf_plugin_vm_rebuilds_total{plugin=\"trap\"}"), Some(faults));
+    assert_eq!(
+        metric("wharf_plugin_faults_total{plugin=\"trap\",kind=\"trap\"}"),
+        Some(faults)
+    );
+    assert_eq!(
+        metric("wharf_plugin_vm_rebuilds_total{plugin=\"trap\"}"),
+        Some(faults)
+    );
     assert_eq!(wharf.admin_get("/readyz").status, 200);
 }
 
@@ -106,13 +120,23 @@ fn closed_refuses_with_503_or_breaks_off() {
                 let mut client = wharf.connect();
                 send(&mut client, &target);
                 let answer = client.response();
-                assert_eq!((answer.status, answer.text()), (503, "a filter of this route failed\n"));
-                assert_eq!(answer.header("wharf-request-id"), wharf.access(&target)["requestId"].as_str());
+                assert_eq!(
+                    (answer.status, answer.text()),
+                    (503, "a filter of this route failed\n")
+                );
+                assert_eq!(
+                    answer.header("wharf-request-id"),
+                    wharf.access(&target)["requestId"].as_str()
+                );
             }
         }
         let line = wharf.access(&target);
         assert_eq!(line["faults"], 1, "{line}");
-        let expected = if matches!(name, "done" | "log" | "delete") { json!(null) } else { json!("filter_fault") };
+        let expected = if matches!(name, "done" | "log" | "delete") {
+            json!(null)
+        } else {
+            json!("filter_fault")
+        };
         assert_eq!(line["details"], expected, "{line}");
         expect_rebuilt(&wharf, &callback, faults);
         expect_whole(&wharf, "/next", &head_read);
@@ -128,10 +152,35 @@ fn open_goes_on_without_the_filter() {
         let callback = format!("proxy_on_{}", name.replace('-', "_"));
         expect_whole(&wharf, &target, &head_read);
         let line = wharf.access(&target);
-        assert_eq!((&line["status"], &line["details"], &line["faults"]), (&200.into(), &json!(null), &1.into()));
+        assert_eq!(
+            (&line["status"], &line["details"], &line["faults"]),
+            (&200.into(), &json!(null), &1.into())
+        );
         expect_rebuilt(&wharf, &callback, faults);
         expect_whole(&wharf, "/next", &head_read);
     }
-    let seen: Vec<_> = origin.received().iter().map(|request| (request.text().to_owned(), request.trailers.len())).collect();
-    assert!(seen.iter().all(|request| *request == ("body".to_owned(), 1)), "{seen:?}");
+    let seen: Vec<_> = origin
+        .received()
+        .iter()
+        .map(|request| (request.text().to_owned(), request.trailers.len()))
+        .collect();
+    assert!(
+        seen.iter().all(|request| *request == ("body".to_owned(), 1)),
+        "{seen:?}"
+    );
+}
+
+#[test]
+fn closed_gives_503_also_in_the_body_where_nothing_has_left() {
+    // The embedded responder has all at once.
+    let wharf = config()
+        .plugin("trap", "wat/trap.wat", "")
+        .route("/", &["trap"], "hello")
+        .start();
+    let answer = wharf.get("/trap-on-response-body");
+    assert_eq!(
+        (answer.status, answer.text()),
+        (503, "a filter of this route failed\n")
+    );
+    expect_rebuilt(&wharf, "proxy_on_response_body", 1);
 }

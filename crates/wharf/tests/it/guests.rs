@@ -12,7 +12,10 @@ fn an_assemblyscript_filter_keeps_state_in_its_vm() {
         .start();
     let mut client = wharf.connect();
     let second = [client.get("/"), client.get("/")].into_iter().last().unwrap();
-    assert_eq!((second.header("x-count"), second.header("x-count-label")), (Some("2"), Some("the label")));
+    assert_eq!(
+        (second.header("x-count"), second.header("x-count-label")),
+        (Some("2"), Some("the label"))
+    );
     let metric = "wharf_guest_as_counter_requests_total{plugin=\"count\",metric=\"as_counter_requests\"}";
     assert_eq!(wharf.metric(metric), Some(2.0));
 }
@@ -20,7 +23,8 @@ fn an_assemblyscript_filter_keeps_state_in_its_vm() {
 #[test]
 fn a_c_filter_reads_properties_and_follows_its_rules_both_ways() {
     let origin = origin().route("/", "app").start();
-    let rules = "# comment\\nrequest add x-tag blue\\nresponse set server none of your business\\nremove x-secret";
+    let rules =
+        "# comment\\nrequest add x-tag blue\\nresponse set server none of your business\\nremove x-secret";
     let wharf = config()
         .plugin("rules", "c-headers/c-headers.wasm", "")
         .route("/", &[&format!("rules, config: \"{rules}\"")], "app")
@@ -33,7 +37,10 @@ fn a_c_filter_reads_properties_and_follows_its_rules_both_ways() {
     assert_eq!(answer.header("server"), Some("none of your business"));
     assert_eq!(answer.header("x-source-address"), Some(address.as_str()));
     let request = origin.only_request();
-    assert_eq!((request.header("x-tag"), request.header("x-secret")), (Some("blue"), None));
+    assert_eq!(
+        (request.header("x-tag"), request.header("x-secret")),
+        (Some("blue"), None)
+    );
     assert_eq!(request.header("x-source-address"), Some(address.as_str()));
 }
 
@@ -47,7 +54,11 @@ fn a_filter_of_2019_pauses_and_goes_on_with_its_tick() {
     let mut client = wharf.connect();
     let answer = client.get("/");
     assert_eq!((answer.status, answer.text()), (200, HELLO));
-    assert_eq!(answer.header("x-legacy-missing"), Some("status 0, 0 bytes"), "as 0.1.0 has it");
+    assert_eq!(
+        answer.header("x-legacy-missing"),
+        Some("status 0, 0 bytes"),
+        "as 0.1.0 has it"
+    );
     assert!(answer.header("x-legacy").is_some());
     let mut others: Vec<_> = (0..5).map(|_| wharf.connect()).collect();
     for client in &mut others {
@@ -67,8 +78,15 @@ fn a_go_filter_brings_its_runtime_along() {
     let mut client = wharf.connect();
     for target in ["/a?b=c", "/d"] {
         let answer = client.get(target);
-        assert!(answer.header("x-go-version").is_some_and(|version| version.starts_with("go1.")));
+        assert!(
+            answer
+                .header("x-go-version")
+                .is_some_and(|version| version.starts_with("go1."))
+        );
         assert_eq!(answer.header("x-go-config"), Some("one line of text"));
-        assert_eq!(answer.header("x-go-request"), Some(format!("GET {target}").as_str()));
+        assert_eq!(
+            answer.header("x-go-request"),
+            Some(format!("GET {target}").as_str())
+        );
     }
 }

@@ -7,7 +7,11 @@ use crate::harness::{HELLO, config};
 const GREET: &str = "rust-headers/rust-headers.wasm";
 
 fn values<'a>(headers: &'a [(String, String)], name: &str) -> Vec<&'a str> {
-    headers.iter().filter(|(known, _)| known == name).map(|(_, value)| value.as_str()).collect()
+    headers
+        .iter()
+        .filter(|(known, _)| known == name)
+        .map(|(_, value)| value.as_str())
+        .collect()
 }
 
 fn answer(conversation: &mut wharf_testing::Conversation) -> Option<Received> {
@@ -71,15 +75,28 @@ fn filters_of_two_sdks_in_either_order_see_each_others_headers() {
     let received = origin.received();
     assert_eq!(values(&received[0].headers, "x-greeting"), ["from C"]);
     assert_eq!(values(&rust_first.headers, "x-greeting"), ["from C", "from Rust"]);
-    assert_eq!(values(&received[1].headers, "x-greeting"), ["from C", "from Rust"]);
+    assert_eq!(
+        values(&received[1].headers, "x-greeting"),
+        ["from C", "from Rust"]
+    );
     assert_eq!(values(&c_first.headers, "x-greeting"), ["from C"]);
 }
 
 #[test]
 fn what_a_filter_logs_is_in_the_log_with_its_name() {
-    let wharf = config().plugin("greet", GREET, "").route("/", &["greet"], "hello").start();
+    let wharf = config()
+        .plugin("greet", GREET, "")
+        .route("/", &["greet"], "hello")
+        .start();
     wharf.get("/some/path?query");
     wharf.wait_for_plugin_log("rust-headers: request GET /some/path?query");
-    let line = wharf.log().into_iter().find(|line| line["target"] == "wharf::plugin").unwrap();
-    assert_eq!((&line["plugin"], &line["level"]), (&"greet".into(), &"INFO".into()));
+    let line = wharf
+        .log()
+        .into_iter()
+        .find(|line| line["target"] == "wharf::plugin")
+        .unwrap();
+    assert_eq!(
+        (&line["plugin"], &line["level"]),
+        (&"greet".into(), &"INFO".into())
+    );
 }

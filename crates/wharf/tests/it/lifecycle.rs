@@ -69,9 +69,13 @@ fn sigterm_lets_what_is_in_flight_finish() {
     client.request("GET", "/in-flight");
     eventually("the upstream has the request", || origin.received().len() == 1);
     wharf.signal(Signal::TERM);
-    eventually("the process is not ready any more", || wharf.admin_get("/readyz").status == 503);
+    eventually("the process is not ready any more", || {
+        wharf.admin_get("/readyz").status == 503
+    });
     assert_eq!(wharf.admin_get("/readyz").text(), "draining\n");
-    eventually("nobody new is let in", || TcpStream::connect(wharf.address()).is_err());
+    eventually("nobody new is let in", || {
+        TcpStream::connect(wharf.address()).is_err()
+    });
     release.send(()).unwrap();
     let answer = client.response();
     assert_eq!((answer.status, answer.text()), (200, "done"));
@@ -79,7 +83,10 @@ fn sigterm_lets_what_is_in_flight_finish() {
     let ended = wharf.wait();
     assert_eq!(ended.code, Some(0));
     assert_eq!(ended.paths(), ["/in-flight"]);
-    assert_eq!(ended.plugin_log(), ["done", "log", "delete", "root done", "root delete"]);
+    assert_eq!(
+        ended.plugin_log(),
+        ["done", "log", "delete", "root done", "root delete"]
+    );
     assert_eq!(ended.log.last().unwrap()["message"], "Stopped.");
 }
 
@@ -91,7 +98,11 @@ fn sigint_does_the_same() {
     }
     wharf.signal(Signal::INT);
     let ended = wharf.wait();
-    assert_eq!((ended.code, ended.access_log.len()), (Some(0), 50), "every request is in the access log");
+    assert_eq!(
+        (ended.code, ended.access_log.len()),
+        (Some(0), 50),
+        "every request is in the access log"
+    );
 }
 
 #[test]
@@ -109,13 +120,19 @@ fn what_takes_longer_than_the_drain_timeout_is_broken_off() {
     let ended = wharf.stop();
     client.expect_close();
     assert_eq!((ended.code, ended.paths()), (Some(0), vec!["/hangs"]));
-    assert_eq!(ended.plugin_log(), ["done", "log", "delete", "root done", "root delete"]);
+    assert_eq!(
+        ended.plugin_log(),
+        ["done", "log", "delete", "root done", "root delete"]
+    );
 }
 
 #[test]
 fn a_second_signal_ends_it_at_once() {
     let (origin, _release) = patient_origin();
-    let wharf = config().route("/", &[], "app").upstream("app", origin.address()).start();
+    let wharf = config()
+        .route("/", &[], "app")
+        .upstream("app", origin.address())
+        .start();
     let mut client = wharf.connect();
     client.request("GET", "/");
     eventually("the upstream has the request", || origin.received().len() == 1);
@@ -141,10 +158,15 @@ fn an_idle_connection_does_not_hold_up_the_end() {
 
 #[test]
 fn the_access_log_may_be_a_file_or_nowhere() {
-    let wharf = config().route("/", &[], "hello").proxy("accessLog: { file: access.log }").start();
+    let wharf = config()
+        .route("/", &[], "hello")
+        .proxy("accessLog: { file: access.log }")
+        .start();
     wharf.get("/one");
     let path = wharf.folder().path().join("access.log");
-    eventually("the line is written", || fs::read_to_string(&path).is_ok_and(|text| text.contains("\"/one\"")));
+    eventually("the line is written", || {
+        fs::read_to_string(&path).is_ok_and(|text| text.contains("\"/one\""))
+    });
     assert!(wharf.stop().access_log.is_empty());
     let wharf = config().route("/", &[], "hello").proxy("accessLog: off").start();
     wharf.get("/one");
@@ -171,7 +193,11 @@ fn cache_entries(folder: &Folder) -> Vec<PathBuf> {
     while let Some(directory) = directories.pop() {
         for entry in fs::read_dir(directory).expect("the cache is there") {
             let path = entry.unwrap().path();
-            if path.is_dir() { directories.push(path) } else { files.push(path) }
+            if path.is_dir() {
+                directories.push(path)
+            } else {
+                files.push(path)
+            }
         }
     }
     files.retain(|file| fs::metadata(file).is_ok_and(|data| data.len() > 10_000));
@@ -180,12 +206,17 @@ fn cache_entries(folder: &Folder) -> Vec<PathBuf> {
 
 #[test]
 fn the_second_start_finds_compiled_plugins_and_a_damaged_one_is_compiled_again() {
-    let greet = config().plugin("greet", "rust-headers/rust-headers.wasm", "").route("/", &["greet"], "hello");
+    let greet = config()
+        .plugin("greet", "rust-headers/rust-headers.wasm", "")
+        .route("/", &["greet"], "hello");
     let (folder, counts, _) = serve_with_cache(greet.write());
     assert_eq!(counts, [Some(0.0), Some(1.0)]);
     let (folder, counts, log) = serve_with_cache(folder);
     assert_eq!(counts, [Some(1.0), Some(0.0)]);
-    assert!(log.iter().any(|line| line["message"] == "A plugin was loaded from the cache."));
+    assert!(
+        log.iter()
+            .any(|line| line["message"] == "A plugin was loaded from the cache.")
+    );
 
     let entries = cache_entries(&folder);
     assert_eq!(entries.len(), 1, "{entries:?}");
@@ -195,7 +226,9 @@ fn the_second_start_finds_compiled_plugins_and_a_damaged_one_is_compiled_again()
     fs::File::create(&entries[0]).unwrap().write_all(&bytes).unwrap();
     let (folder, counts, log) = serve_with_cache(folder);
     assert_eq!(counts, [Some(0.0), Some(1.0)]);
-    let warned = log.iter().any(|line| line["message"] == "The cache of compiled modules had a problem.");
+    let warned = log
+        .iter()
+        .any(|line| line["message"] == "The cache of compiled modules had a problem.");
     assert!(warned, "{log:#?}");
 
     let (_, counts, _) = serve_with_cache(folder);
@@ -204,7 +237,9 @@ fn the_second_start_finds_compiled_plugins_and_a_damaged_one_is_compiled_again()
 
 #[test]
 fn two_that_start_at_once_on_an_empty_cache_both_serve() {
-    let greet = config().plugin("greet", "rust-headers/rust-headers.wasm", "").route("/", &["greet"], "hello");
+    let greet = config()
+        .plugin("greet", "rust-headers/rust-headers.wasm", "")
+        .route("/", &["greet"], "hello");
     let folder = greet.write();
     let text = fs::read_to_string(folder.path().join("wharf.yaml")).unwrap();
     let folders = [folder, crate::harness::folder().with("wharf.yaml", text)];

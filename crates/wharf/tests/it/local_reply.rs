@@ -15,7 +15,11 @@ fn answering() -> Config {
 }
 
 fn expect_teapot(answer: &Response, stage: &str) {
-    assert_eq!((answer.status, answer.text()), (418, "short and stout\n"), "{answer:?}");
+    assert_eq!(
+        (answer.status, answer.text()),
+        (418, "short and stout\n"),
+        "{answer:?}"
+    );
     assert_eq!(answer.header("x-local-reply"), Some(stage));
 }
 
@@ -25,10 +29,17 @@ fn in_the_requests_headers() {
     let wharf = answering().upstream("app", app.address()).start();
     let answer = wharf.get("/now");
     expect_teapot(&answer, "request-headers");
-    assert_eq!(answer.header("x-greeting"), Some("hello"), "the filter before it sees the answer");
+    assert_eq!(
+        answer.header("x-greeting"),
+        Some("hello"),
+        "the filter before it sees the answer"
+    );
     assert_eq!(app.accepted(), 0);
     let line = wharf.access("/now");
-    assert_eq!((&line["status"], &line["details"]), (&418.into(), &"teapot".into()));
+    assert_eq!(
+        (&line["status"], &line["details"]),
+        (&418.into(), &"teapot".into())
+    );
 }
 
 #[test]
@@ -53,12 +64,24 @@ fn in_the_responses_headers() {
 
 #[test]
 fn in_the_responses_body_while_its_headers_are_held() {
-    let app = origin().route("/response-body-held", "the app's own answer").start();
+    let app = origin()
+        .route("/response-body-held", "the app's own answer")
+        .start();
     let wharf = answering().upstream("app", app.address()).start();
     let mut client = wharf.connect();
     for _ in 0..2 {
         expect_teapot(&client.get("/response-body-held"), "response-body");
     }
+}
+
+#[test]
+fn in_the_responses_body_that_comes_with_its_headers() {
+    // The embedded responder has all at once, so that nothing has left yet.
+    let keys = "allowOnHeadersStopIteration: true";
+    let config = config()
+        .plugin("reply", "wat/local-reply.wat", keys)
+        .route("/", &["reply"], "hello");
+    expect_teapot(&config.start().get("/response-body"), "response-body");
 }
 
 #[test]
@@ -73,8 +96,14 @@ fn too_late_when_the_headers_have_left() {
     });
     let wharf = answering().upstream("app", app.address()).start();
     let mut client = wharf.connect();
-    assert_eq!(client.request("GET", "/response-body").response_head().status, 200);
+    assert_eq!(
+        client.request("GET", "/response-body").response_head().status,
+        200
+    );
     client_has_the_head.send(()).unwrap();
     client.expect_close();
-    assert_eq!(wharf.access("/response-body")["details"], "filter_answered_too_late");
+    assert_eq!(
+        wharf.access("/response-body")["details"],
+        "filter_answered_too_late"
+    );
 }

@@ -7,6 +7,7 @@ mod commands;
 mod configuration;
 mod counter;
 mod examples;
+mod exchanges;
 mod faults;
 mod faults_everywhere;
 mod guests;

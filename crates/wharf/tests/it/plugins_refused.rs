@@ -24,15 +24,23 @@ fn wat(name: &str) -> Config {
 
 #[test]
 fn a_file_that_is_no_module() {
-    check(&config().plugin_of("bad", "(module (func $half", "").route("/", &["bad"], "hello"), &expect![[r#"
+    check(
+        &config()
+            .plugin_of("bad", "(module (func $half", "")
+            .route("/", &["bad"], "hello"),
+        &expect![[r#"
         exit code 4
         --- stderr ---
         error: plugin `bad` (file:bad.wat) cannot be loaded
           caused by: bad.wat:1:20: expected `)`
 
         hint: correct the text at `(module (func $half`
-    "#]]);
-    let text = config().plugin("bad", "", "").route("/", &["bad"], "hello").text();
+    "#]],
+    );
+    let text = config()
+        .plugin("bad", "", "")
+        .route("/", &["bad"], "hello")
+        .text();
     let text = text.replace("file:guests/", "file:bad.wasm");
     let folder = crate::harness::folder().with("wharf.yaml", text);
     let transcript = |folder: &crate::harness::Folder| folder.transcript(&["check", "wharf.yaml"]);
@@ -47,7 +55,8 @@ fn a_file_that_is_no_module() {
           |                  ^^^^^^^^^^^^^^^
           |
           = hint: the path is relative to the directory of the configuration file
-    "#]].assert_eq(&missing);
+    "#]]
+    .assert_eq(&missing);
     let folder = folder.with("bad.wasm", "this is no module\n");
     expect![[r#"
         exit code 4
@@ -57,7 +66,8 @@ fn a_file_that_is_no_module() {
           caused by: this is not WebAssembly: it looks like text
 
         hint: a module begins with the bytes 00 61 73 6d
-    "#]].assert_eq(&transcript(&folder));
+    "#]]
+    .assert_eq(&transcript(&folder));
     let folder = folder.with("bad.wasm", "\0asm\x01\0\0\0\x01\x7f");
     expect![[r#"
         exit code 4
@@ -67,7 +77,8 @@ fn a_file_that_is_no_module() {
           caused by: at byte 0xa: unexpected end-of-file
 
         hint: the file may have been cut short: build or copy it again
-    "#]].assert_eq(&transcript(&folder));
+    "#]]
+    .assert_eq(&transcript(&folder));
     let folder = folder.with("bad.wasm", "");
     expect![[r#"
         exit code 4
@@ -77,119 +88,168 @@ fn a_file_that_is_no_module() {
           caused by: this is not WebAssembly: the file is empty
 
         hint: the file may have been cut short: build or copy it again
-    "#]].assert_eq(&transcript(&folder));
+    "#]]
+    .assert_eq(&transcript(&folder));
 }
 
 #[test]
 fn a_module_that_does_not_say_what_it_is() {
-    check(&wat("no-marker"), &expect![[r#"
+    check(
+        &wat("no-marker"),
+        &expect![[r#"
         exit code 4
         --- stderr ---
         error: plugin `bad` (file:guests/wat/no-marker.wat) cannot be loaded
           caused by: this module speaks no known ABI: it exports no marker of one
 
         hint: an HTTP filter exports `proxy_abi_version_0_2_1`; SDKs add that export by themselves
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn imports_that_nobody_gives() {
-    check(&wat("missing-imports"), &expect![[r#"
+    check(
+        &wat("missing-imports"),
+        &expect![[r#"
         exit code 4
         --- stderr ---
-        error: plugin "bad" cannot be linked: 3 of the module's imports are not given by this host:
-          env.proxy_teleport: (i32, i32) -> i32: unknown here
-          env.proxy_brew_coffee: (): unknown here
-          another_world.beam_up: (i64) -> i64: unknown here
+        error: plugin `bad` cannot be linked
           caused by: 3 of the module's imports are not given by this host:
-          env.proxy_teleport: (i32, i32) -> i32: unknown here
-          env.proxy_brew_coffee: (): unknown here
-          another_world.beam_up: (i64) -> i64: unknown here
-    "#]]);
-    check(&wat("wrong-import"), &expect![[r#"
+            env.proxy_teleport: (i32, i32) -> i32: unknown here
+            env.proxy_brew_coffee: (): unknown here
+            another_world.beam_up: (i64) -> i64: unknown here
+
+        hint: a filter may import what proxy-wasm has, and WASI; was it built for another host?
+    "#]],
+    );
+    check(
+        &wat("wrong-import"),
+        &expect![[r#"
         exit code 4
         --- stderr ---
-        error: plugin "bad" cannot be linked: 1 of the module's imports is not given by this host:
-          env.proxy_log: the module wants (i32), the host gives (i32, i32, i32) -> i32
+        error: plugin `bad` cannot be linked
           caused by: 1 of the module's imports is not given by this host:
-          env.proxy_log: the module wants (i32), the host gives (i32, i32, i32) -> i32
-    "#]]);
+            env.proxy_log: the module wants (i32), the host gives (i32, i32, i32) -> i32
+
+        hint: a filter may import what proxy-wasm has, and WASI; was it built for another host?
+    "#]],
+    );
 }
 
 #[test]
 fn an_export_with_another_signature() {
-    check(&wat("wrong-signature"), &expect![[r#"
+    check(
+        &wat("wrong-signature"),
+        &expect![[r#"
         exit code 4
         --- stderr ---
-        error: plugin "bad" does not start: in proxy_on_request_headers: the module's function "proxy_on_request_headers" has the signature (i64) -> i64, which is not the ABI's
-          the plugin logged nothing
+        error: plugin `bad` does not start
           caused by: in proxy_on_request_headers: the module's function "proxy_on_request_headers" has the signature (i64) -> i64, which is not the ABI's
-    "#]]);
+          the plugin logged nothing
+
+        hint: the module does not keep to the ABI that its marker names; was its SDK made for that version?
+    "#]],
+    );
 }
 
 #[test]
 fn a_configuration_that_the_plugin_refuses() {
-    check(&wat("configure-no"), &expect![[r#"
+    check(
+        &wat("configure-no"),
+        &expect![[r#"
         exit code 4
         --- stderr ---
-        error: plugin "bad" does not start: the plugin refused its configuration: proxy_on_configure returned false
-          the plugin logged:
-            Info: configure-no: reading the configuration
-            Error: configure-no: this filter accepts no configuration
+        error: plugin `bad` does not start
           caused by: the plugin refused its configuration: proxy_on_configure returned false
-    "#]]);
+          the plugin logged:
+            info: configure-no: reading the configuration
+            error: configure-no: this filter accepts no configuration
+
+        hint: what it was given is the filter's `config` in the route; its log may say what it wants
+    "#]],
+    );
     let config = config()
         .plugin("greet", "rust-headers/rust-headers.wasm", "")
         .route("/", &["greet, config: { heder: x-greeting }"], "hello");
-    check(&config, &expect![[r#"
+    check(
+        &config,
+        &expect![[r#"
         exit code 4
         --- stderr ---
-        error: plugin "greet" does not start: the plugin refused its configuration: proxy_on_configure returned false
-          the plugin logged:
-            Error: rust-headers: the configuration is not valid: unknown field `heder`, expected `header` or `value` at line 1 column 8
+        error: plugin `greet` does not start
           caused by: the plugin refused its configuration: proxy_on_configure returned false
-    "#]]);
+          the plugin logged:
+            error: rust-headers: the configuration is not valid: unknown field `heder`, expected `header` or `value` at line 1 column 8
+
+        hint: what it was given is the filter's `config` in the route; its log may say what it wants
+    "#]],
+    );
 }
 
 #[test]
 fn a_trap_while_it_starts() {
-    check(&wat("trap-in-start"), &expect![[r#"
+    check(
+        &wat("trap-in-start"),
+        &expect![[r#"
         exit code 4
         --- stderr ---
-        error: plugin "bad" does not start: in _initialize: the guest trapped: wasm trap: wasm `unreachable` instruction executed
-          at initialize at 0xa0
-          the plugin logged nothing
+        error: plugin `bad` does not start
           caused by: in _initialize: the guest trapped: wasm trap: wasm `unreachable` instruction executed
-    "#]]);
-    check(&wat("trap-on-vm-start"), &expect![[r#"
+          the guest was here, the innermost function first:
+            initialize at 0xa0
+          the plugin logged nothing
+
+        hint: the fault is the plugin's own; its author needs the lines above
+    "#]],
+    );
+    check(
+        &wat("trap-on-vm-start"),
+        &expect![[r#"
         exit code 4
         --- stderr ---
-        error: plugin "bad" does not start: in proxy_on_vm_start: the guest trapped: wasm trap: wasm `unreachable` instruction executed
-          at on_vm_start at 0xac
-          the plugin logged nothing
+        error: plugin `bad` does not start
           caused by: in proxy_on_vm_start: the guest trapped: wasm trap: wasm `unreachable` instruction executed
-    "#]]);
-    check(&wat("trap-on-configure"), &expect![[r#"
+          the guest was here, the innermost function first:
+            on_vm_start at 0xac
+          the plugin logged nothing
+
+        hint: the fault is the plugin's own; its author needs the lines above
+    "#]],
+    );
+    check(
+        &wat("trap-on-configure"),
+        &expect![[r#"
         exit code 4
         --- stderr ---
-        error: plugin "bad" does not start: in proxy_on_configure: the guest trapped: wasm trap: wasm `unreachable` instruction executed
-          at on_configure at 0xad
-          the plugin logged nothing
+        error: plugin `bad` does not start
           caused by: in proxy_on_configure: the guest trapped: wasm trap: wasm `unreachable` instruction executed
-    "#]]);
+          the guest was here, the innermost function first:
+            on_configure at 0xad
+          the plugin logged nothing
+
+        hint: the fault is the plugin's own; its author needs the lines above
+    "#]],
+    );
 }
 
 #[test]
 fn a_configuration_that_takes_for_ever() {
     let config = guest("wat/loop-on-configure.wat", "limits: { startupDeadline: 100ms }");
-    check(&config, &expect![[r#"
+    check(
+        &config,
+        &expect![[r#"
         exit code 4
         --- stderr ---
-        error: plugin "bad" does not start: in proxy_on_configure: the guest ran past its deadline of 100ms
-          at on_configure at 0xae
-          the plugin logged nothing
+        error: plugin `bad` does not start
           caused by: in proxy_on_configure: the guest ran past its deadline of 100ms
-    "#]]);
+          the guest was here, the innermost function first:
+            on_configure at 0xae
+          the plugin logged nothing
+
+        hint: each step of starting may take the plugin's `limits.startupDeadline`
+    "#]],
+    );
 }
 
 #[test]
@@ -202,14 +262,19 @@ fn every_bad_plugin_is_told_not_only_the_first() {
         .route("/", &["a", "b", "c", "d"], "hello");
     let said = config.write().transcript(&["check", "wharf.yaml"]);
     for plugin in ["a", "b", "d"] {
-        assert!(said.contains(&format!("error: plugin `{plugin}` ")), "{plugin} is missing:\n{said}");
+        assert!(
+            said.contains(&format!("error: plugin `{plugin}` ")),
+            "{plugin} is missing:\n{said}"
+        );
     }
     assert!(!said.contains("plugin `c`"), "{said}");
 }
 
 #[test]
 fn the_same_as_json() {
-    let said = wat("configure-no").write().transcript(&["check", "--json", "wharf.yaml"]);
+    let said = wat("configure-no")
+        .write()
+        .transcript(&["check", "--json", "wharf.yaml"]);
     expect![[r#"
         exit code 4
         --- stdout ---
@@ -217,17 +282,23 @@ fn the_same_as_json() {
           "ok": false,
           "errors": [
             {
-              "message": "plugin \"bad\" does not start: the plugin refused its configuration: proxy_on_configure returned false\n  the plugin logged:\n    Info: configure-no: reading the configuration\n    Error: configure-no: this filter accepts no configuration",
+              "message": "plugin `bad` does not start",
               "causes": [
                 "the plugin refused its configuration: proxy_on_configure returned false"
               ],
-              "hint": null
+              "notes": [
+                "the plugin logged:",
+                "  info: configure-no: reading the configuration",
+                "  error: configure-no: this filter accepts no configuration"
+              ],
+              "hint": "what it was given is the filter's `config` in the route; its log may say what it wants"
             }
           ],
           "warnings": [],
           "plugins": []
         }
-    "#]].assert_eq(&said);
+    "#]]
+    .assert_eq(&said);
 }
 
 #[test]
@@ -237,20 +308,30 @@ fn a_port_that_is_in_use() {
     let text = config().route("/", &[], "hello").text();
     let run = |text: String| {
         let folder = crate::harness::folder().with("wharf.yaml", text);
-        assert_eq!(folder.run(&["check", "wharf.yaml"]).status.code(), Some(0), "check binds nothing");
-        folder.transcript(&["serve", "wharf.yaml"]).replace(&address, "[ADDRESS]")
+        assert_eq!(
+            folder.run(&["check", "wharf.yaml"]).status.code(),
+            Some(0),
+            "check binds nothing"
+        );
+        folder
+            .transcript(&["serve", "wharf.yaml"])
+            .replace(&address, "[ADDRESS]")
     };
     expect![[r#"
         exit code 1
         --- stderr ---
         error: listener `web`: [ADDRESS] is in use by another process
-    "#]].assert_eq(&run(text.replacen("127.0.0.1:0", &address, 1)));
+
+        hint: `bind` of the listener is its address
+    "#]]
+    .assert_eq(&run(text.replacen("127.0.0.1:0", &address, 1)));
     let admin = format!("admin: {{ bind: {address} }}");
     expect![[r#"
         exit code 1
         --- stderr ---
-        error: the admin port [ADDRESS]: Address already in use (os error 98)
+        error: the admin port [ADDRESS] is in use by another process
 
-        hint: another process may have the admin port; see `admin.bind`
-    "#]].assert_eq(&run(text.replace("admin: { bind: 127.0.0.1:0 }", &admin)));
+        hint: `admin.bind` is the address of the admin port
+    "#]]
+    .assert_eq(&run(text.replace("admin: { bind: 127.0.0.1:0 }", &admin)));
 }

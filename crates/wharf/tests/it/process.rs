@@ -43,8 +43,14 @@ impl Wharf {
         let mut child = command.spawn().expect("the program can be started");
         let stdout = Stream::read(child.stdout.take().expect("it is piped"));
         let stderr = Stream::read(child.stderr.take().expect("it is piped"));
-        let mut wharf =
-            Wharf { child, folder, stdout, stderr, listeners: BTreeMap::new(), admin: None };
+        let mut wharf = Wharf {
+            child,
+            folder,
+            stdout,
+            stderr,
+            listeners: BTreeMap::new(),
+            admin: None,
+        };
         eventually("wharf serves", || {
             assert!(wharf.is_running(), "wharf ended where it should serve");
             wharf.stderr.any(|line| line.contains("\"message\":\"Serving.\""))
@@ -102,7 +108,10 @@ impl Wharf {
     /// The value of a metric, by its name and labels as they stand in the text.
     pub(crate) fn metric(&self, name: &str) -> Option<f64> {
         let text = self.admin_get("/metrics");
-        let line = text.text().lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        let line = text
+            .text()
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         line.map(|value| value.parse().expect("a number"))
     }
 
@@ -110,7 +119,11 @@ impl Wharf {
     pub(crate) fn plugin(&self, name: &str) -> Value {
         let answer = self.admin_get("/plugins");
         let all: Value = serde_json::from_slice(&answer.body).expect("JSON");
-        let plugin = all.as_array().expect("a list").iter().find(|plugin| plugin["name"] == name);
+        let plugin = all
+            .as_array()
+            .expect("a list")
+            .iter()
+            .find(|plugin| plugin["name"] == name);
         plugin.expect("the plugin is there").clone()
     }
 
@@ -146,6 +159,11 @@ impl Wharf {
             found.is_some()
         });
         found.expect("it was found")
+    }
+
+    /// The process's id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     pub(crate) fn is_running(&mut self) -> bool {
@@ -194,7 +212,10 @@ impl Drop for Wharf {
 impl Ended {
     /// The paths in the access log, in order.
     pub(crate) fn paths(&self) -> Vec<&str> {
-        self.access_log.iter().filter_map(|line| line["path"].as_str()).collect()
+        self.access_log
+            .iter()
+            .filter_map(|line| line["path"].as_str())
+            .collect()
     }
 
     pub(crate) fn plugin_log(&self) -> Vec<String> {
@@ -205,7 +226,9 @@ impl Ended {
 /// Sends a POST with this body in one piece.
 pub(crate) fn post(client: &mut Client, target: &str, body: &[u8]) {
     let length = body.len();
-    client.send(format!("POST {target} HTTP/1.1\r\nHost: test\r\nContent-Length: {length}\r\n\r\n"));
+    client.send(format!(
+        "POST {target} HTTP/1.1\r\nHost: test\r\nContent-Length: {length}\r\n\r\n"
+    ));
     client.send(body);
 }
 
@@ -224,7 +247,10 @@ impl Stream {
                 kept.lock().expect("no holder panics").push(line);
             }
         });
-        Stream { lines, reader: Some(reader) }
+        Stream {
+            lines,
+            reader: Some(reader),
+        }
     }
 
     fn lines(&self) -> Vec<String> {
@@ -232,7 +258,11 @@ impl Stream {
     }
 
     fn any(&self, matches: impl Fn(&str) -> bool) -> bool {
-        self.lines.lock().expect("no holder panics").iter().any(|line| matches(line))
+        self.lines
+            .lock()
+            .expect("no holder panics")
+            .iter()
+            .any(|line| matches(line))
     }
 
     /// Waits for the end of the output.
@@ -245,10 +275,15 @@ impl Stream {
 
 /// Those lines that are JSON; the others are words for people.
 fn json_lines(lines: &[String]) -> Vec<Value> {
-    lines.iter().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    lines
+        .iter()
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .collect()
 }
 
 fn plugin_messages(log: &[Value]) -> Vec<String> {
     let messages = log.iter().filter(|line| line["target"] == "wharf::plugin");
-    messages.filter_map(|line| line["message"].as_str().map(str::to_owned)).collect()
+    messages
+        .filter_map(|line| line["message"].as_str().map(str::to_owned))
+        .collect()
 }

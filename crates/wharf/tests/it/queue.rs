@@ -9,11 +9,17 @@ const QUEUE: &str = "rust-queue/rust-queue.wasm";
 
 fn consumed(wharf: &Wharf) -> Vec<String> {
     let prefix = "rust-queue: consumed ";
-    wharf.plugin_log().iter().filter_map(|line| line.strip_prefix(prefix).map(str::to_owned)).collect()
+    wharf
+        .plugin_log()
+        .iter()
+        .filter_map(|line| line.strip_prefix(prefix).map(str::to_owned))
+        .collect()
 }
 
 fn count(wharf: &Wharf, plugin: &str, metric: &str) -> Option<f64> {
-    wharf.metric(&format!("wharf_guest_{metric}_total{{plugin=\"{plugin}\",metric=\"{metric}\"}}"))
+    wharf.metric(&format!(
+        "wharf_guest_{metric}_total{{plugin=\"{plugin}\",metric=\"{metric}\"}}"
+    ))
 }
 
 fn check(config: Config) {
@@ -31,7 +37,9 @@ fn check(config: Config) {
     }
     assert_eq!(got, paths);
     assert_eq!(count(&wharf, "producer", "rust_queue_produced"), Some(20.0));
-    eventually("the consumer has counted", || count(&wharf, "consumer", "rust_queue_consumed") == Some(20.0));
+    eventually("the consumer has counted", || {
+        count(&wharf, "consumer", "rust_queue_consumed") == Some(20.0)
+    });
 }
 
 #[test]
@@ -70,7 +78,10 @@ fn a_plugin_names_the_vm_that_it_speaks_to() {
 
 #[test]
 fn what_nobody_consumes_is_dropped_with_a_warning() {
-    let wharf = config().plugin("producer", QUEUE, "").route("/", &["producer"], "hello").start();
+    let wharf = config()
+        .plugin("producer", QUEUE, "")
+        .route("/", &["producer"], "hello")
+        .start();
     assert_eq!(wharf.get("/lost").status, 200);
     wharf.wait_for_plugin_log("rust-queue: nobody consumes paths: /lost is dropped");
 }

@@ -3,7 +3,21 @@
 use crate::harness::{Config, config};
 use crate::process::Wharf;
 
-const COUNT: &str = "as-counter/as-counter.wasm";
+/// Counts the requests of its VM, and says the last digit in `x-vm-count`.
+const COUNTS: &str = r#"(module
+  (import "env" "proxy_add_header_map_value" (func $add (param i32 i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (func (export "proxy_abi_version_0_2_1"))
+  (func (export "proxy_on_memory_allocate") (param i32) (result i32) (i32.const 4096))
+  (data (i32.const 16) "x-vm-count")
+  (global $count (mut i32) (i32.const 0))
+  (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+    (global.set $count (i32.add (global.get $count) (i32.const 1)))
+    (i32.const 0))
+  (func (export "proxy_on_response_headers") (param i32 i32 i32) (result i32)
+    (i32.store8 (i32.const 0) (i32.add (i32.const 48) (i32.rem_u (global.get $count) (i32.const 10))))
+    (drop (call $add (i32.const 2) (i32.const 16) (i32.const 10) (i32.const 0) (i32.const 1)))
+    (i32.const 0)))"#;
 
 /// Logs the configuration of its VM and its root id when it starts.
 const TELLS: &str = r#"(module
@@ -25,35 +39,49 @@ const TELLS: &str = r#"(module
     (i32.const 1)))"#;
 
 fn tells(keys: &str) -> Vec<String> {
-    let wharf = config().plugin_of("tells", TELLS, keys).route("/", &["tells"], "hello").start();
+    let wharf = config()
+        .plugin_of("tells", TELLS, keys)
+        .route("/", &["tells"], "hello")
+        .start();
     wharf.plugin_log()
 }
 
 #[test]
 fn the_vms_configuration_is_text_as_it_is_or_json() {
-    assert_eq!(tells("vmConfig: \"plain text\", rootId: some-root"), ["plain text", "some-root"]);
-    assert_eq!(tells("vmConfig: { b: 1, a: [ true ] }, rootId: r"), [r#"{"b":1,"a":[true]}"#, "r"]);
+    assert_eq!(
+        tells("vmConfig: \"plain text\", rootId: some-root"),
+        ["plain text", "some-root"]
+    );
+    assert_eq!(
+        tells("vmConfig: { b: 1, a: [ true ] }, rootId: r"),
+        [r#"{"b":1,"a":[true]}"#, "r"]
+    );
 }
 
 #[test]
 fn the_environment_is_what_the_configuration_says_and_nothing_else() {
     let with = |keys| {
         let greet = "rust-headers/rust-headers.wasm";
-        let config = config().plugin("greet", greet, keys).route("/", &["greet"], "hello");
+        let config = config()
+            .plugin("greet", greet, keys)
+            .route("/", &["greet"], "hello");
         let folder = config.write();
         let mut command = folder.command(&["serve", "wharf.yaml"]);
         command.env("GREETING", "from the host");
         let wharf = Wharf::start_by(folder, command);
         wharf.get("/").header("x-greeting").map(str::to_owned)
     };
-    assert_eq!(with("env: { GREETING: from the file }").as_deref(), Some("from the file"));
+    assert_eq!(
+        with("env: { GREETING: from the file }").as_deref(),
+        Some("from the file")
+    );
     assert_eq!(with("").as_deref(), Some("hello"));
 }
 
 fn two_counters(first: &str, second: &str) -> Config {
     config()
-        .plugin("first", COUNT, first)
-        .plugin("second", COUNT, second)
+        .plugin_of("first", COUNTS, first)
+        .plugin_of("second", COUNTS, second)
         .route("/first", &["first"], "hello")
         .route("/second", &["second"], "hello")
 }
@@ -62,7 +90,7 @@ fn two_counters(first: &str, second: &str) -> Config {
 fn counts(config: Config) -> Vec<String> {
     let wharf = config.start();
     let mut client = wharf.connect();
-    let count = |path| client.get(path).header("x-count").expect("a count").to_owned();
+    let count = |path| client.get(path).header("x-vm-count").expect("a count").to_owned();
     ["/first", "/second", "/first"].map(count).into()
 }
 
@@ -74,23 +102,35 @@ fn plugins_of_one_vm_id_and_module_share_a_vm() {
 #[test]
 fn another_id_configuration_or_environment_is_another_vm() {
     for second in ["vmId: two", "vmId: one, vmConfig: x", "vmId: one, env: { A: b }"] {
-        assert_eq!(counts(two_counters("vmId: one", second)), ["1", "1", "2"], "{second}");
+        assert_eq!(
+            counts(two_counters("vmId: one", second)),
+            ["1", "1", "2"],
+            "{second}"
+        );
     }
 }
 
 #[test]
 fn one_plugin_with_two_configurations_is_two_roots_of_one_vm() {
     let wharf = config()
-        .plugin("count", COUNT, "")
+        .plugin_of("count", COUNTS, "")
         .plugin("rules", "c-headers/c-headers.wasm", "")
-        .route("/a", &["count, config: a", "rules, config: \"set x-rule a\""], "hello")
-        .route("/b", &["count, config: b", "rules, config: \"set x-rule b\""], "hello")
+        .route(
+            "/a",
+            &["count, config: a", "rules, config: \"set x-rule a\""],
+            "hello",
+        )
+        .route(
+            "/b",
+            &["count, config: b", "rules, config: \"set x-rule b\""],
+            "hello",
+        )
         .start();
     let mut client = wharf.connect();
     for (path, name, count) in [("/a", "a", "1"), ("/b", "b", "2"), ("/a", "a", "3")] {
         let answer = client.get(path);
-        let headers = ["x-count-label", "x-rule", "x-count"].map(|header| answer.header(header));
-        assert_eq!(headers, [Some(name), Some(name), Some(count)]);
+        let headers = ["x-rule", "x-vm-count"].map(|header| answer.header(header));
+        assert_eq!(headers, [Some(name), Some(count)]);
     }
     assert_eq!(wharf.plugin("count")["vms"]["running"], 1);
 }

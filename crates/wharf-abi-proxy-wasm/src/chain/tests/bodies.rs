@@ -96,18 +96,6 @@ fn a_body_that_waits_is_changed_from_elsewhere() {
 }
 
 #[test]
-fn a_filter_without_a_body_callback_lets_it_through() {
-    let mut exchange = Scenario::new([filter("a")]);
-    exchange.post().told();
-    exchange.upload("hello", true);
-    expect![[r#"
-        a on_request_body(2, 5, 1)
-        => upstream: data "hello" end
-    "#]]
-    .assert_eq(&exchange.told());
-}
-
-#[test]
 fn a_body_may_be_taken_piece_by_piece() {
     let mut exchange =
         Scenario::new([filter("a").returns(Callback::RequestBody, &[NO_BUFFER, NO_BUFFER, CONTINUE])]);

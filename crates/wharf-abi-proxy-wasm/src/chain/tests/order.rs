@@ -156,7 +156,7 @@ fn all_maps_are_there_when_a_stream_is_logged() {
     exchange.get().ok().download("", true).told();
     exchange.finish();
     let told = exchange.told();
-    assert!(told.contains(":status\0200\0"), "{told}");
+    assert!(told.contains(":status\x00200\x00"), "{told}");
 }
 
 #[test]

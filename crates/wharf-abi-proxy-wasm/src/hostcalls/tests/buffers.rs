@@ -382,13 +382,11 @@ fn get_buffer_status_gives_the_length_and_no_flags() {
     };
     let seen = status(V0_2_1);
     assert_eq!(status(V0_1_0), seen);
-    {
-        expect![[r#"
+    expect![[r#"
             proxy_get_buffer_status(0, 0x40100, 0x40104) → 0 Ok
             memory at 0x40100: ???????? → \x05\x00\x00\x00\x00\x00\x00\x00
         "#]]
-        .assert_eq(&seen);
-    }
+    .assert_eq(&seen);
 }
 
 /// Changes the body `hello` and shows it.

@@ -14,19 +14,17 @@ fn log_writes_a_line_at_its_level() {
     let log = |version| Guest::new(version).call("proxy_log", args![5, "hello"]);
     let seen = log(V0_2_1);
     assert_eq!([log(V0_1_0), log(V0_2_0)], [seen.as_str(), &seen]);
-    {
-        expect![[r#"
+    expect![[r#"
             p Critical: hello
             proxy_log(5, 0x10100, 5) → 0 Ok
         "#]]
-        .assert_eq(&seen);
-    }
+    .assert_eq(&seen);
     check(
         "proxy_log",
-        args![0, ""],
+        args![0, "fine"],
         expect![[r#"
-            p Trace: 
-            proxy_log(0, 0x10100, 0) → 0 Ok
+            p Trace: fine
+            proxy_log(0, 0x10100, 4) → 0 Ok
         "#]],
     );
     check(

@@ -11,7 +11,7 @@ use wharf_abi_proxy_wasm::{Body, Direction, Output};
 use super::Driver;
 use crate::body::{BodyError, Length, RequestBody};
 use crate::exchange::convert::{self, BadMessage};
-use crate::headers;
+use crate::headers::{self, WHARF_REQUEST_ID};
 use crate::pipe::{self, DEFAULT_CAPACITY, Reader, Writer};
 use crate::response_body::{ResponseBody, ResponseSource};
 
@@ -146,6 +146,9 @@ impl Driver {
         let length = self.length(Direction::Response, end_of_stream, &head.headers);
         self.announce_made_trailers(Direction::Response, &mut head.headers);
         headers::finish_response(&mut head, length, &self.record.request().method);
+        if self.chain.has_failed() {
+            head.headers.insert(WHARF_REQUEST_ID, self.record.request_id().clone());
+        }
         self.record.respond(head.status);
         let source = if length == Length::Empty {
             ResponseSource::Fixed(Bytes::new())
