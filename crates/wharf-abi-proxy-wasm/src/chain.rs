@@ -541,7 +541,8 @@ impl Chain {
             return;
         }
         if link.on_fault == OnFault::Closed {
-            self.refuse_for_fault();
+            let is_there = link.vm.is_some();
+            self.refuse_for_fault(is_there);
             return;
         }
         for direction in [Direction::Request, Direction::Response] {

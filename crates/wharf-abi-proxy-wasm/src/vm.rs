@@ -75,8 +75,8 @@ pub enum StartError {
     /// `proxy_on_vm_start` said no; the guest's log says why.
     #[error("the plugin refused to start: proxy_on_vm_start returned false")]
     VmStartRefused,
-    /// `proxy_on_configure` said no; the guest's log says why.
-    #[error("the plugin refused its configuration: proxy_on_configure returned false")]
+    /// `proxy_on_configure` or `proxy_validate_configuration` said no; the guest's log says why.
+    #[error("the plugin refused its configuration")]
     ConfigurationRefused,
 }
 

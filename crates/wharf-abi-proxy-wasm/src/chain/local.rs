@@ -12,6 +12,8 @@ use crate::headers::{HeaderList, Name};
 
 /// What the access log says where a filter's fault refused an exchange.
 const FAULT_DETAILS: &str = "filter_fault";
+/// The same where the filter's VM is not there, because it is being rebuilt.
+const UNAVAILABLE_DETAILS: &str = "filter_unavailable";
 
 impl Chain {
     /// Answers the exchange. Where no response has come yet, the answer goes back through the filters that have seen
@@ -121,12 +123,16 @@ impl Chain {
         })
     }
 
-    /// A filter that must not be missing is: 503, or breaking off.
-    pub(super) fn refuse_for_fault(&mut self) {
+    /// A filter that must not be missing has faulted, or is not there: 503, or breaking off.
+    pub(super) fn refuse_for_fault(&mut self, is_there: bool) {
         if self.response_sent {
             self.reset(ResetReason::FilterFault);
         } else if !self.reset && !self.finished {
-            self.send_failure(failure(503, FAULT_DETAILS, "a filter of this route failed\n"));
+            self.send_failure(if is_there {
+                failure(503, FAULT_DETAILS, "a filter of this route failed\n")
+            } else {
+                failure(503, UNAVAILABLE_DETAILS, "a filter of this route is not available\n")
+            });
         }
     }
 

@@ -1,5 +1,7 @@
 //! The program itself, as its users run it: a configuration in a folder, a process, its ports, its output.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod admin;
 mod auth;
 mod bodies;

@@ -161,7 +161,7 @@ fn a_configuration_that_the_plugin_refuses() {
         exit code 4
         --- stderr ---
         error: plugin `bad` does not start
-          caused by: the plugin refused its configuration: proxy_on_configure returned false
+          caused by: the plugin refused its configuration
           the plugin logged:
             info: configure-no: reading the configuration
             error: configure-no: this filter accepts no configuration
@@ -178,7 +178,7 @@ fn a_configuration_that_the_plugin_refuses() {
         exit code 4
         --- stderr ---
         error: plugin `greet` does not start
-          caused by: the plugin refused its configuration: proxy_on_configure returned false
+          caused by: the plugin refused its configuration
           the plugin logged:
             error: rust-headers: the configuration is not valid: unknown field `heder`, expected `header` or `value` at line 1 column 8
 
@@ -284,7 +284,7 @@ fn the_same_as_json() {
             {
               "message": "plugin `bad` does not start",
               "causes": [
-                "the plugin refused its configuration: proxy_on_configure returned false"
+                "the plugin refused its configuration"
               ],
               "notes": [
                 "the plugin logged:",

@@ -202,10 +202,16 @@ impl Drop for Wharf {
         let _ = self.child.kill();
         let _ = self.child.wait();
         if std::thread::panicking() {
-            // The test's harness shows this with the test that failed.
-            println!("--- wharf's stderr ---\n{}", self.stderr.lines().join("\n"));
-            println!("--- wharf's stdout ---\n{}", self.stdout.lines().join("\n"));
+            self.show_output();
         }
+    }
+}
+
+impl Wharf {
+    #[expect(clippy::print_stdout, reason = "the test runner shows it with the test that failed")]
+    fn show_output(&self) {
+        println!("--- wharf's stderr ---\n{}", self.stderr.lines().join("\n"));
+        println!("--- wharf's stdout ---\n{}", self.stdout.lines().join("\n"));
     }
 }
 

@@ -335,17 +335,17 @@ fn an_unavailable_filter_refuses_or_is_left_out() {
         (
             filter("b").unavailable(),
             expect![[r#"
-            a on_context_create(2, 1)
-            a on_request_headers(2, 2, 0)
-            a on_response_headers(2, 3, 0)
-            a on_response_body(2, 30, 1)
-            => answered: filter_fault
-            => client: headers [:status: 503; content-length: 30; content-type: text/plain]
-            => client: data "a filter of this route failed\n" end
-            a on_done(2)
-            a on_log(2)
-            a on_delete(2)
-        "#]],
+                a on_context_create(2, 1)
+                a on_request_headers(2, 2, 0)
+                a on_response_headers(2, 3, 0)
+                a on_response_body(2, 40, 1)
+                => answered: filter_unavailable
+                => client: headers [:status: 503; content-length: 40; content-type: text/plain]
+                => client: data "a filter of this route is not available\n" end
+                a on_done(2)
+                a on_log(2)
+                a on_delete(2)
+            "#]],
         ),
         (
             filter("b").unavailable().open_on_fault(),
