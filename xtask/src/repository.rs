@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Folders that hold what was built or fetched. All of them stand in `.gitignore`, but for `.git` itself.
+/// What was built or fetched. All of it stands in `.gitignore`, but for `.git` itself, which is a file in a second work tree.
 const NOT_SOURCE: [&str; 5] = [".git", ".peers", ".toolchain", "node_modules", "target"];
 
 /// The repository, read once.
@@ -31,7 +31,10 @@ impl Repository {
             for entry in std::fs::read_dir(&folder)? {
                 let (path, kind) = entry.and_then(|entry| Ok((entry.path(), entry.file_type()?)))?;
                 let name = path.file_name().unwrap_or_default();
-                if kind.is_dir() && !NOT_SOURCE.iter().any(|folder| name == *folder) {
+                if NOT_SOURCE.iter().any(|not_source| name == *not_source) {
+                    continue;
+                }
+                if kind.is_dir() {
                     folders.push(path);
                 } else if kind.is_file()
                     && let Ok(text) = String::from_utf8(std::fs::read(&path)?)

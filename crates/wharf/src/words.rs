@@ -1,7 +1,7 @@
 //! Words for people, on stderr, and data for programs, on stdout. Nothing else in Wharf prints.
 
 use std::fmt::Display;
-use std::io::{IsTerminal, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
 
 /// Whether colours help whoever reads stderr.
 pub(crate) fn colours() -> bool {
@@ -42,12 +42,14 @@ pub(crate) fn explain(error: &dyn std::error::Error, notes: &[String], hint: Opt
     }
 }
 
-/// Prints data.
+/// Prints data. A reader that has had enough and closed its pipe is no error.
 ///
 /// # Errors
-/// Where stdout does not take it, such as a pipe that was closed.
+/// Where stdout does not take it, such as a disk that is full.
 pub(crate) fn print(data: impl Display) -> std::io::Result<()> {
     let mut stdout = std::io::stdout().lock();
-    writeln!(stdout, "{data}")?;
-    stdout.flush()
+    match writeln!(stdout, "{data}").and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        printed => printed,
+    }
 }

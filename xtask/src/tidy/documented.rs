@@ -6,9 +6,10 @@ use crate::repository::Repository;
 /// Where it is explained.
 const DOCUMENT: &str = "docs/errors.md";
 
-/// Where the words are, by the beginnings of paths: `=> "word",` of a function that gives one for each
-/// variant, and `note_details("word")`.
-const SOURCES: [&str; 4] = [
+/// Where the words are, by the beginnings of paths.
+const SOURCES: [&str; 6] = [
+    "crates/wharf-abi-proxy-wasm/src/chain/local.rs",
+    "crates/wharf-proxy/src/handle.rs",
     "crates/wharf-proxy/src/strict/refusal.rs",
     "crates/wharf-proxy/src/upstream/error.rs",
     "crates/wharf-proxy/src/exchange/driver",
@@ -31,11 +32,16 @@ pub(super) fn check(repository: &Repository) -> Vec<Problem> {
     unexplained.map(problem).collect()
 }
 
+/// What stands before a word, on its line: an arm for a variant, a note in the record, a constant, or nothing where it is an
+/// argument with a line of its own.
+const BEFORE: [&str; 3] = ["=> \"", "note_details(\"", "DETAILS: &str = \""];
+
 fn word(line: &str) -> Option<&str> {
-    let (_, rest) = line
-        .split_once("=> \"")
-        .or_else(|| line.split_once("note_details(\""))?;
-    let (word, _) = rest.split_once('"')?;
+    let alone = || line.trim_start().strip_prefix('"');
+    let after = BEFORE
+        .iter()
+        .find_map(|before| line.split_once(before).map(|(_, rest)| rest));
+    let (word, _) = after.or_else(alone)?.split_once('"')?;
     let is_word = !word.is_empty() && word.chars().all(|c| matches!(c, 'a'..='z' | '0'..='9' | '_'));
     is_word.then_some(word)
 }

@@ -1,5 +1,7 @@
 //! The command line itself.
 
+use std::process::Stdio;
+
 use expect_test::expect;
 use serde_json::Value;
 
@@ -141,6 +143,23 @@ fn the_schema_is_a_json_schema() {
     let schema: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
     assert!(schema["properties"].get("proxy").is_some(), "{schema:#}");
+}
+
+#[test]
+fn a_reader_that_has_had_enough_is_no_error() {
+    let folder = folder();
+    let mut command = folder.command(&["schema"]);
+    let mut child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(
+        (output.status.code(), output.stderr.as_slice()),
+        (Some(0), &b""[..])
+    );
 }
 
 #[test]

@@ -256,3 +256,26 @@ fn two_that_start_at_once_on_an_empty_cache_both_serve() {
         }
     });
 }
+
+#[test]
+fn a_cache_that_cannot_be_used_costs_a_warning() {
+    let folder = config()
+        .plugin("greet", "rust-headers/rust-headers.wasm", "")
+        .route("/", &["greet"], "hello")
+        .write()
+        .with("no-folder", "");
+    let mut command = folder.command(&["serve", "wharf.yaml"]);
+    command.env("XDG_CACHE_HOME", folder.path().join("no-folder"));
+    let wharf = Wharf::start_by(folder, command);
+    assert_eq!(wharf.get("/").header("x-greeting"), Some("hello"));
+    let log = wharf.log();
+    let warning = log
+        .iter()
+        .find(|line| line["level"] == "WARN")
+        .expect("a warning");
+    assert_eq!(warning["message"], "The cache of compiled modules had a problem.");
+    assert_eq!(
+        warning["hint"],
+        "choose a cache directory that this user can write"
+    );
+}

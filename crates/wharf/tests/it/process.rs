@@ -208,7 +208,10 @@ impl Drop for Wharf {
 }
 
 impl Wharf {
-    #[expect(clippy::print_stdout, reason = "the test runner shows it with the test that failed")]
+    #[expect(
+        clippy::print_stdout,
+        reason = "the test runner shows it with the test that failed"
+    )]
     fn show_output(&self) {
         println!("--- wharf's stderr ---\n{}", self.stderr.lines().join("\n"));
         println!("--- wharf's stdout ---\n{}", self.stdout.lines().join("\n"));
