@@ -1,5 +1,5 @@
-;; A filter with a bad reply: for a path that begins with `/bad-action`, `on_request_headers` gives 99, which
-;; is no action. All other requests pass.
+;; A filter with an action that nobody knows: for a path that begins with `/bad-action`, `on_request_headers` gives
+;; 99. The host takes it for a pause, which nothing ever ends. All other requests pass.
 (module
   ;; (map, name, name's size, where to put the value's address, where to put its size) → status
   (import "env" "proxy_get_header_map_value"

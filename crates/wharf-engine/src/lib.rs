@@ -33,6 +33,9 @@ pub use module::{CompileError, ImportProblem, LinkError, Linked, Module};
 pub use pool::{InstancePool, PooledInstance};
 pub use requirements::OverLimit;
 
+/// The log targets of the libraries under this crate. They say much about themselves below warnings.
+pub const NOISY_LOG_TARGETS: &[&str] = &["wasmtime", "cranelift", "regalloc2"];
+
 /// What the parameters of a guest function may be: a tuple of `u32`, `i32`, `u64`, `i64`, `f32`, `f64`.
 pub use wasmtime::WasmParams;
 /// What a guest function may return.

@@ -1,6 +1,6 @@
 //! What a request's handling can reach: its connection, listener and worker.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -30,6 +30,7 @@ pub struct Worker {
     pub access_log: RefCell<AccessLogBuffer>,
     /// This worker's VMs.
     pub(crate) vms: WorkerVms,
+    connections: Cell<u64>,
 }
 
 /// Why a worker cannot be prepared. `wharf-config` refuses such configurations, each with its line and column.
@@ -59,7 +60,13 @@ impl Worker {
             request_ids: RefCell::new(RequestIds::new()),
             access_log: RefCell::new(access_log),
             vms: WorkerVms::new(plugins),
+            connections: Cell::new(0),
         })
+    }
+
+    fn next_connection_id(&self) -> u64 {
+        self.connections.set(self.connections.get() + 1);
+        ((self.index as u64) << 48) | self.connections.get()
     }
 }
 
@@ -95,6 +102,8 @@ impl Listener {
 
 /// One client's connection.
 pub struct Connection {
+    /// Its number in this process: the worker's in the upper bits, and its own among the worker's from 1 on.
+    pub id: u64,
     /// Where it was accepted.
     pub listener: Rc<Listener>,
     /// The client's address.
@@ -123,6 +132,7 @@ impl Connection {
             scheme: HeaderValue::from_static("http"),
         };
         Connection {
+            id: listener.worker.next_connection_id(),
             listener,
             client,
             client_text: client.to_string(),

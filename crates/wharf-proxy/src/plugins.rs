@@ -25,6 +25,7 @@ use wharf_plugin::{Digest, Limits, OnFault, PluginName, PluginSpec, ProxyWasmVer
 use wharf_telemetry::{Metrics, PluginMetrics};
 
 pub use self::canary::CanaryError;
+pub(crate) use self::host::Notes;
 pub(crate) use self::worker::WorkerVms;
 use crate::status::PluginStatus;
 
@@ -114,7 +115,9 @@ impl PluginSetError {
     /// What to do about it.
     pub fn hint(&self) -> &'static str {
         match self {
-            Self::Link { .. } => "a filter may import what proxy-wasm has, and WASI; was it built for another host?",
+            Self::Link { .. } => {
+                "a filter may import what proxy-wasm has, and WASI; was it built for another host?"
+            }
             Self::Canary(error) => error.hint(),
         }
     }

@@ -44,8 +44,9 @@ pub enum LogFormat {
     Json,
 }
 
-/// Sets up the process's log, once. The level is `level`, else `WHARF_LOG`, else `info`.
-pub fn set_up(level: Option<&str>, format: LogFormat) -> Result<(), LoggingError> {
+/// Sets up the process's log, once. The level is `level`, else `WHARF_LOG`, else `info`. Of the targets in `quiet` only
+/// warnings and errors are logged, unless the level names them.
+pub fn set_up(level: Option<&str>, format: LogFormat, quiet: &[&str]) -> Result<(), LoggingError> {
     let from_environment = std::env::var(LEVEL_VARIABLE)
         .ok()
         .filter(|level| !level.is_empty());
@@ -53,7 +54,7 @@ pub fn set_up(level: Option<&str>, format: LogFormat) -> Result<(), LoggingError
         .map(str::to_owned)
         .or(from_environment)
         .unwrap_or_else(|| DEFAULT_LEVEL.to_owned());
-    let filter = parse_level(&level)?;
+    let filter = parse_level(&level, quiet)?;
     let terminal = io::stderr().is_terminal();
     let text = match format {
         LogFormat::Automatic => terminal,
@@ -72,8 +73,12 @@ pub fn set_up(level: Option<&str>, format: LogFormat) -> Result<(), LoggingError
     Ok(())
 }
 
-fn parse_level(level: &str) -> Result<EnvFilter, LoggingError> {
-    EnvFilter::try_new(level).map_err(|source| LoggingError::Level {
+fn parse_level(level: &str, quiet: &[&str]) -> Result<EnvFilter, LoggingError> {
+    let mut directives = level.to_owned();
+    for target in quiet.iter().filter(|target| !level.contains(**target)) {
+        directives.push_str(&format!(",{target}=warn"));
+    }
+    EnvFilter::try_new(directives).map_err(|source| LoggingError::Level {
         level: level.to_owned(),
         source,
     })
@@ -86,13 +91,20 @@ mod tests {
     #[test]
     fn levels_and_lists_of_levels_are_understood() {
         for level in ["error", "debug", "info,wharf_proxy=trace", "off"] {
-            assert!(parse_level(level).is_ok(), "{level}");
+            assert!(parse_level(level, &["noisy"]).is_ok(), "{level}");
         }
     }
 
     #[test]
+    fn quiet_targets_are_quiet_unless_they_are_named() {
+        let filter = |level| parse_level(level, &["noisy"]).unwrap().to_string();
+        assert!(filter("debug").contains("noisy=warn"), "{}", filter("debug"));
+        assert!(!filter("debug,noisy=trace").contains("noisy=warn"));
+    }
+
+    #[test]
     fn nonsense_is_refused_with_what_is_allowed() {
-        let error = parse_level("wharf=loud").unwrap_err();
+        let error = parse_level("wharf=loud", &[]).unwrap_err();
         assert!(
             error.to_string().contains("`wharf=loud` is not a log level"),
             "{error}"

@@ -157,7 +157,7 @@ impl PluginView {
             "abis": self.abis,
             "required": self.required,
             "used": !self.status.is_empty(),
-            "healthy": self.is_healthy(),
+            "healthy": (!self.status.is_empty()).then(|| self.is_healthy()),
             "vms": { "expected": sum(|s| s.expected().into()), "running": sum(|s| s.running().into()) },
             "faults": sum(PluginStatus::faults),
             "rebuilds": sum(PluginStatus::rebuilds),

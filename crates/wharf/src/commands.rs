@@ -22,7 +22,11 @@ pub(crate) fn run(arguments: Arguments) -> Code {
         Format::Text => LogFormat::Text,
         Format::Json => LogFormat::Json,
     };
-    if let Err(error) = logging::set_up(Some(&arguments.log_level), format) {
+    if let Err(error) = logging::set_up(
+        Some(&arguments.log_level),
+        format,
+        wharf_engine::NOISY_LOG_TARGETS,
+    ) {
         // The reason is a list of levels, which the message has as well.
         say(format_args!("error: {error}"));
         return Code::CommandLine;

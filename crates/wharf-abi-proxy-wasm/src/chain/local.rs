@@ -131,7 +131,11 @@ impl Chain {
             self.send_failure(if is_there {
                 failure(503, FAULT_DETAILS, "a filter of this route failed\n")
             } else {
-                failure(503, UNAVAILABLE_DETAILS, "a filter of this route is not available\n")
+                failure(
+                    503,
+                    UNAVAILABLE_DETAILS,
+                    "a filter of this route is not available\n",
+                )
             });
         }
     }

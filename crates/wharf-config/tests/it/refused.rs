@@ -57,7 +57,7 @@ fn a_typo_in_a_key() {
             6 |     on_fault: closed            # closed: 503 | open: go on without this filter
               |     ^^^^^^^^
               |
-              = hint: did you mean `onFault`? the keys here are `source`, `limits`, `onFault`, `env`, `rootId`, `vmId`, `vmConfig`, `allow`, `required`"#]],
+              = hint: did you mean `onFault`? the keys here are `source`, `limits`, `onFault`, `env`, `rootId`, `vmId`, `vmConfig`, `allow`, `allowOnHeadersStopIteration`, `required`"#]],
     );
     check(
         &example_with("admin:", "replicas: 3\nadmin:"),

@@ -19,6 +19,7 @@ use crate::answer;
 use crate::body::{BodyError, ClientBody};
 use crate::headers::{self, WHARF_REQUEST_ID};
 use crate::pipe::DEFAULT_CAPACITY;
+use crate::plugins::Notes;
 use crate::record::Record;
 use crate::response_body::ResponseBody;
 use crate::routes::Route;
@@ -80,8 +81,7 @@ impl Driver {
 
     /// Gives the request's headers to the filters.
     pub(super) fn begin(&mut self, headers: HeaderList, end_of_stream: bool) {
-        // What earlier exchanges and timers left in the notes is not this exchange's.
-        self.take_notes();
+        self.begin_notes();
         self.chain.headers(Direction::Request, headers, end_of_stream);
         self.note();
     }
@@ -117,7 +117,7 @@ impl Driver {
     /// together with its head is known as a whole when the head is sent, and a filter that answers in a body callback
     /// still can.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.take_notes();
+        self.begin_notes();
         self.chain.set_waker(cx.waker());
         self.chain.poll();
         loop {
@@ -138,20 +138,23 @@ impl Driver {
                 break;
             }
         }
+        let over = self.client_is_gone(cx) || self.poll_pause(cx);
         self.note();
-        if self.client_is_gone(cx) || self.poll_pause(cx) {
-            return Poll::Ready(());
-        }
-        Poll::Pending
+        if over { Poll::Ready(()) } else { Poll::Pending }
     }
 
-    fn take_notes(&self) -> (std::time::Duration, u32) {
-        self.record.connection().listener.worker.vms.notes().take()
+    fn notes(&self) -> &Notes {
+        self.record.connection().listener.worker.vms.notes()
+    }
+
+    /// What guests note from here on is this exchange's.
+    fn begin_notes(&self) {
+        self.notes().begin(&self.record);
     }
 
     /// Notes in the record what the filters took.
     fn note(&self) {
-        let (guest_time, faults) = self.take_notes();
+        let (guest_time, faults) = self.notes().end();
         self.record.add_filter_duration(guest_time);
         (0..faults).for_each(|_| self.record.add_fault());
     }
@@ -444,7 +447,7 @@ impl Driver {
 
     /// The end: the filters' streams end, and the record is written when hyper lets go of the response too.
     fn finish(&mut self) {
-        self.take_notes();
+        self.begin_notes();
         self.chain.finish();
         self.note();
     }

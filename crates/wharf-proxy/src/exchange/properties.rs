@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use http::Version;
 use wharf_abi_proxy_wasm::StreamProperties;
 
+use crate::context::Connection;
 use crate::record::Record;
 
 /// What is known of an exchange from its record.
@@ -24,7 +25,7 @@ impl StreamProperties for ExchangeProperties {
             [b"response", name] => self.response(name),
             [b"source", name] => address(self.record.connection().client, name),
             [b"destination", name] => address(self.record.connection().local, name),
-            [b"connection", name] => connection(name),
+            [b"connection", name] => connection(self.record.connection(), name),
             [b"upstream", name] => self.upstream(name),
             [b"xds", name] | [name] => self.place(name),
             _ => None,
@@ -82,8 +83,9 @@ fn address(address: SocketAddr, name: &[u8]) -> Option<Vec<u8>> {
     }
 }
 
-fn connection(name: &[u8]) -> Option<Vec<u8>> {
+fn connection(connection: &Connection, name: &[u8]) -> Option<Vec<u8>> {
     match name {
+        b"id" => Some(number(connection.id)),
         b"mtls" => Some(vec![0]),
         _ => None,
     }
@@ -108,3 +110,6 @@ fn duration(duration: Duration) -> Vec<u8> {
 fn number(number: u64) -> Vec<u8> {
     number.to_le_bytes().into()
 }
+
+#[cfg(test)]
+mod tests;

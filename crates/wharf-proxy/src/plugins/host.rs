@@ -18,6 +18,7 @@ use wharf_telemetry::{Counter, PluginMetrics};
 use super::canary::nanoseconds;
 use super::{Blueprint, callouts};
 use crate::context::Worker;
+use crate::record::Record;
 
 /// The shortest tick period that is kept: a plugin that asks for less gets this.
 const SHORTEST_TICK: Duration = Duration::from_millis(1);
@@ -38,12 +39,29 @@ pub(crate) struct QueueNews {
 pub(crate) struct Notes {
     guest_time: Cell<Duration>,
     faults: Cell<u32>,
+    current: RefCell<Option<Rc<Record>>>,
 }
 
 impl Notes {
-    /// Takes what was noted since the last time.
-    pub(crate) fn take(&self) -> (Duration, u32) {
+    /// From now on this exchange is worked on; what was noted for another one is thrown away.
+    pub(crate) fn begin(&self, record: &Rc<Record>) {
+        self.guest_time.take();
+        self.faults.take();
+        *self.current.borrow_mut() = Some(Rc::clone(record));
+    }
+
+    /// The exchange is left again, for now. Gives what was noted for it.
+    pub(crate) fn end(&self) -> (Duration, u32) {
+        self.current.borrow_mut().take();
         (self.guest_time.take(), self.faults.take())
+    }
+
+    /// The id of the request that is worked on; none where a timer, a queue or a call-out's answer woke the guest.
+    fn request_id(&self) -> Option<String> {
+        let current = self.current.borrow();
+        current
+            .as_ref()
+            .and_then(|record| record.request_id().to_str().ok().map(str::to_owned))
     }
 }
 
@@ -72,14 +90,21 @@ impl Host for VmHost {
         if let Some(metrics) = plugin.and_then(|plugin| self.blueprint.metrics.get(&plugin.name)) {
             metrics.logged(level as usize);
         }
+        let request_id = self.notes.request_id();
         match level {
-            LogLevel::Trace => tracing::trace!(target: "wharf::plugin", plugin = name, "{message}"),
-            LogLevel::Debug => tracing::debug!(target: "wharf::plugin", plugin = name, "{message}"),
-            LogLevel::Info => tracing::info!(target: "wharf::plugin", plugin = name, "{message}"),
-            LogLevel::Warn => tracing::warn!(target: "wharf::plugin", plugin = name, "{message}"),
-            LogLevel::Error => tracing::error!(target: "wharf::plugin", plugin = name, "{message}"),
+            LogLevel::Trace => {
+                tracing::trace!(target: "wharf::plugin", plugin = name, request_id, "{message}")
+            }
+            LogLevel::Debug => {
+                tracing::debug!(target: "wharf::plugin", plugin = name, request_id, "{message}")
+            }
+            LogLevel::Info => tracing::info!(target: "wharf::plugin", plugin = name, request_id, "{message}"),
+            LogLevel::Warn => tracing::warn!(target: "wharf::plugin", plugin = name, request_id, "{message}"),
+            LogLevel::Error => {
+                tracing::error!(target: "wharf::plugin", plugin = name, request_id, "{message}")
+            }
             LogLevel::Critical => {
-                tracing::error!(target: "wharf::plugin", plugin = name, critical = true, "{message}");
+                tracing::error!(target: "wharf::plugin", plugin = name, request_id, critical = true, "{message}");
             }
         }
     }
@@ -200,6 +225,7 @@ impl Host for VmHost {
         let backtrace: Vec<String> = fault.backtrace().iter().map(ToString::to_string).collect();
         tracing::error!(
             plugin = name,
+            request_id = self.notes.request_id(),
             kind = fault.kind().label(),
             callback = fault.callback(),
             backtrace = ?backtrace,

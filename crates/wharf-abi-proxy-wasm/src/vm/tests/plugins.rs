@@ -28,10 +28,7 @@ fn a_second_plugin_may_refuse_and_the_first_goes_on() {
     let mut guest = announcing(GuestOptions::default());
     guest.set_second(Callback::Configure, turn(0, []));
     let refused = second(&mut guest).unwrap_err();
-    assert_eq!(
-        refused.to_string(),
-        "the plugin refused its configuration"
-    );
+    assert_eq!(refused.to_string(), "the plugin refused its configuration");
     assert!(!guest.vm.is_faulted());
     guest.vm.on_tick(guest.root).unwrap();
 }

@@ -147,7 +147,8 @@ impl Driver {
         self.announce_made_trailers(Direction::Response, &mut head.headers);
         headers::finish_response(&mut head, length, &self.record.request().method);
         if self.chain.has_failed() {
-            head.headers.insert(WHARF_REQUEST_ID, self.record.request_id().clone());
+            head.headers
+                .insert(WHARF_REQUEST_ID, self.record.request_id().clone());
         }
         self.record.respond(head.status);
         let source = if length == Length::Empty {
