@@ -1,9 +1,10 @@
 //! The answers to call-outs, on their way into the VM.
 
 use bytes::Bytes;
-use wharf_engine::Fault;
+use wharf_engine::{Fault, GuestFunction};
 
-use crate::context::RootContext;
+use crate::context::{CallAnswer, RootContext};
+use crate::exports::Exports;
 use crate::headers::HeaderList;
 use crate::host::{ContextId, HttpCallResponse};
 use crate::vm::{Vm, call, size};
@@ -64,24 +65,10 @@ impl Vm {
         metadata: HeaderList,
     ) -> Result<(), Fault> {
         let count = size(metadata.len());
-        let Some(context) = self.state_mut().contexts.root(root) else {
-            return Ok(());
-        };
-        if !is_receiving(context, id) {
-            return Ok(());
-        }
-        context.answer.grpc_initial_metadata = Some(metadata);
-        let callback = &self.exports.on_grpc_receive_initial_metadata;
-        let outcome = call(
-            &mut self.instance,
-            callback,
-            root,
-            (root, id, count),
-            self.deadline,
-        );
-        self.forget_answer(root);
-        outcome.map_err(|fault| self.fail(root, fault))?;
-        self.finish_done()
+        let store = |answer: &mut CallAnswer| answer.grpc_initial_metadata = Some(metadata);
+        self.receive(root, id, count, store, |exports| {
+            &exports.on_grpc_receive_initial_metadata
+        })
     }
 
     /// Gives a message of a gRPC call-out's answer to the filter. The one message of a call ends it.
@@ -90,28 +77,14 @@ impl Vm {
     /// The [`Fault`].
     pub fn on_grpc_message(&mut self, root: ContextId, id: u32, message: Bytes) -> Result<(), Fault> {
         let length = size(message.len());
-        let Some(context) = self.state_mut().contexts.root(root) else {
-            return Ok(());
-        };
-        if !is_receiving(context, id) {
-            return Ok(());
-        }
-        context.answer.grpc_message = Some(message);
-        let outcome = call(
-            &mut self.instance,
-            &self.exports.on_grpc_receive,
-            root,
-            (root, id, length),
-            self.deadline,
-        );
-        self.forget_answer(root);
-        outcome.map_err(|fault| self.fail(root, fault))?;
+        let store = |answer: &mut CallAnswer| answer.grpc_message = Some(message);
+        self.receive(root, id, length, store, |exports| &exports.on_grpc_receive)?;
         if is_grpc_call(id)
             && let Some(context) = self.state_mut().contexts.root(root)
         {
             context.grpc.remove(&id);
         }
-        self.finish_done()
+        Ok(())
     }
 
     /// Gives the last metadata of a gRPC call-out's answer to the filter.
@@ -125,24 +98,10 @@ impl Vm {
         metadata: HeaderList,
     ) -> Result<(), Fault> {
         let count = size(metadata.len());
-        let Some(context) = self.state_mut().contexts.root(root) else {
-            return Ok(());
-        };
-        if !is_receiving(context, id) {
-            return Ok(());
-        }
-        context.answer.grpc_trailing_metadata = Some(metadata);
-        let callback = &self.exports.on_grpc_receive_trailing_metadata;
-        let outcome = call(
-            &mut self.instance,
-            callback,
-            root,
-            (root, id, count),
-            self.deadline,
-        );
-        self.forget_answer(root);
-        outcome.map_err(|fault| self.fail(root, fault))?;
-        self.finish_done()
+        let store = |answer: &mut CallAnswer| answer.grpc_trailing_metadata = Some(metadata);
+        self.receive(root, id, count, store, |exports| {
+            &exports.on_grpc_receive_trailing_metadata
+        })
     }
 
     /// Says that a gRPC call-out has ended, with its status. A stream that the guest has not closed stays open on
@@ -179,6 +138,37 @@ impl Vm {
         {
             context.grpc.remove(&id);
         }
+        self.finish_done()
+    }
+
+    /// Gives a part of a gRPC call-out's answer to the filter, where it still waits for any.
+    fn receive(
+        &mut self,
+        root: ContextId,
+        id: u32,
+        size: u32,
+        store: impl FnOnce(&mut CallAnswer),
+        callback: impl FnOnce(&Exports) -> &Option<GuestFunction<(u32, u32, u32), ()>>,
+    ) -> Result<(), Fault> {
+        let Some(context) = self
+            .state_mut()
+            .contexts
+            .root(root)
+            .filter(|context| is_receiving(context, id))
+        else {
+            return Ok(());
+        };
+        store(&mut context.answer);
+        let callback = callback(&self.exports);
+        let outcome = call(
+            &mut self.instance,
+            callback,
+            root,
+            (root, id, size),
+            self.deadline,
+        );
+        self.forget_answer(root);
+        outcome.map_err(|fault| self.fail(root, fault))?;
         self.finish_done()
     }
 

@@ -1,6 +1,7 @@
 //! What a filter needs from the program around it. Whoever embeds filters implements [`Host`] and
 //! [`StreamProperties`]; nothing else of the outside world is reachable from a guest.
 
+use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -33,6 +34,12 @@ pub struct PluginContext {
 pub trait Host {
     /// The guest wrote a log line, or the ABI notes why it refused a host call (at debug level).
     fn log(&mut self, plugin: Option<&PluginContext>, level: LogLevel, message: &str);
+
+    /// The ABI refused a host call of the guest, which gets no more than the status. Told only where
+    /// [`Host::log_level`] is debug or finer. By default it is a debug line.
+    fn refused(&mut self, plugin: Option<&PluginContext>, refusal: &RefusedCall<'_>) {
+        self.log(plugin, LogLevel::Debug, &refusal.to_string());
+    }
 
     /// The least grave level that is kept; what `proxy_get_log_level` gives.
     fn log_level(&self) -> LogLevel;
@@ -108,6 +115,31 @@ pub trait StreamProperties {
 impl StreamProperties for () {
     fn property(&self, _path: &[&[u8]]) -> Option<Vec<u8>> {
         None
+    }
+}
+
+/// A host call that was refused, for whoever looks for a mistake in a filter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RefusedCall<'a> {
+    /// The host function.
+    pub function: &'static str,
+    /// The effective context at the call.
+    pub context: ContextId,
+    /// What the guest gets.
+    pub status: Status,
+    /// Why.
+    pub reason: &'a str,
+}
+
+impl fmt::Display for RefusedCall<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            function,
+            context,
+            status,
+            reason,
+        } = self;
+        write!(f, "{function} in context {context}: {status:?}: {reason}")
     }
 }
 

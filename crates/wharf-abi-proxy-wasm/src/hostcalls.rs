@@ -29,9 +29,11 @@ use wharf_engine::{FaultKind, HostCall, HostFailure, HostParameters, HostResult,
 use wharf_plugin::ProxyWasmVersion;
 
 use crate::headers::HeaderError;
+use crate::host::RefusedCall;
 use crate::numbers::{LogLevel, Status};
 use crate::pairs::PairsError;
 use crate::state::State;
+use crate::support::{self, HostFunction};
 
 /// A host call under way.
 type Call<'a> = HostCall<'a, State>;
@@ -69,11 +71,17 @@ pub(crate) fn add(imports: &mut Imports<State>, version: ProxyWasmVersion) {
     }
 }
 
-/// The host functions that a filter of this version may import, WASI among them: module and name, sorted.
-pub fn host_functions(version: ProxyWasmVersion) -> Vec<(&'static str, &'static str)> {
+/// The host functions that a filter of this version may import, WASI among them, sorted by module and name, with how
+/// far each is there.
+pub fn host_functions(version: ProxyWasmVersion) -> Vec<HostFunction> {
     let mut imports = Imports::new();
     add(&mut imports, version);
-    imports.names()
+    let function = |(module, name)| HostFunction {
+        module,
+        name,
+        support: support::of_function(module, name),
+    };
+    imports.names().into_iter().map(function).collect()
 }
 
 /// Adds one function of module `env`.
@@ -123,9 +131,13 @@ fn refused(call: &mut Call<'_>, name: &'static str, status: Status, reason: &str
     let state = call.state();
     if state.host.log_level() <= LogLevel::Debug {
         let plugin = state.contexts.plugin_of(state.effective).cloned();
-        let context = state.effective;
-        let message = format!("{name} in context {context}: {status:?}: {reason}");
-        state.host.log(plugin.as_deref(), LogLevel::Debug, &message);
+        let refusal = RefusedCall {
+            function: name,
+            context: state.effective,
+            status,
+            reason,
+        };
+        state.host.refused(plugin.as_deref(), &refusal);
     }
     status as i32
 }

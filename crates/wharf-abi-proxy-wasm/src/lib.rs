@@ -25,6 +25,7 @@ pub mod pairs;
 pub mod shared;
 mod state;
 mod streams;
+mod support;
 #[cfg(test)]
 mod testing;
 mod vm;
@@ -35,7 +36,7 @@ pub use context::{Direction, Exchange, LocalResponse, SharedExchange, Signals};
 pub use headers::{HeaderError, HeaderList, Name};
 pub use host::{
     CallRefused, ContextId, GrpcAction, GrpcCall, Host, HttpCall, HttpCallResponse, PluginContext,
-    StreamProperties,
+    RefusedCall, StreamProperties,
 };
 pub use hostcalls::host_functions;
 pub use numbers::{
@@ -43,4 +44,5 @@ pub use numbers::{
     StreamType,
 };
 pub use shared::{Namespace, Shared};
+pub use support::{Callback, HostFunction, Support, callbacks, start_functions};
 pub use vm::{Program, StartError, Vm, VmSettings};

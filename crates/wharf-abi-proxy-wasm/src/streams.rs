@@ -268,16 +268,9 @@ impl Vm {
     /// # Errors
     /// The [`Fault`].
     pub fn on_new_connection(&mut self, stream: ContextId) -> Result<Action, Fault> {
-        let result = call(
-            &mut self.instance,
-            &self.exports.on_new_connection,
-            stream,
-            stream,
-            self.deadline,
-        )
-        .map_err(|fault| self.fail(stream, fault))?;
-        self.finish_done()?;
-        Ok(Action::from_result(result.unwrap_or(0)))
+        let callback = &self.exports.on_new_connection;
+        let result = call(&mut self.instance, callback, stream, stream, self.deadline);
+        self.action(stream, result)
     }
 
     /// Gives bytes from the TCP client to the filter: `proxy_on_downstream_data`. What goes on to the server is
@@ -288,16 +281,9 @@ impl Vm {
     pub fn on_downstream_data(&mut self, stream: ContextId, data: Bytes, end: bool) -> Result<Action, Fault> {
         let length = self.hold_tcp(stream, |tcp| &mut tcp.downstream, data);
         let parameters = (stream, length, u32::from(end));
-        let result = call(
-            &mut self.instance,
-            &self.exports.on_downstream_data,
-            stream,
-            parameters,
-            self.deadline,
-        )
-        .map_err(|fault| self.fail(stream, fault))?;
-        self.finish_done()?;
-        Ok(Action::from_result(result.unwrap_or(0)))
+        let callback = &self.exports.on_downstream_data;
+        let result = call(&mut self.instance, callback, stream, parameters, self.deadline);
+        self.action(stream, result)
     }
 
     /// Gives bytes from the TCP server to the filter: `proxy_on_upstream_data`. What goes on to the client is
@@ -308,14 +294,14 @@ impl Vm {
     pub fn on_upstream_data(&mut self, stream: ContextId, data: Bytes, end: bool) -> Result<Action, Fault> {
         let length = self.hold_tcp(stream, |tcp| &mut tcp.upstream, data);
         let parameters = (stream, length, u32::from(end));
-        let result = call(
-            &mut self.instance,
-            &self.exports.on_upstream_data,
-            stream,
-            parameters,
-            self.deadline,
-        )
-        .map_err(|fault| self.fail(stream, fault))?;
+        let callback = &self.exports.on_upstream_data;
+        let result = call(&mut self.instance, callback, stream, parameters, self.deadline);
+        self.action(stream, result)
+    }
+
+    /// What a TCP callback wants done; a callback that is not there lets everything through.
+    fn action(&mut self, stream: ContextId, result: Result<Option<u32>, Fault>) -> Result<Action, Fault> {
+        let result = result.map_err(|fault| self.fail(stream, fault))?;
         self.finish_done()?;
         Ok(Action::from_result(result.unwrap_or(0)))
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use granit_parser::{Event, Parser};
-use wharf_abi_proxy_wasm::host_functions;
+use wharf_abi_proxy_wasm::{callbacks, host_functions};
 use wharf_plugin::ProxyWasmVersion::{self, V0_1_0, V0_2_0, V0_2_1};
 
 const VERSIONS: [(ProxyWasmVersion, &str); 3] = [(V0_1_0, "0.1.0"), (V0_2_0, "0.2.0"), (V0_2_1, "0.2.1")];
@@ -90,8 +90,8 @@ fn the_ledger_lists_the_host_functions_of_each_version() {
         let of = |wanted: &str| -> BTreeSet<&str> {
             given
                 .iter()
-                .filter(|(module, _)| *module == wanted)
-                .map(|(_, name)| *name)
+                .filter(|function| function.module == wanted)
+                .map(|function| function.name)
                 .collect()
         };
         assert_eq!(names(&ledger, "functions", text), of("env"), "{text}");
@@ -101,6 +101,34 @@ fn the_ledger_lists_the_host_functions_of_each_version() {
             "{text}"
         );
         assert_eq!(of("wasi_unstable"), of("wasi_snapshot_preview1"), "{text}");
+    }
+}
+
+#[test]
+fn the_states_in_the_ledger_are_those_of_the_code() {
+    let ledger = ledger();
+    let listed = |section: &str, wanted: &str| {
+        let entry = ledger[section].iter().find(|entry| name(entry) == wanted);
+        let entry = entry.unwrap_or_else(|| panic!("{wanted} is not in the ledger"));
+        one(entry, "status").unwrap_or_default().to_owned()
+    };
+    for (version, text) in VERSIONS {
+        for function in host_functions(version) {
+            let section = if function.module == "env" {
+                "functions"
+            } else {
+                "wasi"
+            };
+            let (name, support) = (function.name, function.support);
+            assert_eq!(listed(section, name), support.label(), "{name}");
+        }
+        let given = callbacks(version);
+        for callback in &given {
+            let (name, support) = (callback.name, callback.support);
+            assert_eq!(listed("callbacks", name), support.label(), "{name}");
+        }
+        let known: BTreeSet<&str> = given.iter().map(|callback| callback.name).collect();
+        assert_eq!(names(&ledger, "callbacks", text), known, "{text}");
     }
 }
 

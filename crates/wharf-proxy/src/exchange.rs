@@ -1,6 +1,6 @@
 //! Requests of routes that have filters.
 //!
-//! An [`Driver`] owns the exchange: the chain of filters, the client's body, the upstream's answer, and the pipes to
+//! A `Driver` owns the exchange: the chain of filters, the client's body, the upstream's answer, and the pipes to
 //! both sides. Each direction goes on while the other waits. Until there is a response head to give to hyper, the
 //! driver runs inside hyper's service call, so a client that leaves drops it and with it everything it holds; after
 //! that it runs as a task of its own, unless nothing is left to do.
@@ -57,7 +57,7 @@ pub(crate) async fn handle(
     response
 }
 
-/// The other direction.
+/// A direction's name in log lines.
 pub(crate) fn name(direction: Direction) -> &'static str {
     match direction {
         Direction::Request => "request",

@@ -5,7 +5,7 @@ mod sending;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode};
@@ -211,7 +211,6 @@ impl Driver {
 
     /// The client's body broke off. What filters would still do with it is nobody's business any more.
     fn client_failed(&mut self) {
-        self.client_body = None;
         let response = answer::broken_request(&self.record);
         self.end_with(response);
     }
@@ -235,70 +234,37 @@ impl Driver {
     }
 
     fn poll_client(&mut self, cx: &mut Context<'_>) -> bool {
-        if self.client_body.is_none() || !self.chain.wants_data(Direction::Request) {
+        if !self.may_read(Direction::Request, cx) {
             return false;
         }
-        if let Some(outgoing) = &self.to_upstream
-            && outgoing.writer.poll_ready(cx).is_pending()
-        {
-            return false;
-        }
-        let Some(body) = &mut self.client_body else {
-            return false;
-        };
-        let Poll::Ready(frame) = Pin::new(&mut *body).poll_frame(cx) else {
-            return false;
-        };
-        match frame {
-            Some(Ok(frame)) => {
-                let ended = frame.is_data() && body.is_end_stream();
-                if ended || frame.is_trailers() {
-                    self.client_body = None;
-                }
-                self.pass_frame(Direction::Request, frame, ended);
-            }
-            Some(Err(_)) => self.client_failed(),
-            None => {
-                self.client_body = None;
-                self.chain.data(Direction::Request, Body::new(), true);
-            }
+        match poll_body(&mut self.client_body, cx) {
+            Poll::Pending => return false,
+            Poll::Ready(Ok((frame, ended))) => self.pass_frame(Direction::Request, frame, ended),
+            Poll::Ready(Err(_)) => self.client_failed(),
         }
         true
     }
 
     fn poll_upstream(&mut self, cx: &mut Context<'_>) -> bool {
-        if self.upstream_body.is_none() || !self.chain.wants_data(Direction::Response) {
+        if !self.may_read(Direction::Response, cx) {
             return false;
         }
-        if let Some(outgoing) = &self.to_client
-            && outgoing.writer.poll_ready(cx).is_pending()
-        {
-            return false;
-        }
-        let Some(body) = &mut self.upstream_body else {
-            return false;
-        };
-        let Poll::Ready(frame) = Pin::new(&mut *body).poll_frame(cx) else {
-            return false;
-        };
-        match frame {
-            Some(Ok(frame)) => {
-                let ended = frame.is_data() && body.is_end_stream();
-                if ended || frame.is_trailers() {
-                    self.upstream_body = None;
-                }
-                self.pass_frame(Direction::Response, frame, ended);
-            }
-            Some(Err(error)) => {
-                self.upstream_body = None;
-                self.upstream_broke_off(error);
-            }
-            None => {
-                self.upstream_body = None;
-                self.chain.data(Direction::Response, Body::new(), true);
-            }
+        match poll_body(&mut self.upstream_body, cx) {
+            Poll::Pending => return false,
+            Poll::Ready(Ok((frame, ended))) => self.pass_frame(Direction::Response, frame, ended),
+            Poll::Ready(Err(error)) => self.upstream_broke_off(error),
         }
         true
+    }
+
+    /// Whether the filters, and whoever they let things through to, can take more in this direction.
+    fn may_read(&self, direction: Direction, cx: &mut Context<'_>) -> bool {
+        let outgoing = match direction {
+            Direction::Request => &self.to_upstream,
+            Direction::Response => &self.to_client,
+        };
+        let has_room = |outgoing: &Outgoing| outgoing.writer.poll_ready(cx).is_ready();
+        self.chain.wants_data(direction) && outgoing.as_ref().is_none_or(has_room)
     }
 
     fn upstream_broke_off(&mut self, error: BodyError) {
@@ -317,7 +283,11 @@ impl Driver {
         );
     }
 
-    fn pass_frame(&mut self, direction: Direction, frame: Frame<Bytes>, ended: bool) {
+    fn pass_frame(&mut self, direction: Direction, frame: Option<Frame<Bytes>>, ended: bool) {
+        let Some(frame) = frame else {
+            self.chain.data(direction, Body::new(), true);
+            return;
+        };
         match frame.into_data() {
             Ok(data) => self.chain.data(direction, data, ended),
             Err(frame) => {
@@ -451,4 +421,29 @@ impl Driver {
         self.chain.finish();
         self.note();
     }
+}
+
+/// The next frame of a body, and whether it is the last; no frame where the body ends after all. A body that has ended or
+/// broken off is taken away.
+#[expect(
+    clippy::type_complexity,
+    reason = "a frame, or the end, or an error, or later"
+)]
+fn poll_body<B>(
+    source: &mut Option<B>,
+    cx: &mut Context<'_>,
+) -> Poll<Result<(Option<Frame<Bytes>>, bool), BodyError>>
+where
+    B: http_body::Body<Data = Bytes, Error = BodyError> + Unpin,
+{
+    let Some(body) = source else { return Poll::Pending };
+    let frame = ready!(Pin::new(&mut *body).poll_frame(cx)).transpose();
+    let ended = match &frame {
+        Ok(Some(frame)) => frame.is_trailers() || body.is_end_stream(),
+        Ok(None) | Err(_) => true,
+    };
+    if ended {
+        *source = None;
+    }
+    Poll::Ready(frame.map(|frame| (frame, ended)))
 }
