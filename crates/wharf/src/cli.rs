@@ -4,6 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use wharf_plugin::Reference;
+
+use crate::commands::single;
 
 /// Runs the WebAssembly plugins that platform teams already have.
 #[derive(Debug, Parser)]
@@ -55,6 +58,15 @@ pub(crate) enum Command {
         /// The configuration file.
         #[arg(value_name = "CONFIG", default_value = "wharf.yaml")]
         config: PathBuf,
+        /// Print what was found as JSON on stdout.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Say what a module is, what it needs, and whether it would load as a filter. Its code is not run.
+    Inspect {
+        /// The module: the path of a file, or a reference such as `file:greet.wasm`.
+        #[arg(value_name = "PLUGIN", value_parser = single::plugin)]
+        plugin: Reference,
         /// Print what was found as JSON on stdout.
         #[arg(long)]
         json: bool,

@@ -2,8 +2,10 @@
 
 mod check;
 mod completions;
+mod inspect;
 mod schema;
 mod serve;
+pub(crate) mod single;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -34,6 +36,7 @@ pub(crate) fn run(arguments: Arguments) -> Code {
     match arguments.command {
         Command::Serve { config } => serve::run(&config),
         Command::Check { config, json } => check::run(&config, json),
+        Command::Inspect { plugin, json } => inspect::run(&plugin, json),
         Command::Schema => schema::run(),
         Command::Completions { shell } => completions::run(shell),
     }

@@ -1,0 +1,33 @@
+//! `wharf inspect`: what a module is, and whether it would load as a filter. No code of it runs.
+
+mod findings;
+mod report;
+
+use wharf_plugin::Reference;
+
+use self::findings::Inspection;
+use super::single;
+use crate::exit::Code;
+use crate::words::{complain, print};
+
+/// Looks at a module and says what is in it.
+pub(super) fn run(plugin: &Reference, as_json: bool) -> Code {
+    let engine = match single::engine() {
+        Ok(engine) => engine,
+        Err(error) => {
+            complain(&error, None);
+            return Code::Failure;
+        }
+    };
+    let inspection = Inspection::of(plugin, &engine);
+    let printed = if as_json {
+        print(format_args!("{:#}", report::json(&inspection)))
+    } else {
+        print(report::text(&inspection).trim_end())
+    };
+    match printed {
+        Err(_) => Code::Failure,
+        Ok(()) if inspection.loads() => Code::Success,
+        Ok(()) => Code::Plugin,
+    }
+}

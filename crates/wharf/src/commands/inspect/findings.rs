@@ -1,0 +1,230 @@
+//! What is found in a module.
+
+use std::collections::HashMap;
+
+use wharf_abi_proxy_wasm::{Program, Support, callbacks, host_functions, start_functions};
+use wharf_distribution::FetchError;
+use wharf_engine::{Engine, ImportProblem};
+use wharf_plugin::{
+    Abi, Digest, Export, ExternKind, Import, Limits, ModuleSections, ModuleSurface, ProxyWasmVersion,
+    Reference, VerifiedArtifact, identify,
+};
+
+use crate::commands::single::with_causes;
+
+/// What is known of a module.
+pub(super) struct Inspection {
+    pub(super) reference: Reference,
+    /// The digest and the number of bytes, where the module could be read.
+    pub(super) bytes: Option<(Digest, usize)>,
+    pub(super) abis: Vec<Abi>,
+    /// Why it would not load as a filter; empty where it would.
+    pub(super) problems: Vec<Problem>,
+    pub(super) surface: ModuleSurface,
+    pub(super) sections: ModuleSections,
+    /// What the module imports of module `env`.
+    pub(super) functions: Vec<Used>,
+    /// What it imports of WASI.
+    pub(super) wasi: Vec<Used>,
+    /// What else it imports.
+    pub(super) others: Vec<Used>,
+    /// The callbacks that it exports.
+    pub(super) callbacks: Vec<(&'static str, Support)>,
+}
+
+/// Why a module would not load, and what to do.
+pub(super) struct Problem {
+    pub(super) text: String,
+    pub(super) hint: Option<String>,
+}
+
+/// An import, and what Wharf gives for it; `None`: nothing, the name is unknown.
+pub(super) struct Used {
+    pub(super) import: Import,
+    pub(super) support: Option<Support>,
+}
+
+impl Inspection {
+    /// Looks at a module: reads it, compiles it and links it, and does not start it.
+    pub(super) fn of(reference: &Reference, engine: &Engine) -> Self {
+        let mut inspection = Self {
+            reference: reference.clone(),
+            bytes: None,
+            abis: Vec::new(),
+            problems: Vec::new(),
+            surface: ModuleSurface::default(),
+            sections: ModuleSections::default(),
+            functions: Vec::new(),
+            wasi: Vec::new(),
+            others: Vec::new(),
+            callbacks: Vec::new(),
+        };
+        match wharf_distribution::fetch(reference) {
+            Ok(artifact) => inspection.look_at(&artifact, engine),
+            Err(error) => inspection.cannot_be_read(&error),
+        }
+        inspection
+    }
+
+    /// Whether it would load as a filter.
+    pub(super) fn loads(&self) -> bool {
+        self.problems.is_empty()
+    }
+
+    /// The newest version of proxy-wasm that it speaks.
+    pub(super) fn proxy_wasm(&self) -> Option<ProxyWasmVersion> {
+        self.abis.iter().find_map(|abi| match abi {
+            Abi::ProxyWasm(version) => Some(*version),
+            _ => None,
+        })
+    }
+
+    /// The exports that are neither callbacks nor the marker of a version.
+    pub(super) fn other_exports(&self) -> impl Iterator<Item = &Export> {
+        let is_callback = |name: &str| self.callbacks.iter().any(|(callback, _)| *callback == name);
+        self.surface
+            .exports
+            .iter()
+            .filter(move |export| !is_callback(&export.name))
+    }
+
+    fn cannot_be_read(&mut self, error: &FetchError) {
+        self.add_problem(with_causes(error), error.hint());
+    }
+
+    fn add_problem(&mut self, text: String, hint: impl Into<String>) {
+        let hint = Some(hint.into()).filter(|hint| !hint.is_empty());
+        self.problems.push(Problem { text, hint });
+    }
+
+    fn look_at(&mut self, artifact: &VerifiedArtifact, engine: &Engine) {
+        let bytes = artifact.bytes();
+        self.bytes = Some((artifact.digest(), bytes.len()));
+        // Where these cannot be read, `identify` says why.
+        self.surface = ModuleSurface::parse(bytes).unwrap_or_default();
+        self.sections = ModuleSections::parse(bytes).unwrap_or_default();
+        match identify(bytes) {
+            Ok(identified) => self.abis = identified.abis,
+            Err(error) => self.add_problem(with_causes(&error), error.hint()),
+        }
+        let version = self.proxy_wasm();
+        self.sort_imports(version.unwrap_or(ProxyWasmVersion::V0_2_1));
+        self.sort_callbacks(version.unwrap_or(ProxyWasmVersion::V0_2_1));
+        match version {
+            Some(version) => self.try_to_load(artifact, engine, version),
+            None if self.problems.is_empty() => self.add_problem(
+                "it is no proxy-wasm filter".to_owned(),
+                "a filter exports proxy_abi_version_0_1_0, _0_2_0 or _0_2_1",
+            ),
+            None => {}
+        }
+    }
+
+    fn sort_imports(&mut self, version: ProxyWasmVersion) {
+        let given: HashMap<_, _> = host_functions(version)
+            .into_iter()
+            .map(|function| ((function.module, function.name), function.support))
+            .collect();
+        for import in &self.surface.imports {
+            let support = given.get(&(&*import.module, import.name.as_str())).copied();
+            let used = Used {
+                import: import.clone(),
+                support: support.filter(|_| import.kind == ExternKind::Function),
+            };
+            match &*import.module {
+                "env" => self.functions.push(used),
+                module if module.starts_with("wasi_") => self.wasi.push(used),
+                _ => self.others.push(used),
+            }
+        }
+        for list in [&mut self.functions, &mut self.wasi, &mut self.others] {
+            list.sort_by(|left, right| {
+                let key = |used: &Used| (used.import.module.clone(), used.import.name.clone());
+                key(left).cmp(&key(right))
+            });
+        }
+    }
+
+    fn sort_callbacks(&mut self, version: ProxyWasmVersion) {
+        let exported = callbacks(version)
+            .into_iter()
+            .filter(|callback| self.surface.export(callback.name).is_some());
+        self.callbacks = exported
+            .map(|callback| (callback.name, callback.support))
+            .collect();
+    }
+
+    fn try_to_load(&mut self, artifact: &VerifiedArtifact, engine: &Engine, version: ProxyWasmVersion) {
+        self.check_exports(version);
+        let limits = Limits::default();
+        let compiled = engine
+            .check(artifact, &limits)
+            .and_then(|()| engine.compile(artifact, &limits));
+        let module = match compiled {
+            Ok((module, _)) => module,
+            Err(error) => return self.add_problem(with_causes(&error), error.hint()),
+        };
+        if let Err(error) = Program::new(&module, version, &limits) {
+            for problem in error.problems {
+                let (text, hint) = import_problem(&problem);
+                self.add_problem(text, hint);
+            }
+        }
+    }
+
+    /// Holds the exports against what starting will look for.
+    fn check_exports(&mut self, version: ProxyWasmVersion) {
+        let allocators = ["malloc", "proxy_on_memory_allocate"];
+        if !allocators.iter().any(|name| self.surface.export(name).is_some()) {
+            let text = "it exports no allocator: neither `proxy_on_memory_allocate` nor `malloc`";
+            let hint = "SDKs export one by themselves; without it the host can give the filter nothing";
+            self.add_problem(text.to_owned(), hint);
+        }
+        let mut wanted = start_functions();
+        wanted.extend(callbacks(version));
+        for callback in wanted {
+            let Some(export) = self.surface.export(callback.name) else {
+                continue;
+            };
+            let is_called = !matches!(callback.support, Support::No(_));
+            if is_called && !is_shadowed(&self.surface, callback.name) && *export.signature != *callback.signature
+            {
+                let text = format!(
+                    "its `{}` is {}, and proxy-wasm {version} has {} there",
+                    callback.name, export.signature, callback.signature
+                );
+                self.add_problem(
+                    text,
+                    "build it with an SDK of the version whose marker it exports",
+                );
+            }
+        }
+    }
+}
+
+/// Whether a function of the start is never looked at, because another one comes before it.
+fn is_shadowed(surface: &ModuleSurface, name: &str) -> bool {
+    match name {
+        "_start" => surface.export("_initialize").is_some(),
+        "proxy_on_memory_allocate" => surface.export("malloc").is_some(),
+        _ => false,
+    }
+}
+
+fn import_problem(problem: &ImportProblem) -> (String, &'static str) {
+    match problem {
+        ImportProblem::Missing { module, name, wanted } => (
+            format!("it imports `{module}.{name}` as {wanted}, and no such thing is known here"),
+            "look which SDK or library asks for it; proxy-wasm and WASI preview 1 are what there is",
+        ),
+        ImportProblem::Mismatched {
+            module,
+            name,
+            wanted,
+            given,
+        } => (
+            format!("it imports `{module}.{name}` as {wanted}, and it is {given}"),
+            "build it with an SDK of the version whose marker it exports",
+        ),
+    }
+}

@@ -1,0 +1,88 @@
+//! What the commands about one plugin have in common: which plugin is meant, and an engine for it.
+
+use wharf_engine::{CompiledCache, Engine, EngineError, EngineSettings};
+use wharf_plugin::{PluginName, Reference};
+
+/// Reads `PLUGIN`: a reference, or else the path of a file.
+pub(crate) fn plugin(text: &str) -> Result<Reference, String> {
+    let is_reference = ["file:", "https:", "oci:"]
+        .iter()
+        .any(|scheme| text.starts_with(scheme));
+    if !is_reference {
+        return Ok(Reference::File(text.into()));
+    }
+    text.parse::<Reference>()
+        .map_err(|error| format!("{error}; {}", error.hint()))
+}
+
+/// A name for a plugin that nobody has named: that of its file.
+pub(super) fn name_of(reference: &Reference) -> PluginName {
+    let stem = reference.as_file().and_then(|path| path.file_stem());
+    let stem = stem.map(|stem| stem.to_string_lossy().to_lowercase());
+    stem.and_then(|stem| PluginName::new(&stem).ok())
+        .unwrap_or_else(|| PluginName::new("plugin").expect("the word is a good name"))
+}
+
+/// An engine with the cache that `serve` has where the configuration names none.
+pub(super) fn engine() -> Result<Engine, EngineError> {
+    Engine::new(EngineSettings {
+        cache: CompiledCache::default_directory().map(CompiledCache::new),
+        ..EngineSettings::default()
+    })
+}
+
+/// An error with the reasons behind it, in one line.
+pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(reason) = cause {
+        let reason_text = reason.to_string();
+        // Where a level adds nothing, it is not said twice.
+        if !text.ends_with(&reason_text) {
+            text = format!("{text}: {reason_text}");
+        }
+        cause = reason.source();
+    }
+    text
+}
+
+/// Text for a terminal: what a guest or a module's author wrote must not move the cursor.
+pub(super) fn shown(text: &str) -> String {
+    let escape = |character: char| character.is_control() && character != '\t';
+    if !text.chars().any(escape) {
+        return text.to_owned();
+    }
+    text.chars()
+        .map(|character| {
+            if escape(character) {
+                character.escape_default().to_string()
+            } else {
+                character.to_string()
+            }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plugin_is_a_path_or_a_reference() {
+        assert_eq!(plugin("a/b"), Ok(Reference::File("a/b".into())));
+        assert_eq!(plugin("file:a/b.wasm"), Ok(Reference::File("a/b.wasm".into())));
+        assert!(plugin("file:a/b").unwrap_err().contains("neither"));
+    }
+
+    #[test]
+    fn a_file_gives_its_name_where_it_is_one() {
+        let name = |path: &str| name_of(&Reference::File(path.into())).to_string();
+        assert_eq!(name("x/Rust-Auth.wasm"), "rust-auth");
+        assert_eq!(name("x/a b.wasm"), "plugin");
+    }
+
+    #[test]
+    fn control_characters_are_written_out() {
+        assert_eq!(shown("a\u{1b}[31m\tb\u{9b}"), "a\\u{1b}[31m\tb\\u{9b}");
+    }
+}
