@@ -191,13 +191,12 @@ fn wharf_config(scene: &Scene, ports: &[u16], cache: &str) -> Value {
             )
         })
         .collect();
-    let listener = |((name, filters), port): (&ChainOf, &u16)| {
+    let listener = |((_, filters), port): (&ChainOf, &u16)| {
         let filters: Vec<_> = filters
             .iter()
             .map(|(guest, config)| json!({ "plugin": guest, "config": config }))
             .collect();
         json!({
-            "name": name,
             "bind": format!("127.0.0.1:{port}"),
             "routes": [{ "match": { "pathPrefix": "/" }, "filters": filters, "upstream": "origin" }],
         })

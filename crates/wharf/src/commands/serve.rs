@@ -39,14 +39,15 @@ fn serve(config: &Config, path: &Path) -> Result<(), Code> {
         complain(&error, Some(NothingToServe::HINT));
         Code::Configuration
     })?;
-    // From here on a signal ends the process in order, also while plugins are compiled.
-    let signals = Signals::new([SIGTERM, SIGINT]).map_err(|error| failed(&error, None))?;
     let engine = plugins::engine(config).map_err(|error| failed(&error, None))?;
     let metrics = Arc::new(Metrics::new());
     let prepared = plugins::prepare(engine, config, proxy, &metrics).map_err(|problems| {
         complain_all(&problems);
         Code::Plugin
     })?;
+    // Until here a signal ends the process at once: nothing is served yet, and the cache bears it. From here on it ends
+    // in order.
+    let signals = Signals::new([SIGTERM, SIGINT]).map_err(|error| failed(&error, None))?;
     let access_log = AccessLog::start(sink(&config.access_log), metrics.access_log_lost().clone())
         .map_err(|error| failed(&error, None))?;
     let settings = ServerSettings {
