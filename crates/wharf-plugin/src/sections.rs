@@ -251,10 +251,16 @@ mod tests {
                 (func $hello (export "hello")) (data (i32.const 0) "abc"))"#,
         );
         let found = ModuleSections::parse(&bytes).unwrap();
-        let names: Vec<_> = found.sections.iter().map(|section| section.name.as_str()).collect();
+        let names: Vec<_> = found
+            .sections
+            .iter()
+            .map(|section| section.name.as_str())
+            .collect();
         assert_eq!(
             names,
-            ["type", "import", "function", "table", "memory", "export", "code", "data", "name"]
+            [
+                "type", "import", "function", "table", "memory", "export", "code", "data", "name"
+            ]
         );
         assert!(found.has_names() && !found.has_debug_information());
         let bounds = |initial, maximum| Bounds { initial, maximum };
@@ -266,14 +272,20 @@ mod tests {
 
     #[test]
     fn a_custom_section_counts_its_content_only() {
-        let bytes = with(empty(), &[custom("note", b"12345"), custom("", b""), custom("type", b"x")]);
+        let bytes = with(
+            empty(),
+            &[custom("note", b"12345"), custom("", b""), custom("type", b"x")],
+        );
         let found = ModuleSections::parse(&bytes).unwrap();
         let section = |name: &str, bytes| Section {
             name: name.into(),
             custom: true,
             bytes,
         };
-        assert_eq!(found.sections, [section("note", 5), section("", 0), section("type", 1)]);
+        assert_eq!(
+            found.sections,
+            [section("note", 5), section("", 0), section("type", 1)]
+        );
     }
 
     #[test]
@@ -302,7 +314,11 @@ mod tests {
             b"\x01\x03sdk\x01\x02\xff\xfe\x00",
         ] {
             let found = ModuleSections::parse(&with(empty(), &[custom("producers", content)])).unwrap();
-            assert_eq!((found.producers.len(), found.sections.len()), (0, 1), "{content:?}");
+            assert_eq!(
+                (found.producers.len(), found.sections.len()),
+                (0, 1),
+                "{content:?}"
+            );
         }
         let half = b"\x02\x03sdk\x01\x03Foo\x00\x08langu";
         let found = ModuleSections::parse(&with(empty(), &[custom("producers", half)])).unwrap();

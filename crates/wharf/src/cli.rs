@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use wharf_plugin::Reference;
 
+use crate::commands::run::arguments::RunArguments;
 use crate::commands::single;
 
 /// Runs the WebAssembly plugins that platform teams already have.
@@ -71,6 +72,8 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Put requests through a filter by hand, with no server, and show all that it does.
+    Run(Box<RunArguments>),
     /// Print the JSON Schema of the configuration (draft 2020-12).
     Schema,
     /// Print a completion script for a shell.

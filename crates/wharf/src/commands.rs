@@ -3,6 +3,7 @@
 mod check;
 mod completions;
 mod inspect;
+pub(crate) mod run;
 mod schema;
 mod serve;
 pub(crate) mod single;
@@ -37,6 +38,7 @@ pub(crate) fn run(arguments: Arguments) -> Code {
         Command::Serve { config } => serve::run(&config),
         Command::Check { config, json } => check::run(&config, json),
         Command::Inspect { plugin, json } => inspect::run(&plugin, json),
+        Command::Run(arguments) => run::run(&arguments),
         Command::Schema => schema::run(),
         Command::Completions { shell } => completions::run(shell),
     }

@@ -187,7 +187,9 @@ impl Inspection {
                 continue;
             };
             let is_called = !matches!(callback.support, Support::No(_));
-            if is_called && !is_shadowed(&self.surface, callback.name) && *export.signature != *callback.signature
+            if is_called
+                && !is_shadowed(&self.surface, callback.name)
+                && *export.signature != *callback.signature
             {
                 let text = format!(
                     "its `{}` is {}, and proxy-wasm {version} has {} there",

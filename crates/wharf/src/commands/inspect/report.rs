@@ -50,7 +50,9 @@ fn overview(out: &mut String, inspection: &Inspection) {
         let _ = writeln!(out, "  {name:<10} {value}");
     };
     fact("loads", loads);
-    let Some((digest, bytes)) = inspection.bytes else { return };
+    let Some((digest, bytes)) = inspection.bytes else {
+        return;
+    };
     fact("digest", &digest.to_string());
     fact("size", &format!("{bytes} bytes"));
     for abi in &inspection.abis {
@@ -67,11 +69,19 @@ fn overview(out: &mut String, inspection: &Inspection) {
         fact("memory", &memory_text(*memory));
     }
     for table in &inspection.sections.tables {
-        let most = table.maximum.map_or("no maximum".to_owned(), |most| format!("at most {most}"));
+        let most = table
+            .maximum
+            .map_or("no maximum".to_owned(), |most| format!("at most {most}"));
         fact("table", &format!("{} elements, {most}", table.initial));
     }
+    if inspection.sections.sections.is_empty() {
+        return;
+    }
     fact("functions", &inspection.sections.functions.to_string());
-    let names = match (inspection.sections.has_names(), inspection.sections.has_debug_information()) {
+    let names = match (
+        inspection.sections.has_names(),
+        inspection.sections.has_debug_information(),
+    ) {
         (true, true) => "names of functions and lines of sources: backtraces will have both",
         (true, false) => "names of functions: backtraces will have them",
         (false, true) => "lines of sources, but no names of functions",
@@ -139,7 +149,9 @@ fn used(out: &mut String, title: &str, used: &[Used]) {
 }
 
 fn line(support: Option<Support>, name: &str) -> String {
-    let reason = support.and_then(Support::reason).map(|reason| format!(": {reason}"));
+    let reason = support
+        .and_then(Support::reason)
+        .map(|reason| format!(": {reason}"));
     let name = shown(name);
     format!("{:<9}  {name}{}", label(support), reason.unwrap_or_default())
 }
