@@ -33,13 +33,17 @@ impl Allowance {
     /// Whether this is the difference that is meant.
     pub(crate) fn covers(&self, difference: &Difference) -> bool {
         let is = |wanted: &Option<String>, found: &str| {
-            wanted.as_ref().is_none_or(|wanted| wanted.trim_end() == found.trim_end())
+            wanted
+                .as_ref()
+                .is_none_or(|wanted| wanted.trim_end() == found.trim_end())
         };
         let what = match self.what.strip_suffix('*') {
             Some(prefix) => difference.what.starts_with(prefix),
             None => difference.what == self.what,
         };
-        what && self.exchange.is_none_or(|number| difference.exchange == Some(number))
+        what && self
+            .exchange
+            .is_none_or(|number| difference.exchange == Some(number))
             && is(&self.envoy, &difference.envoy)
             && is(&self.wharf, &difference.wharf)
     }

@@ -113,7 +113,10 @@ pub(crate) struct Answer {
 pub(crate) enum Payload {
     None,
     Whole(String),
-    Chunked { chunks: Vec<String>, trailers: Vec<String> },
+    Chunked {
+        chunks: Vec<String>,
+        trailers: Vec<String>,
+    },
 }
 
 fn get() -> String {
@@ -184,6 +187,17 @@ impl Case {
         let own = || self.plugin(filter);
         self.filters[filter].vm_id.clone().unwrap_or_else(own)
     }
+
+    /// What a filter's lines are known by in Envoy's log: the root id, where there is one, and the VM id. Filters that share
+    /// both share their lines.
+    pub(crate) fn log_name(&self, filter: usize) -> String {
+        let (root_id, vm_id) = (&self.filters[filter].root_id, self.vm_id(filter));
+        if root_id.is_empty() {
+            vm_id
+        } else {
+            format!("{root_id} {vm_id}")
+        }
+    }
 }
 
 impl Filter {
@@ -208,7 +222,11 @@ pub(crate) fn load(folder: &Path, only: Option<&str>) -> Result<Vec<Case>, Strin
     folders.sort();
     let mut cases = Vec::new();
     for folder in folders {
-        let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let name = folder
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
         if only.is_some_and(|only| only != name) {
             continue;
         }

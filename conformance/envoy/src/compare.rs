@@ -85,18 +85,29 @@ impl Comparison {
         }
         let [left, right] = sides.map(|message| message.word(1).to_owned());
         self.text("client.status".to_owned(), left, right);
-        let trailers = if asks_for_trailers { "trailers" } else { "trailers-not-asked-for" };
+        let trailers = if asks_for_trailers {
+            "trailers"
+        } else {
+            "trailers-not-asked-for"
+        };
         self.message("client", sides, [envoy.client_port, wharf.client_port], trailers);
     }
 
     fn requests(&mut self, who: &str, envoy: &[Message], wharf: &[Message], of: [&Outcome; 2]) {
         let lines = |messages: &[Message]| {
-            let lines = messages.iter().map(|message| format!("{} {}", message.word(0), message.word(1)));
+            let lines = messages
+                .iter()
+                .map(|message| format!("{} {}", message.word(0), message.word(1)));
             lines.collect::<Vec<_>>().join("\n")
         };
         self.text(format!("{who}.requests"), lines(envoy), lines(wharf));
         for (left, right) in envoy.iter().zip(wharf) {
-            self.message(who, [left, right], of.map(|outcome| outcome.client_port), "trailers");
+            self.message(
+                who,
+                [left, right],
+                of.map(|outcome| outcome.client_port),
+                "trailers",
+            );
         }
     }
 
@@ -108,7 +119,10 @@ impl Comparison {
         self.headers(who, &headers[0], &headers[1]);
         self.pair(who, "body", sides.map(|message| body(&message.body)));
         let lines = sides.map(|message| {
-            let lines = message.trailers.iter().map(|(name, value)| format!("{name}: {value}"));
+            let lines = message
+                .trailers
+                .iter()
+                .map(|(name, value)| format!("{name}: {value}"));
             lines.collect::<Vec<_>>().join("\n")
         });
         self.pair(who, trailers, lines);
@@ -131,7 +145,10 @@ impl Comparison {
         }
         let [left, right] = [envoy, wharf].map(|headers| {
             let names = headers.iter().map(|(name, _)| name.as_str());
-            names.filter(|name| same.contains(name)).collect::<Vec<_>>().join(", ")
+            names
+                .filter(|name| same.contains(name))
+                .collect::<Vec<_>>()
+                .join(", ")
         });
         self.text(format!("{who}.header-order"), left, right);
     }
@@ -155,7 +172,10 @@ fn end(message: &Message) -> &'static str {
 
 /// How the body is delimited. The length itself counts only where no body is there to be compared.
 fn framing(message: &Message) -> String {
-    match (message.header("transfer-encoding"), message.header("content-length")) {
+    match (
+        message.header("transfer-encoding"),
+        message.header("content-length"),
+    ) {
         (Some(encoding), _) => encoding.to_owned(),
         (None, Some(length)) if message.body.is_empty() => format!("content-length: {length}"),
         (None, Some(_)) => "content-length".to_owned(),
@@ -168,12 +188,17 @@ fn visible(headers: &Headers, client_port: u16) -> Headers {
     let address = format!("127.0.0.1:{client_port}");
     let framing = |name: &str| matches!(name, "content-length" | "transfer-encoding");
     let headers = headers.iter().filter(|(name, _)| !framing(name));
-    headers.map(|(name, value)| (name.clone(), value.replace(&address, "127.0.0.1:PORT"))).collect()
+    headers
+        .map(|(name, value)| (name.clone(), value.replace(&address, "127.0.0.1:PORT")))
+        .collect()
 }
 
 fn values(headers: &Headers, name: &str) -> String {
     let of_name = headers.iter().filter(|(known, _)| known == name);
-    of_name.map(|(_, value)| format!("`{value}`")).collect::<Vec<_>>().join(", ")
+    of_name
+        .map(|(_, value)| format!("`{value}`"))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// The body as text; of a long one its length, its beginning and its end.
@@ -183,7 +208,9 @@ fn body(bytes: &[u8]) -> String {
     if text.len() <= MOST {
         return text.into_owned();
     }
-    let sum = bytes.iter().fold(0_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(u64::from(*byte)));
+    let sum = bytes.iter().fold(0_u64, |sum, byte| {
+        sum.wrapping_mul(31).wrapping_add(u64::from(*byte))
+    });
     let beginning: String = text.chars().take(60).collect();
     format!("{beginning}… ({} bytes, sum {sum:016x})", bytes.len())
 }
@@ -204,7 +231,10 @@ mod tests {
 
     fn differences(envoy: &str, wharf: &str) -> Vec<(String, String, String)> {
         let found = exchange(1, &outcome(1, envoy), &outcome(2, wharf), false);
-        found.into_iter().map(|one| (one.what, one.envoy, one.wharf)).collect()
+        found
+            .into_iter()
+            .map(|one| (one.what, one.envoy, one.wharf))
+            .collect()
     }
 
     fn one(what: &str, envoy: &str, wharf: &str) -> [(String, String, String); 1] {
@@ -255,7 +285,10 @@ mod tests {
 
     #[test]
     fn long_bodies_differ_also_in_the_middle() {
-        let (left, right) = ("a".repeat(1000), format!("{}b{}", "a".repeat(500), "a".repeat(499)));
+        let (left, right) = (
+            "a".repeat(1000),
+            format!("{}b{}", "a".repeat(500), "a".repeat(499)),
+        );
         assert_ne!(body(left.as_bytes()), body(right.as_bytes()));
     }
 }

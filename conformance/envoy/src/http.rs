@@ -176,7 +176,10 @@ mod tests {
         };
         let bytes = pieces("HTTP/1.1 200 OK", &["X-A: 1".into()], &payload, false).concat();
         let message = read(&mut &*bytes, Kind::Response);
-        assert_eq!((message.word(1), &*message.body, message.end), ("200", &b"abc"[..], End::Complete));
+        assert_eq!(
+            (message.word(1), &*message.body, message.end),
+            ("200", &b"abc"[..], End::Complete)
+        );
         assert_eq!(message.header("x-a"), Some("1"));
         assert_eq!(message.trailers, [("x-t".to_owned(), "1".to_owned())]);
     }
@@ -186,6 +189,9 @@ mod tests {
         let cut = response("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nab");
         assert_eq!((&*cut.body, cut.end), (&b"ab"[..], End::BrokenOff));
         assert_eq!(response("").end, End::BrokenOff);
-        assert_eq!(response("HTTP/1.1 204 No\r\ncontent-length: 5\r\n\r\n").end, End::Complete);
+        assert_eq!(
+            response("HTTP/1.1 204 No\r\ncontent-length: 5\r\n\r\n").end,
+            End::Complete
+        );
     }
 }

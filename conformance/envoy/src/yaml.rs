@@ -31,9 +31,7 @@ fn parse(text: &str) -> Result<Value, String> {
                 open.push(Open::Mapping(Map::new(), None));
                 continue;
             }
-            Event::Scalar(text, style, ..) => {
-                (Value::String(text.into_owned()), style == ScalarStyle::Plain)
-            }
+            Event::Scalar(text, style, ..) => (Value::String(text.into_owned()), style == ScalarStyle::Plain),
             Event::SequenceEnd | Event::MappingEnd => match open.pop() {
                 Some(Open::List(items)) => (Value::Array(items), false),
                 Some(Open::Mapping(entries, _)) => (Value::Object(entries), false),

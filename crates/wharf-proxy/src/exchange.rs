@@ -20,6 +20,7 @@ use self::driver::Driver;
 use self::properties::ExchangeProperties;
 use crate::answer;
 use crate::body::ClientBody;
+use crate::headers;
 use crate::record::Record;
 use crate::response_body::ResponseBody;
 use crate::routes::Route;
@@ -34,6 +35,7 @@ pub(crate) async fn handle(
     let connection = record.connection();
     let filters = connection.listener.worker.vms.filters(&route.filters).await;
     let (head, body) = request.into_parts();
+    let announced = headers::announced_trailers(&head.headers);
     let list = match convert::request_list(head, &connection.forwarded.scheme) {
         Ok(list) => list,
         Err(error) => {
@@ -50,7 +52,7 @@ pub(crate) async fn handle(
     let chain = Chain::new(filters, exchange, limits);
     let end_of_stream = body.is_end_stream();
     let client_body = (!end_of_stream).then_some(body);
-    let mut driver = Driver::new(chain, Rc::clone(record), Rc::clone(route), client_body);
+    let mut driver = Driver::new(chain, Rc::clone(record), Rc::clone(route), client_body, announced);
     driver.begin(list, end_of_stream);
     let response = driver.response().await;
     driver.go_on_alone();

@@ -122,6 +122,14 @@ pub fn announce_trailers<'a>(headers: &mut HeaderMap, names: impl IntoIterator<I
     }
 }
 
+/// The trailers that a head announces.
+pub fn announced_trailers(headers: &HeaderMap) -> Vec<HeaderName> {
+    let names = headers.get_all(TRAILER).iter().flat_map(tokens);
+    names
+        .filter_map(|name| HeaderName::from_bytes(name).ok())
+        .collect()
+}
+
 /// The client's `x-request-id` when it can be used as an id: 1 to 128 visible ASCII characters, once.
 pub fn usable_request_id(headers: &HeaderMap) -> Option<&HeaderValue> {
     let mut all = headers.get_all(X_REQUEST_ID).iter();

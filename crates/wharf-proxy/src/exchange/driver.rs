@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::{HeaderValue, Response, StatusCode};
+use http::{HeaderName, HeaderValue, Response, StatusCode};
 use http_body::{Body as _, Frame};
 use tokio::time::Instant;
 use wharf_abi_proxy_wasm::{Body, Chain, Direction, HeaderList, LocalResponse, ResetReason};
@@ -47,6 +47,9 @@ pub(super) struct Driver {
     /// The response's head, until hyper takes it.
     response: Option<Response<ResponseBody>>,
     head_left: bool,
+    /// The trailers that the heads announced before filters saw them.
+    announced_by_client: Vec<HeaderName>,
+    announced_by_upstream: Vec<HeaderName>,
     ended: bool,
     /// Since when nothing has moved.
     idle_since: Instant,
@@ -59,6 +62,7 @@ impl Driver {
         record: Rc<Record>,
         route: Rc<Route>,
         client_body: Option<ClientBody>,
+        announced_by_client: Vec<HeaderName>,
     ) -> Self {
         let now = Instant::now();
         Self {
@@ -73,6 +77,8 @@ impl Driver {
             to_client: None,
             response: None,
             head_left: false,
+            announced_by_client,
+            announced_by_upstream: Vec::new(),
             ended: false,
             idle_since: now,
             timer: Timer::default(),
@@ -181,6 +187,7 @@ impl Driver {
         self.record
             .note_upstream(endpoint.as_ref(), self.called.elapsed());
         headers::receive_response(&mut head);
+        self.announced_by_upstream = headers::announced_trailers(&head.headers);
         let end_of_stream = body.is_end_stream();
         match convert::response_list(head) {
             Ok(list) => {

@@ -112,8 +112,10 @@ impl Driver {
             Ok(head) => head,
             Err(error) => return self.bad_from_filters(Direction::Request, &error),
         };
+        if !end_of_stream {
+            self.announce_trailers(Direction::Request, &mut head.headers);
+        }
         let length = self.length(Direction::Request, end_of_stream, &head.headers);
-        self.announce_made_trailers(Direction::Request, &mut head.headers);
         headers::finish_request(&mut head, length);
         let body = if length == Length::Empty {
             RequestBody::Empty
@@ -143,8 +145,10 @@ impl Driver {
             Ok(head) => head,
             Err(error) => return self.bad_from_filters(Direction::Response, &error),
         };
+        if !end_of_stream {
+            self.announce_trailers(Direction::Response, &mut head.headers);
+        }
         let length = self.length(Direction::Response, end_of_stream, &head.headers);
-        self.announce_made_trailers(Direction::Response, &mut head.headers);
         headers::finish_response(&mut head, length, &self.record.request().method);
         if self.chain.has_failed() {
             head.headers
@@ -187,19 +191,26 @@ impl Driver {
         bytes.map_or(Length::Unknown, Length::Exact)
     }
 
-    /// Trailers that filters made before the head left are announced in it, since HTTP/1.1 sends no others.
-    fn announce_made_trailers(&self, direction: Direction, headers: &mut HeaderMap) {
+    /// HTTP/1.1 sends no trailers but those that the head announces: those that the sender announced, whatever filters
+    /// made of that header, and those that are known already.
+    fn announce_trailers(&self, direction: Direction, headers: &mut HeaderMap) {
         let exchange = self.chain.exchange().borrow();
-        let trailers = match direction {
-            Direction::Request => &exchange.request_trailers,
-            Direction::Response => &exchange.response_trailers,
+        let (announced, known) = match direction {
+            Direction::Request => (&self.announced_by_client, &exchange.request_trailers),
+            Direction::Response => (&self.announced_by_upstream, &exchange.response_trailers),
         };
-        let Some(trailers) = trailers else { return };
-        if headers.contains_key(TRAILER) {
+        if announced.is_empty() && known.is_none() {
             return;
         }
-        let names: Vec<HeaderName> = convert::map(trailers).keys().cloned().collect();
-        headers::announce_trailers(headers, &names);
+        let known = known.as_ref().map(convert::map).unwrap_or_default();
+        let present = headers::announced_trailers(headers);
+        let mut missing: Vec<HeaderName> = Vec::new();
+        for name in announced.iter().chain(known.keys()) {
+            if !present.contains(name) && !missing.contains(name) {
+                missing.push(name.clone());
+            }
+        }
+        headers::announce_trailers(headers, &missing);
     }
 
     fn send_data(&mut self, direction: Direction, body: Body, end_of_stream: bool) {
