@@ -134,7 +134,7 @@ impl Slot {
 }
 
 /// Why a VM was not rebuilt; the next try comes later.
-pub(crate) fn log_failure(blueprint: &Blueprint, error: &StartError, delay: Duration) {
+pub(crate) fn log_failure(blueprint: &Blueprint, error: &StartError) {
     let plugins = blueprint.plugin_names();
-    tracing::error!(?plugins, %error, ?delay, "A plugin's VM could not be rebuilt; the next try comes after the delay.");
+    tracing::error!(?plugins, %error, "A plugin's VM could not be rebuilt; it is tried again, at most a second later.");
 }

@@ -195,7 +195,7 @@ async fn rebuild_slot(worker: Weak<Worker>, slot: Rc<Slot>, index: usize) {
                 tracing::info!(?plugins, "A plugin's VM was rebuilt.");
                 return;
             }
-            Err(error) => slot::log_failure(&slot.blueprint, &error, delay),
+            Err(error) => slot::log_failure(&slot.blueprint, &error),
         }
     }
 }
