@@ -11,9 +11,38 @@ const SMALL: usize = 1024;
 /// Bytes in parts. Large parts are kept as they came and never copied until a guest reads them.
 #[derive(Debug, Clone, Default)]
 pub struct Body {
-    parts: VecDeque<Bytes>,
-    tail: BytesMut,
+    /// The first part; empty only where there are no bytes.
+    first: Bytes,
+    /// What follows it. Most bodies come in one part, so this is apart.
+    rest: Option<Box<Rest>>,
     length: usize,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Rest {
+    parts: VecDeque<Bytes>,
+    /// Small chunks joined, behind the parts.
+    tail: BytesMut,
+}
+
+impl Rest {
+    fn push(&mut self, bytes: Bytes) {
+        if bytes.len() < SMALL {
+            self.tail.extend_from_slice(&bytes);
+            return;
+        }
+        if !self.tail.is_empty() {
+            self.parts.push_back(self.tail.split().freeze());
+        }
+        self.parts.push_back(bytes);
+    }
+
+    fn pop(&mut self) -> Bytes {
+        match self.parts.pop_front() {
+            Some(part) => part,
+            None => self.tail.split().freeze(),
+        }
+    }
 }
 
 impl Body {
@@ -35,26 +64,31 @@ impl Body {
     /// Appends bytes.
     pub fn push(&mut self, bytes: Bytes) {
         self.length += bytes.len();
-        if bytes.len() < SMALL && (!self.parts.is_empty() || !self.tail.is_empty()) {
-            self.tail.extend_from_slice(&bytes);
-            return;
-        }
-        self.seal();
-        if !bytes.is_empty() {
-            self.parts.push_back(bytes);
+        if self.length == bytes.len() {
+            self.first = bytes;
+        } else if !bytes.is_empty() {
+            self.rest.get_or_insert_default().push(bytes);
         }
     }
 
     /// Puts bytes before the others.
     pub fn prepend(&mut self, bytes: Bytes) {
+        if bytes.is_empty() {
+            return;
+        }
         self.length += bytes.len();
-        if !bytes.is_empty() {
-            self.parts.push_front(bytes);
+        let second = std::mem::replace(&mut self.first, bytes);
+        if !second.is_empty() {
+            self.rest.get_or_insert_default().parts.push_front(second);
         }
     }
 
     /// Moves all of `other` behind these.
     pub fn append(&mut self, mut other: Self) {
+        if self.is_empty() {
+            *self = other;
+            return;
+        }
         while let Some(part) = other.pop() {
             self.push(part);
         }
@@ -67,13 +101,25 @@ impl Body {
 
     /// Takes the first part away; `None` where there are no bytes.
     pub fn pop(&mut self) -> Option<Bytes> {
-        let part = match self.parts.pop_front() {
-            Some(part) => part,
-            None if self.tail.is_empty() => return None,
-            None => self.tail.split().freeze(),
-        };
+        if self.is_empty() {
+            return None;
+        }
+        let next = self.rest.as_mut().map(|rest| rest.pop()).unwrap_or_default();
+        let part = std::mem::replace(&mut self.first, next);
         self.length -= part.len();
         Some(part)
+    }
+
+    /// The bytes, where they are in one part.
+    ///
+    /// # Errors
+    /// The body, where it has more than one part.
+    pub fn into_single(self) -> Result<Bytes, Self> {
+        if self.first.len() == self.length {
+            Ok(self.first)
+        } else {
+            Err(self)
+        }
     }
 
     /// Fills `target` with the bytes from `start` on.
@@ -83,7 +129,11 @@ impl Body {
     pub fn copy_to(&self, start: usize, target: &mut [u8]) {
         let mut skip = start;
         let mut filled = 0;
-        for part in self.parts.iter().map(|part| &part[..]).chain([&self.tail[..]]) {
+        let rest = self.rest.iter().flat_map(|rest| {
+            let parts = rest.parts.iter().map(|part| &part[..]);
+            parts.chain([&rest.tail[..]])
+        });
+        for part in [&self.first[..]].into_iter().chain(rest) {
             if skip >= part.len() {
                 skip -= part.len();
                 continue;
@@ -95,12 +145,6 @@ impl Body {
             skip = 0;
         }
         assert_eq!(filled, target.len(), "the caller has compared with the length");
-    }
-
-    fn seal(&mut self) {
-        if !self.tail.is_empty() {
-            self.parts.push_back(self.tail.split().freeze());
-        }
     }
 }
 
@@ -137,11 +181,19 @@ mod tests {
             assert_eq!(target, expected[start..]);
         }
         let mut parts = Vec::new();
+        assert!(body.clone().into_single().is_err());
+        let mut all = Body::new();
+        all.append(body.clone());
+        all.append(body.clone());
+        assert_eq!(contents(&all), [&expected[..], &expected].concat());
         while let Some(part) = body.pop() {
+            assert!(!part.is_empty());
             parts.push(part);
         }
         assert_eq!(parts.concat(), expected);
         assert!(body.is_empty());
+        body.push(Bytes::from_static(b"x"));
+        assert_eq!(body.into_single().unwrap(), "x");
     }
 
     #[test]
@@ -151,7 +203,8 @@ mod tests {
             body.push(Bytes::from_static(b"x"));
         }
         assert_eq!(body.len(), 1000);
-        assert!(body.parts.len() <= 1, "{} parts", body.parts.len());
+        let parts = body.rest.as_ref().map_or(0, |rest| rest.parts.len());
+        assert!(parts <= 1, "{parts} parts");
         assert_eq!(contents(&body), vec![b'x'; 1000]);
     }
 }

@@ -23,6 +23,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::task::Waker;
 
+use bytes::Bytes;
 use wharf_engine::Fault;
 use wharf_plugin::OnFault;
 
@@ -331,6 +332,31 @@ impl Chain {
             }
         }
         None
+    }
+
+    /// Takes the whole body that waits behind the headers that came out last, where [`Chain::whole_body_waits`] says so
+    /// and it is in one part. Then nothing more comes out in this direction.
+    pub fn take_whole_body(&mut self, of: Direction) -> Option<Bytes> {
+        let is_body = |output: &Output| matches!(output, Output::Data { direction, .. } if *direction == of);
+        let index = self.outputs.iter().position(is_body)?;
+        let Output::Data {
+            body,
+            end_of_stream: true,
+            ..
+        } = &mut self.outputs[index]
+        else {
+            return None;
+        };
+        match std::mem::take(body).into_single() {
+            Ok(bytes) => {
+                self.outputs.remove(index);
+                Some(bytes)
+            }
+            Err(parts) => {
+                *body = parts;
+                None
+            }
+        }
     }
 
     /// Whether a filter pauses this direction now.

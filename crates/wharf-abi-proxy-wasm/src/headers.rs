@@ -16,10 +16,27 @@ pub const MAXIMUM_COUNT: usize = pairs::MAXIMUM_COUNT;
 ///
 /// Names are lower-case. What a guest puts in is checked as it enters: a name or a value that cannot stand in an HTTP
 /// message (a space in a name, a line break in a value) is refused, so that no filter can split a message.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct HeaderList {
     entries: Vec<(Name, HeaderValue)>,
     bytes: usize,
+    /// How many entries at the front are as they were when the list was marked, but for pseudo-headers other than
+    /// `:authority`. `None` where the list was never marked, or another one of them was changed since.
+    untouched: Option<usize>,
+}
+
+impl fmt::Debug for HeaderList {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map()
+            .entries(self.iter().map(|(name, value)| (name.as_str(), value)))
+            .finish()
+    }
+}
+
+impl PartialEq for HeaderList {
+    fn eq(&self, other: &Self) -> bool {
+        self.entries == other.entries
+    }
 }
 
 /// The name of a header.
@@ -113,8 +130,21 @@ impl HeaderList {
     pub fn with_capacity(count: usize) -> Self {
         Self {
             entries: Vec::with_capacity(count),
-            bytes: 0,
+            ..Self::default()
         }
+    }
+
+    /// Says that the list is now as it came, so that [`HeaderList::added`] can tell later what is new.
+    pub fn mark(&mut self) {
+        self.untouched = Some(self.entries.len());
+    }
+
+    /// The headers that were added since the list was marked. `None` where one that was there has been changed or taken
+    /// away, or the list was never marked. `:method`, `:scheme`, `:path` and `:status` do not count; they are to be
+    /// looked at by whoever asks.
+    pub fn added(&self) -> Option<impl Iterator<Item = (&Name, &HeaderValue)>> {
+        let added = self.entries.get(self.untouched?..)?;
+        Some(added.iter().map(|(name, value)| (name, value)))
     }
 
     /// Appends a header that is known to be good.
@@ -171,6 +201,11 @@ impl HeaderList {
         }
         self.bytes = bytes;
         self.entries[first].1 = value;
+        if matches!(name, Name::Field(_) | Name::Authority)
+            && self.untouched.is_some_and(|untouched| first < untouched)
+        {
+            self.untouched = None;
+        }
         let mut index = 0;
         self.retain(|other| {
             index += 1;
@@ -188,11 +223,12 @@ impl HeaderList {
 
     /// Keeps only the headers whose names `keep` says yes to.
     pub fn retain(&mut self, mut keep: impl FnMut(&Name) -> bool) {
-        let bytes = &mut self.bytes;
+        let (bytes, untouched) = (&mut self.bytes, &mut self.untouched);
         self.entries.retain(|(name, value)| {
             let kept = keep(name);
             if !kept {
                 *bytes -= name.as_str().len() + value.len();
+                *untouched = None;
             }
             kept
         });
@@ -346,6 +382,41 @@ mod tests {
                 .is_err()
         );
         assert_eq!(headers, before);
+    }
+
+    #[test]
+    fn what_was_added_since_the_mark_is_known() {
+        let added = |change: fn(&mut HeaderList)| {
+            let mut headers = list(&[(":path", "/"), (":authority", "h"), ("a", "1"), ("b", "2")]);
+            assert!(headers.added().is_none(), "it was not marked yet");
+            headers.mark();
+            change(&mut headers);
+            let text = |(name, value): (&Name, &HeaderValue)| format!("{name}={}", value.to_str().unwrap());
+            headers
+                .added()
+                .map(|added| added.map(text).collect::<Vec<_>>().join(" "))
+        };
+        assert_eq!(added(|_| {}).as_deref(), Some(""));
+        assert_eq!(added(|h| h.add(b"a", b"3").unwrap()).as_deref(), Some("a=3"));
+        assert_eq!(added(|h| h.replace(b"c", b"3").unwrap()).as_deref(), Some("c=3"));
+        let twice = added(|h| {
+            h.replace(b"c", b"3").unwrap();
+            h.replace(b"c", b"4").unwrap();
+            h.remove(b"not-there");
+        });
+        assert_eq!(twice.as_deref(), Some("c=4"));
+        assert_eq!(
+            added(|h| h.replace(b":path", b"/2").unwrap()).as_deref(),
+            Some("")
+        );
+        assert_eq!(added(|h| h.replace(b":authority", b"i").unwrap()), None);
+        assert_eq!(added(|h| h.replace(b"a", b"3").unwrap()), None);
+        assert_eq!(added(|h| h.remove(b"b")), None);
+        assert_eq!(added(|h| h.remove(b":path")), None);
+        assert_eq!(
+            added(|h| h.replace_all(&[(b"a", b"1"), (b"b", b"2")]).unwrap()),
+            None
+        );
     }
 
     #[test]

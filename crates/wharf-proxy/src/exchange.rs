@@ -36,7 +36,7 @@ pub(crate) async fn handle(
     let filters = connection.listener.worker.vms.filters(&route.filters).await;
     let (head, body) = request.into_parts();
     let announced = headers::announced_trailers(&head.headers);
-    let list = match convert::request_list(head, &connection.forwarded.scheme) {
+    let list = match convert::request_list(&head, &connection.forwarded.scheme) {
         Ok(list) => list,
         Err(error) => {
             return answer::failure(record, StatusCode::BAD_REQUEST, &error.to_string(), "bad_headers");
@@ -52,7 +52,14 @@ pub(crate) async fn handle(
     let chain = Chain::new(filters, exchange, limits);
     let end_of_stream = body.is_end_stream();
     let client_body = (!end_of_stream).then_some(body);
-    let mut driver = Driver::new(chain, Rc::clone(record), Rc::clone(route), client_body, announced);
+    let mut driver = Driver::new(
+        chain,
+        Rc::clone(record),
+        Rc::clone(route),
+        head,
+        client_body,
+        announced,
+    );
     driver.begin(list, end_of_stream);
     let response = driver.response().await;
     driver.go_on_alone();

@@ -63,11 +63,11 @@ pub fn receive_request(headers: &mut HeaderMap, forwarded: &Forwarded, request_i
     headers.insert(X_REQUEST_ID, request_id.clone());
 }
 
-/// A request leaves for an upstream: makes its framing fit its body, whatever the headers said before.
+/// A request leaves for an upstream: makes its framing fit its body, whatever the headers said before. Hop-by-hop headers
+/// have been removed.
 pub fn finish_request(head: &mut request::Parts, body: Length) {
     head.version = Version::HTTP_11;
     let headers = &mut head.headers;
-    remove_hop_by_hop(headers);
     match body {
         Length::Empty => match head.method {
             // These are expected to have a body, so its absence is said.
@@ -92,9 +92,8 @@ pub fn receive_response(head: &mut response::Parts) {
 
 /// A response leaves for the client: makes its framing fit its body, whatever the headers said before.
 ///
-/// The answer to a HEAD keeps the length that it speaks of.
+/// Hop-by-hop headers have been removed. The answer to a HEAD keeps the length that it speaks of.
 pub fn finish_response(head: &mut response::Parts, body: Length, method: &Method) {
-    remove_hop_by_hop(&mut head.headers);
     head.version = Version::HTTP_11;
     let bodiless = matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
     if bodiless {
@@ -159,6 +158,19 @@ pub fn remove_hop_by_hop(headers: &mut HeaderMap) {
             headers.insert(TE, HeaderValue::from_static("trailers"));
         }
     }
+}
+
+/// Whether [`remove_hop_by_hop`] looks at headers of this name.
+pub fn is_hop_by_hop(name: &HeaderName) -> bool {
+    [
+        CONNECTION,
+        KEEP_ALIVE,
+        PROXY_CONNECTION,
+        TRANSFER_ENCODING,
+        UPGRADE,
+        TE,
+    ]
+    .contains(name)
 }
 
 /// Removes the headers that `Connection` names.

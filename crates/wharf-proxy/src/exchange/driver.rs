@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, request};
 use http_body::{Body as _, Frame};
 use tokio::time::Instant;
 use wharf_abi_proxy_wasm::{Body, Chain, Direction, HeaderList, LocalResponse, ResetReason};
@@ -33,6 +33,9 @@ pub(super) struct Driver {
     chain: Chain,
     record: Rc<Record>,
     route: Rc<Route>,
+    /// The heads as they came, until their headers leave: what no filter changes is not made anew.
+    came_request: Option<request::Parts>,
+    came_response: Option<HeaderMap>,
     /// What the client still sends.
     client_body: Option<ClientBody>,
     /// The way to the upstream, once the request's headers have left.
@@ -61,6 +64,7 @@ impl Driver {
         chain: Chain,
         record: Rc<Record>,
         route: Rc<Route>,
+        head: request::Parts,
         client_body: Option<ClientBody>,
         announced_by_client: Vec<HeaderName>,
     ) -> Self {
@@ -69,6 +73,8 @@ impl Driver {
             chain,
             record,
             route,
+            came_request: Some(head),
+            came_response: None,
             client_body,
             to_upstream: None,
             call: None,
@@ -189,8 +195,10 @@ impl Driver {
         headers::receive_response(&mut head);
         self.announced_by_upstream = headers::announced_trailers(&head.headers);
         let end_of_stream = body.is_end_stream();
-        match convert::response_list(head) {
+        match convert::response_list(&head) {
             Ok(list) => {
+                // Filters do not see a `host` here, so it does not pass them either.
+                self.came_response = (list.len() == head.headers.len() + 1).then_some(head.headers);
                 self.upstream_body = (!end_of_stream).then_some(body);
                 self.chain.headers(Direction::Response, list, end_of_stream);
             }
@@ -299,7 +307,7 @@ impl Driver {
             Ok(data) => self.chain.data(direction, data, ended),
             Err(frame) => {
                 let trailers = frame.into_trailers().unwrap_or_default();
-                match convert::list(trailers) {
+                match convert::list(&trailers) {
                     Ok(list) => self.chain.trailers(direction, list),
                     Err(error) => {
                         let side = super::name(direction);

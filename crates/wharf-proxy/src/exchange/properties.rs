@@ -23,6 +23,8 @@ impl StreamProperties for ExchangeProperties {
         match path {
             [b"request", name] => self.request(name),
             [b"response", name] => self.response(name),
+            // Many filters ask for it, and it is at hand as text.
+            [b"source", b"address"] => Some(self.record.connection().client_text.as_bytes().into()),
             [b"source", name] => address(self.record.connection().client, name),
             [b"destination", name] => address(self.record.connection().local, name),
             [b"connection", name] => connection(self.record.connection(), name),

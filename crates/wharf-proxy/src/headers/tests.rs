@@ -26,6 +26,7 @@ fn finished_request(method: Method, pairs: &[(&'static str, &'static str)], body
     let (mut head, ()) = Request::new(()).into_parts();
     head.method = method;
     head.headers = map(pairs);
+    remove_hop_by_hop(&mut head.headers);
     finish_request(&mut head, body);
     head.headers
 }
@@ -40,6 +41,7 @@ fn finished_response(
     head.status = StatusCode::from_u16(status).unwrap();
     head.headers = map(pairs);
     receive_response(&mut head);
+    remove_hop_by_hop(&mut head.headers);
     finish_response(&mut head, body, method);
     head.headers
 }

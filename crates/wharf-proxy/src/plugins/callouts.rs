@@ -53,7 +53,7 @@ pub(super) async fn run(upstream: Rc<Upstream>, call: HttpCall, vm: OwnVm) {
 }
 
 async fn send(upstream: &Upstream, headers: &HeaderList, body: Bytes) -> Result<HttpCallResponse, String> {
-    let mut head = convert::request_head(headers).map_err(|error| error.to_string())?;
+    let mut head = convert::request_head(headers, None).map_err(|error| error.to_string())?;
     // What a filter writes must not choose another framing than the body's.
     let length = if body.is_empty() {
         Length::Empty
@@ -79,7 +79,7 @@ async fn collect(answer: UpstreamResponse) -> Result<HttpCallResponse, String> {
     let UpstreamResponse { mut head, body, .. } = answer;
     headers::receive_response(&mut head);
     let mut response = HttpCallResponse {
-        headers: convert::response_list(head).map_err(|error| error.to_string())?,
+        headers: convert::response_list(&head).map_err(|error| error.to_string())?,
         ..HttpCallResponse::default()
     };
     let mut body = std::pin::pin!(body);
@@ -92,7 +92,7 @@ async fn collect(answer: UpstreamResponse) -> Result<HttpCallResponse, String> {
             Ok(data) => collected.extend_from_slice(&data),
             Err(frame) => {
                 if let Ok(trailers) = frame.into_trailers() {
-                    response.trailers = convert::list(trailers).map_err(|error| error.to_string())?;
+                    response.trailers = convert::list(&trailers).map_err(|error| error.to_string())?;
                 }
             }
         }

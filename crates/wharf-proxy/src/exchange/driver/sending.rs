@@ -99,14 +99,12 @@ impl Driver {
     }
 
     fn send_request(&mut self, end_of_stream: bool) {
-        let exchange = Rc::clone(self.chain.exchange());
+        let came = self.came_request.take();
         let head = {
-            let exchange = exchange.borrow();
-            exchange
-                .request_headers
-                .as_ref()
-                .ok_or(BadMessage::Missing("request"))
-                .and_then(convert::request_head)
+            let exchange = self.chain.exchange().borrow();
+            let list = exchange.request_headers.as_ref();
+            list.ok_or(BadMessage::Missing("request"))
+                .and_then(|list| convert::request_head(list, came))
         };
         let mut head = match head {
             Ok(head) => head,
@@ -119,6 +117,8 @@ impl Driver {
         headers::finish_request(&mut head, length);
         let body = if length == Length::Empty {
             RequestBody::Empty
+        } else if let Some(whole) = self.chain.take_whole_body(Direction::Request) {
+            RequestBody::from(whole)
         } else {
             let (outgoing, reader) = Outgoing::open(length);
             self.to_upstream = Some(outgoing);
@@ -134,12 +134,12 @@ impl Driver {
     }
 
     fn send_response(&mut self, end_of_stream: bool) {
-        let exchange = Rc::clone(self.chain.exchange());
+        let came = self.came_response.take();
         let head = {
-            let exchange = exchange.borrow();
+            let exchange = self.chain.exchange().borrow();
             let list = exchange.response_headers.as_ref();
             list.ok_or(BadMessage::Missing("response"))
-                .and_then(convert::response_head)
+                .and_then(|list| convert::response_head(list, came))
         };
         let mut head = match head {
             Ok(head) => head,
@@ -157,6 +157,9 @@ impl Driver {
         self.record.respond(head.status);
         let source = if length == Length::Empty {
             ResponseSource::Fixed(Bytes::new())
+        } else if let Some(whole) = self.chain.take_whole_body(Direction::Response) {
+            self.ended = true;
+            ResponseSource::Fixed(whole)
         } else {
             let (outgoing, reader) = Outgoing::open(length);
             self.to_client = Some(outgoing);
