@@ -10,7 +10,7 @@ use self::record::Record;
 use self::toolchain::{BuildError, Toolchain};
 
 mod record;
-mod toolchain;
+pub(crate) mod toolchain;
 mod wasm;
 
 #[cfg(test)]
@@ -50,7 +50,7 @@ struct Guest {
 
 /// What guests are written in.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Language {
+pub(crate) enum Language {
     AssemblyScript,
     C,
     Go,
@@ -98,10 +98,10 @@ const GUESTS: [Guest; 9] = [
 ];
 
 impl Language {
-    const ALL: [Self; 4] = [Self::Rust, Self::AssemblyScript, Self::C, Self::Go];
+    pub(crate) const ALL: [Self; 4] = [Self::Rust, Self::AssemblyScript, Self::C, Self::Go];
 
-    /// The name in `guests/built-with.txt`.
-    const fn key(self) -> &'static str {
+    /// The name in `guests/built-with.txt` and on the command line.
+    pub(crate) const fn key(self) -> &'static str {
         match self {
             Self::AssemblyScript => "assemblyscript",
             Self::C => "c",

@@ -8,6 +8,7 @@ use clap::{Parser, Subcommand};
 mod docs;
 mod guests;
 mod repository;
+mod templates;
 mod tidy;
 
 #[derive(Parser)]
@@ -22,6 +23,9 @@ enum Chore {
     /// Rebuild the guests, for each language whose toolchain is here
     #[command(long_about = guests::LONG_ABOUT)]
     Guests(guests::Arguments),
+    /// Build and test a new project of each language whose toolchain is here
+    #[command(long_about = templates::LONG_ABOUT)]
+    Templates(templates::Arguments),
     /// Write the documents that are generated
     #[command(long_about = docs::LONG_ABOUT)]
     Docs,
@@ -34,6 +38,7 @@ fn main() -> ExitCode {
     let root = repository_root();
     match CommandLine::parse().chore {
         Chore::Guests(arguments) => guests::run(&arguments, &root),
+        Chore::Templates(arguments) => templates::run(&arguments, &root),
         Chore::Docs => docs::run(&root),
         Chore::Tidy => tidy::run(&root),
     }

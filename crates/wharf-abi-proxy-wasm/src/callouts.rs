@@ -187,7 +187,12 @@ fn is_receiving(context: &RootContext, id: u32) -> bool {
     context.grpc.get(&id).is_some_and(|grpc| !grpc.remote_closed)
 }
 
-/// Ids of calls are odd, ids of streams even.
+/// Whether a gRPC call can have this id. An id tells what it is of, as Envoy's do.
 pub(crate) fn is_grpc_call(id: u32) -> bool {
-    id % 2 == 1
+    id % 4 == 1
+}
+
+/// Whether a gRPC stream can have this id.
+pub(crate) fn is_grpc_stream(id: u32) -> bool {
+    id % 4 == 2
 }

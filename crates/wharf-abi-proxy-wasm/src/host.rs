@@ -197,7 +197,7 @@ pub struct HttpCallResponse {
 /// A gRPC call-out that a filter wants.
 #[derive(Debug)]
 pub struct GrpcCall {
-    /// What its events will name: odd for a call, even for a stream.
+    /// What its events will name: divided by 4 it leaves 1 for a call, 2 for a stream.
     pub id: u32,
     /// The root context that its events go to.
     pub root: ContextId,

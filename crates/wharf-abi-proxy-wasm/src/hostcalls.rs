@@ -96,9 +96,7 @@ fn function<P>(
         "env",
         name,
         move |call: &mut Call<'_>, parameters: P| -> HostResult<i32> {
-            if let Some(refused) = out_of_phase(call, name)? {
-                return Ok(refused);
-            }
+            check_phase(call, name)?;
             match body(call, parameters) {
                 Ok(()) => Ok(Status::Ok as i32),
                 Err(Refusal::Status(status, reason)) => Ok(refused(call, name, status, &reason)),
@@ -108,23 +106,22 @@ fn function<P>(
     );
 }
 
-/// While the module's own start functions or its allocator run, only logging and WASI are at hand: a call that needs
-/// the allocator again could not be answered.
-fn out_of_phase(call: &mut Call<'_>, name: &'static str) -> HostResult<Option<i32>> {
+/// While the module's own start functions or its allocator run, only logging and WASI are at hand, as in Envoy: a call
+/// that needs the allocator again could not be answered.
+fn check_phase(call: &mut Call<'_>, name: &'static str) -> HostResult<()> {
     let state = call.state();
-    let needs_nothing = name == "proxy_log" || name == "proxy_get_log_level";
-    if !state.started {
-        if needs_nothing {
-            return Ok(None);
-        }
-        let reason = format!("{name} was called before the module had started; only logging and WASI can be");
-        return Err(FaultKind::BadReply { reason }.into());
+    let when = if !state.started {
+        "before the module had started"
+    } else if state.allocator.is_none() {
+        "from inside the guest's own allocator"
+    } else {
+        return Ok(());
+    };
+    if name == "proxy_log" || name == "proxy_get_log_level" {
+        return Ok(());
     }
-    if state.allocator.is_none() && !needs_nothing {
-        let reason = "it was called from inside the guest's own allocator";
-        return Ok(Some(refused(call, name, Status::InternalFailure, reason)));
-    }
-    Ok(None)
+    let reason = format!("{name} was called {when}; only logging and WASI can be");
+    Err(FaultKind::BadReply { reason }.into())
 }
 
 fn refused(call: &mut Call<'_>, name: &'static str, status: Status, reason: &str) -> i32 {

@@ -177,10 +177,14 @@ impl Vm {
             answer: CallAnswer::default(),
         }));
         let outcome = self.start_plugin(root, configuration_size);
-        if let Some(context) = self.state_mut().contexts.root(root) {
-            context.configuring = false;
-        }
+        self.set_configuring(root, false);
         outcome.map(|()| root)
+    }
+
+    fn set_configuring(&mut self, root: ContextId, configuring: bool) {
+        if let Some(context) = self.state_mut().contexts.root(root) {
+            context.configuring = configuring;
+        }
     }
 
     fn start_plugin(&mut self, root: ContextId, configuration_size: u32) -> Result<(), StartError> {
@@ -196,6 +200,8 @@ impl Vm {
         if !self.vm_started {
             self.vm_started = true;
             let vm_size = size(self.state().vm_configuration.len());
+            // The VM is not any plugin's, though one has to start it: its configuration alone is there.
+            self.set_configuring(root, false);
             let started = call(
                 &mut self.instance,
                 &self.exports.on_vm_start,
@@ -204,6 +210,7 @@ impl Vm {
                 deadline,
             )
             .map_err(|fault| self.fail(root, fault))?;
+            self.set_configuring(root, true);
             if started == Some(0) {
                 return Err(StartError::VmStartRefused);
             }

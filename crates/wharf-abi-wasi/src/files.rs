@@ -1,6 +1,6 @@
 //! Files and directories, which guests do not have.
 //!
-//! Nothing is open but stdout (1) and stderr (2), and those are the log. The functions answer so that the start code of
+//! Nothing is open but stdout (1) and stderr (2), which are the log, and for commands stdin (0). The functions answer so that the start code of
 //! C libraries gets through: it asks for preopened directories until it gets 8 (`badf`), and for the state of the
 //! standard streams.
 
@@ -24,12 +24,12 @@ fn add_descriptors<S: WasiHost + 'static>(table: &mut Table<'_, S>) {
         .add("fd_fdstat_set_flags", fd_fdstat_set_flags)
         .add("fd_fdstat_set_rights", fd_fdstat_set_rights)
         .add("fd_filestat_get", fd_filestat_get)
+        .add_unstable("fd_filestat_get", fd_filestat_get_unstable)
         .add("fd_filestat_set_size", fd_filestat_set_size)
         .add("fd_filestat_set_times", fd_filestat_set_times)
         .add("fd_pread", fd_pread)
         .add("fd_prestat_dir_name", fd_prestat_dir_name)
         .add("fd_prestat_get", fd_prestat_get)
-        .add("fd_read", fd_read)
         .add("fd_readdir", fd_readdir)
         .add("fd_renumber", fd_renumber)
         .add("fd_seek", fd_seek)
@@ -80,10 +80,11 @@ fn fd_datasync<S: WasiHost>(_: &mut HostCall<'_, S>, (fd,): (u32,)) -> Answer {
     only_streams(fd)
 }
 
-/// `fd_fdstat_get(fd, stat)`: what stdout and stderr are.
+/// `fd_fdstat_get(fd, stat)`: what the standard streams are.
 ///
-/// * `fd`: 1 or 2.
-/// * `stat`: where the 24 bytes go: an unknown kind of file with no flags and the right to be written (64).
+/// * `fd`: 1 or 2; 0 too where the guest has stdin.
+/// * `stat`: where the 24 bytes go: an unknown kind of file with no flags and the right to be written (64), or for stdin
+///   to be read (2).
 ///
 /// ```text
 ///    kind      flags                  rights                    inherited rights
@@ -95,10 +96,13 @@ fn fd_datasync<S: WasiHost>(_: &mut HostCall<'_, S>, (fd,): (u32,)) -> Answer {
 ///
 /// Gives 8 for another file descriptor, 21 where the record does not fit into the memory.
 fn fd_fdstat_get<S: WasiHost>(call: &mut HostCall<'_, S>, (fd, stat): (u32, u32)) -> Answer {
+    const RIGHT_TO_READ: u8 = 2;
     const RIGHT_TO_WRITE: u8 = 64;
-    only_streams(fd)?;
     let mut record = [0; 24];
-    record[8] = RIGHT_TO_WRITE;
+    record[8] = match fd {
+        0 if call.state().stdin().is_some() => RIGHT_TO_READ,
+        _ => only_streams(fd).map(|()| RIGHT_TO_WRITE)?,
+    };
     Ok(call.memory().write(stat, &record)?)
 }
 
@@ -115,8 +119,24 @@ fn fd_fdstat_set_rights<S: WasiHost>(
     only_streams(fd)
 }
 
-/// `fd_filestat_get(fd, stat)`: always 8; nothing is a file.
-fn fd_filestat_get<S: WasiHost>(_: &mut HostCall<'_, S>, (fd, _stat): (u32, u32)) -> Answer {
+/// `fd_filestat_get(fd, stat)`: for a command, which is a guest with stdin, what its standard streams are; always 8 for
+/// others, since nothing is a file.
+///
+/// * `fd`: 0, 1 or 2.
+/// * `stat`: where the 64 bytes go, all 0: an unknown kind of file of size 0.
+///
+/// Under the older name of the interface, whose record is another, it is 8 for commands too.
+///
+/// Gives 8 for another file descriptor, 21 where the record does not fit into the memory.
+fn fd_filestat_get<S: WasiHost>(call: &mut HostCall<'_, S>, (fd, stat): (u32, u32)) -> Answer {
+    if fd > 2 || call.state().stdin().is_none() {
+        return Err(Refusal::FileDescriptor(fd));
+    }
+    Ok(call.memory().write(stat, &[0; 64])?)
+}
+
+/// `fd_filestat_get(fd, stat)` of the older interface: always 8.
+fn fd_filestat_get_unstable<S: WasiHost>(_: &mut HostCall<'_, S>, (fd, _stat): (u32, u32)) -> Answer {
     Err(Refusal::FileDescriptor(fd))
 }
 
@@ -152,14 +172,6 @@ fn fd_prestat_dir_name<S: WasiHost>(
 /// `fd_prestat_get(fd, prestat)`: always 8; no directory is open from the start, and this number ends the search.
 fn fd_prestat_get<S: WasiHost>(_: &mut HostCall<'_, S>, (fd, _prestat): (u32, u32)) -> Answer {
     Err(Refusal::FileDescriptor(fd))
-}
-
-/// `fd_read(fd, iovs, iovs_len, nread)`: always 52; there is nothing to read, not even stdin.
-fn fd_read<S: WasiHost>(
-    _: &mut HostCall<'_, S>,
-    (_fd, _iovs, _iovs_len, _read): (u32, u32, u32, u32),
-) -> Answer {
-    Err(Refusal::NotImplemented)
 }
 
 /// `fd_readdir(fd, buf, buf_len, cookie, nread)`: always 20, with a 0 (`u32`) at `nread`.

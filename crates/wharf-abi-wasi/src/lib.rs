@@ -5,14 +5,18 @@
 //! clocks and random bytes come from a [`WasiHost`], text for stdout and stderr goes to it, and files, sockets and
 //! sleep are refused with an error number and never with a trap. Nothing of the machine can be reached.
 //!
+//! A command, which is a guest that runs from `_start` to its end, gets arguments, stdin, and an stdout that is taken
+//! byte for byte, where its host gives them: [`WasiHost::arguments`], [`WasiHost::stdin`], [`WasiHost::output`].
+//!
 //! [`add_filter_wasi`] adds the functions to an import table under both names of the interface,
-//! `wasi_snapshot_preview1` and the older `wasi_unstable`. The two differ in four places, and the answers here are the
-//! same for both:
+//! `wasi_snapshot_preview1` and the older `wasi_unstable`. The two differ in these places, and the answers here are
+//! the same for both but where the table says so:
 //!
 //! | function | difference | here |
 //! |---|---|---|
 //! | `fd_seek` | the numbers of `whence` are in another order | there is nothing to seek in |
-//! | `fd_filestat_get`, `path_filestat_get` | the older record is 56 bytes, the newer 64 | never written |
+//! | `fd_filestat_get` | the older record is 56 bytes, the newer 64 | the newer is given to commands, the older to nobody |
+//! | `path_filestat_get` | the same | never written |
 //! | `poll_oneoff` | the older subscription is 56 bytes, the newer 48 | never read |
 //! | `sock_accept` | only the newer has it | given under both |
 //!
@@ -34,6 +38,8 @@ mod strings;
 #[cfg(test)]
 mod testing;
 
+use std::io::Read;
+
 use wharf_engine::{HostCall, HostParameters, Imports};
 
 use crate::refusal::{Answer, Refusal};
@@ -51,6 +57,23 @@ pub trait WasiHost {
     /// The guest has written `bytes`, not empty but for a lone line end, to a stream. One line end at the end is taken
     /// off already; there may be others inside. It is at most 1 MiB and any bytes whatever.
     fn write(&mut self, stream: Stdio, bytes: &[u8]);
+
+    /// The guest has written `bytes`, never empty, to a stream; it is at most 1 MiB and any bytes whatever. By default each
+    /// call is a line for [`WasiHost::write`]. A host that takes the output of a command implements it, so that no byte
+    /// is missing.
+    ///
+    /// # Errors
+    /// [`OutputFull`] where the host takes no more: the guest gets 51 (`nospc`).
+    fn output(&mut self, stream: Stdio, bytes: &[u8]) -> Result<(), OutputFull> {
+        self.write(stream, bytes.strip_suffix(b"\n").unwrap_or(bytes));
+        Ok(())
+    }
+
+    /// What the guest reads from file descriptor 0. By default there is none, and reading is refused with 52. What it
+    /// gives is asked for at most 1 MiB at a time; 0 bytes are the end of it, and an error is 29 (`io`).
+    fn stdin(&mut self) -> Option<&mut dyn Read> {
+        None
+    }
 
     /// The nanoseconds since 1970-01-01T00:00:00Z.
     fn realtime_nanoseconds(&mut self) -> u64;
@@ -70,6 +93,11 @@ pub enum Stdio {
     /// File descriptor 2.
     Stderr,
 }
+
+/// The host takes no more output of this guest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the host takes no more output of this guest")]
+pub struct OutputFull;
 
 /// The names under which guests import the interface, the older last.
 pub const MODULES: [&str; 2] = ["wasi_snapshot_preview1", "wasi_unstable"];
@@ -94,18 +122,42 @@ struct Table<'a, S: 'static> {
 }
 
 impl<S: 'static> Table<'_, S> {
-    /// Adds a function that answers with an error number.
+    /// Adds a function that answers with an error number, under both names of the interface.
     fn add<P>(&mut self, name: &'static str, body: fn(&mut HostCall<'_, S>, P) -> Answer) -> &mut Self
     where
         P: HostParameters<S, i32> + 'static,
     {
         for module in MODULES {
-            self.imports
-                .function(module, name, move |call: &mut HostCall<'_, S>, parameters: P| {
-                    Ok(body(call, parameters).map_or_else(|refusal| refused(module, name, &refusal), |()| 0))
-                });
+            self.add_to(module, name, body);
         }
         self
+    }
+
+    /// Replaces a function under the older name of the interface.
+    fn add_unstable<P>(
+        &mut self,
+        name: &'static str,
+        body: fn(&mut HostCall<'_, S>, P) -> Answer,
+    ) -> &mut Self
+    where
+        P: HostParameters<S, i32> + 'static,
+    {
+        self.add_to(MODULES[1], name, body);
+        self
+    }
+
+    fn add_to<P>(
+        &mut self,
+        module: &'static str,
+        name: &'static str,
+        body: fn(&mut HostCall<'_, S>, P) -> Answer,
+    ) where
+        P: HostParameters<S, i32> + 'static,
+    {
+        self.imports
+            .function(module, name, move |call: &mut HostCall<'_, S>, parameters: P| {
+                Ok(body(call, parameters).map_or_else(|refusal| refused(module, name, &refusal), |()| 0))
+            });
     }
 }
 

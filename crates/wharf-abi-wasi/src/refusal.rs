@@ -2,6 +2,8 @@
 
 use wharf_engine::OutOfBounds;
 
+use crate::OutputFull;
+
 /// What a function of the interface answers.
 pub(crate) type Answer = Result<(), Refusal>;
 
@@ -20,9 +22,15 @@ pub(crate) enum Refusal {
     /// 28, `inval`.
     #[error("{0} random bytes were asked for at once, and at most {MOST_RANDOM} are given", MOST_RANDOM = crate::random::MOST_BYTES)]
     RandomLength(u32),
+    /// 29, `io`.
+    #[error("stdin cannot be read: {0}")]
+    Stdin(std::io::ErrorKind),
     /// 44, `noent`.
     #[error("there are no files")]
     NoFile,
+    /// 51, `nospc`.
+    #[error(transparent)]
+    Output(#[from] OutputFull),
     /// 52, `nosys`.
     #[error("this host does not have the function")]
     NotImplemented,
@@ -42,7 +50,9 @@ impl Refusal {
             Self::NoDirectory => 20,
             Self::Memory(_) => 21,
             Self::RandomLength(_) => 28,
+            Self::Stdin(_) => 29,
             Self::NoFile => 44,
+            Self::Output(_) => 51,
             Self::NotImplemented => 52,
             Self::Clock(_) | Self::NotSupported => 58,
         }

@@ -1,11 +1,13 @@
 //! A guest that does nothing but call one host function with what the test gives it.
 
+use std::collections::VecDeque;
+use std::io::Read;
 use std::time::Duration;
 
 use wharf_engine::{Engine, EngineSettings, Fault, Imports, Instance, WasmParams};
 use wharf_plugin::{Limits, Reference, VerifiedArtifact};
 
-use crate::{Stdio, WasiHost, add_filter_wasi};
+use crate::{OutputFull, Stdio, WasiHost, add_filter_wasi};
 
 /// The size of the guest's memory, which is filled with `?` at the start.
 pub(crate) const PAGE: u32 = 65_536;
@@ -16,6 +18,9 @@ pub(crate) struct TestHost {
     pub(crate) environment: Vec<(String, String)>,
     pub(crate) arguments: Vec<String>,
     pub(crate) written: Vec<(Stdio, Vec<u8>)>,
+    pub(crate) stdin: Option<VecDeque<u8>>,
+    /// The output of a command, taken byte for byte up to five bytes.
+    pub(crate) captured: Option<Vec<u8>>,
     pub(crate) realtime: u64,
     pub(crate) monotonic: u64,
 }
@@ -31,6 +36,24 @@ impl WasiHost for TestHost {
 
     fn write(&mut self, stream: Stdio, bytes: &[u8]) {
         self.written.push((stream, bytes.to_vec()));
+    }
+
+    fn output(&mut self, stream: Stdio, bytes: &[u8]) -> Result<(), OutputFull> {
+        match &mut self.captured {
+            Some(captured) if captured.len() + bytes.len() > 5 => Err(OutputFull),
+            Some(captured) => {
+                captured.extend(bytes);
+                Ok(())
+            }
+            None => {
+                self.write(stream, bytes.strip_suffix(b"\n").unwrap_or(bytes));
+                Ok(())
+            }
+        }
+    }
+
+    fn stdin(&mut self) -> Option<&mut dyn Read> {
+        self.stdin.as_mut().map(|stdin| stdin as &mut dyn Read)
     }
 
     fn realtime_nanoseconds(&mut self) -> u64 {

@@ -17,6 +17,15 @@ pub struct CacheConfig {
     pub size: ByteSize,
 }
 
+impl Default for CacheConfig {
+    fn default() -> Self {
+        Self {
+            directory: None,
+            size: ByteSize::from_gib(1),
+        }
+    }
+}
+
 /// The cache.
 pub(crate) static CACHE: Section = Section {
     id: "cache",

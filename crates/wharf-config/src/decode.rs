@@ -1,17 +1,19 @@
 //! From the tree of nodes to values: what all sections have in common.
 
 mod fields;
+mod flaws;
 mod item;
 
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use crate::diagnostic::{Complaint, Diagnostics, Severity, quoted};
+use crate::diagnostic::{Complaint, ConfigErrors, Diagnostics, Severity, quoted};
 use crate::nearest::nearest;
 use crate::source::Source;
 
 pub(crate) use fields::Fields;
+pub(crate) use flaws::Flaws;
 pub(crate) use item::Item;
 
 /// Says whether a file can be read, and in words why not.
@@ -25,6 +27,8 @@ pub(crate) struct Context<'a> {
     directory: PathBuf,
     /// None where nothing outside the text may be looked at.
     file_check: Option<FileCheck<'a>>,
+    /// What was wrong with the text and is not reported yet.
+    pub(crate) flaws: Flaws,
     /// The names that the file defines, known before anything refers to them.
     pub(crate) plugins: Names,
     pub(crate) upstreams: Names,
@@ -53,6 +57,7 @@ impl<'a> Context<'a> {
             diagnostics,
             directory,
             file_check,
+            flaws: Flaws::default(),
             plugins: Names::default(),
             upstreams: Names::default(),
         }
@@ -76,7 +81,76 @@ impl<'a> Context<'a> {
     }
 
     pub(crate) fn warn(&mut self, complaint: Complaint) {
-        self.diagnostics.add(complaint.at(self.source, Severity::Warning));
+        self.warn_with(|| complaint);
+    }
+
+    /// The same for complaints that cost something to make, and of which there may be many.
+    pub(crate) fn warn_with(&mut self, complaint: impl FnOnce() -> Complaint) {
+        if !self.diagnostics.is_full_of_warnings() {
+            self.diagnostics
+                .add(complaint().at(self.source, Severity::Warning));
+        }
+    }
+
+    /// Reports what is wrong with the text and belongs to nothing that may be wrong by itself.
+    pub(crate) fn report_flaws(&mut self) {
+        let (flaws, omitted) = self.flaws.rest();
+        for flaw in flaws {
+            self.error(flaw);
+        }
+        for _ in 0..omitted {
+            self.diagnostics.omit();
+        }
+    }
+
+    /// Decodes something whose errors are not those of the file. They are returned, at most `kept` of them; warnings
+    /// are the file's. The result is what was decoded, if there is no error.
+    pub(crate) fn apart<T>(
+        &mut self,
+        kept: usize,
+        decode: impl FnOnce(&mut Self) -> Option<T>,
+    ) -> Result<Option<T>, ConfigErrors> {
+        let outer = std::mem::replace(self.diagnostics, Diagnostics::keeping(kept));
+        let decoded = decode(self);
+        let inner = std::mem::replace(self.diagnostics, outer);
+        match inner.finish() {
+            Ok(warnings) => {
+                for warning in warnings {
+                    self.diagnostics.add(warning);
+                }
+                Ok(decoded)
+            }
+            Err(errors) => Err(errors),
+        }
+    }
+
+    /// Reports what was found wrong elsewhere, such as in a file that this one names.
+    pub(crate) fn append(&mut self, errors: ConfigErrors) {
+        self.diagnostics.append(errors);
+    }
+
+    /// The context of a file that this one names. What is wrong with it is reported together with this one's.
+    pub(crate) fn other_file<'b>(&'b mut self, source: &'b Source<'b>) -> Context<'b> {
+        Context::new(source, self.diagnostics, self.file_check)
+    }
+
+    /// The file, as it was named by whoever loaded it.
+    pub(crate) fn file(&self) -> &Path {
+        self.source.name
+    }
+
+    pub(crate) fn text(&self) -> &'a str {
+        self.source.text
+    }
+
+    /// The line of a place, from 1.
+    pub(crate) fn line(&self, span: &Range<usize>) -> usize {
+        self.source.line(span)
+    }
+
+    /// Whether files that this one names may be read.
+    pub(crate) fn reads_files(&self) -> bool {
+        self.file_check.is_some()
     }
 
     /// A path of the file, made relative to the file's directory.

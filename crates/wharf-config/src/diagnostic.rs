@@ -192,17 +192,24 @@ pub(crate) struct Diagnostics {
     errors: Vec<Diagnostic>,
     warnings: Vec<Diagnostic>,
     omitted: usize,
+    /// As many of a kind are kept; the rest is counted.
+    kept: usize,
 }
 
-/// As many of a kind are kept; the rest is counted. Nobody reads more, and a hostile file may have a hundred thousand.
-const KEPT: usize = 50;
+/// Nobody reads more than this of a kind, and a hostile file may have a hundred thousand.
+pub(crate) const KEPT: usize = 50;
 
 impl Diagnostics {
     pub(crate) const fn new() -> Self {
+        Self::keeping(KEPT)
+    }
+
+    pub(crate) const fn keeping(kept: usize) -> Self {
         Self {
             errors: Vec::new(),
             warnings: Vec::new(),
             omitted: 0,
+            kept,
         }
     }
 
@@ -211,7 +218,7 @@ impl Diagnostics {
             Severity::Error => &mut self.errors,
             Severity::Warning => &mut self.warnings,
         };
-        if list.len() < KEPT {
+        if list.len() < self.kept {
             list.push(diagnostic);
         } else if diagnostic.severity == Severity::Error {
             self.omitted += 1;
@@ -224,7 +231,12 @@ impl Diagnostics {
 
     /// Whether further errors are only counted.
     pub(crate) fn is_full(&self) -> bool {
-        self.errors.len() >= KEPT
+        self.errors.len() >= self.kept
+    }
+
+    /// Whether further warnings are lost.
+    pub(crate) fn is_full_of_warnings(&self) -> bool {
+        self.warnings.len() >= self.kept
     }
 
     /// Counts an error of which nothing else is kept.
@@ -232,21 +244,24 @@ impl Diagnostics {
         self.omitted += 1;
     }
 
-    /// The warnings, or the errors if there are any.
+    /// Adds what somebody else found.
+    pub(crate) fn append(&mut self, other: ConfigErrors) {
+        for diagnostic in other.errors.into_iter().chain(other.warnings) {
+            self.add(diagnostic);
+        }
+        self.omitted += other.omitted;
+    }
+
+    /// The warnings, or the errors if there are any, each file's in the order of the file.
     pub(crate) fn finish(self) -> Result<Vec<Diagnostic>, ConfigErrors> {
         let Self {
             mut errors,
             mut warnings,
             omitted,
+            ..
         } = self;
-        let place = |diagnostic: &Diagnostic| {
-            diagnostic
-                .location
-                .as_ref()
-                .map(|place| (place.line, place.column))
-        };
-        errors.sort_by_key(place);
-        warnings.sort_by_key(place);
+        sort(&mut errors);
+        sort(&mut warnings);
         if errors.is_empty() {
             Ok(warnings)
         } else {
@@ -259,7 +274,23 @@ impl Diagnostics {
     }
 }
 
+/// Sorts by place; files keep the order in which they were first complained of.
+fn sort(diagnostics: &mut [Diagnostic]) {
+    let mut files: Vec<PathBuf> = Vec::new();
+    for diagnostic in &*diagnostics {
+        if !files.contains(&diagnostic.file) {
+            files.push(diagnostic.file.clone());
+        }
+    }
+    diagnostics.sort_by_key(|diagnostic| {
+        let file = files.iter().position(|file| *file == diagnostic.file);
+        let place = diagnostic.location.as_ref();
+        (file, place.map(|place| (place.line, place.column)))
+    });
+}
+
 /// A diagnostic in the making.
+#[derive(Debug, Clone)]
 pub(crate) struct Complaint {
     pub(crate) message: String,
     pub(crate) span: Range<usize>,
@@ -337,7 +368,7 @@ pub(crate) fn shortened(text: &str) -> Cow<'_, str> {
 
 /// The text with everything escaped that could confuse a terminal or a reader: control characters and marks that
 /// change the direction of writing.
-fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     let confusing = |c: char| {
         c.is_control()
             || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')

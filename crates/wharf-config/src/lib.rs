@@ -8,10 +8,13 @@
 //! known keys, bounds and defaults, the JSON Schema ([`json_schema`]) and the reference ([`reference()`]), so that they
 //! cannot disagree. Nothing else in Wharf knows YAML.
 
+mod admission;
 mod cache;
+pub mod cases;
 mod decode;
 mod diagnostic;
 mod hosts;
+pub mod kubewarden;
 mod listeners;
 mod load;
 mod nearest;
@@ -26,6 +29,7 @@ mod table;
 mod upstreams;
 mod yaml;
 
+pub use admission::{AdmissionConfig, AdmissionTls, KubernetesConfig, OnBadPolicy, QueueConfig, TlsFiles};
 pub use cache::CacheConfig;
 pub use diagnostic::{ConfigErrors, Diagnostic, Excerpt, Location, Related, Severity};
 pub use hosts::{HostPattern, HostPatternError};

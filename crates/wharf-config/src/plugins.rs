@@ -265,7 +265,7 @@ fn decode_limits(cx: &mut Context<'_>, plugin: &Fields<'_>) -> Option<Limits> {
     })
 }
 
-fn decode_env(cx: &mut Context<'_>, fields: &Fields<'_>) -> Option<BTreeMap<String, String>> {
+pub(crate) fn decode_env(cx: &mut Context<'_>, fields: &Fields<'_>) -> Option<BTreeMap<String, String>> {
     let mut env = BTreeMap::new();
     for (entry, item) in fields.map(cx, "env")? {
         if entry.key.is_empty() || entry.key.contains(['=', '\0']) {

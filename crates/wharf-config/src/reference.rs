@@ -46,13 +46,18 @@ fn below(path: &str, field: &Field) -> String {
 
 fn write_sections_below(text: &mut String, path: &str, kind: &'static Kind) {
     match kind {
-        Kind::Section(section) => write_section(text, path, &format!("`{path}`"), section),
+        Kind::Section(section) | Kind::Loose(section) => {
+            write_section(text, path, &format!("`{path}`"), section);
+        }
         Kind::List { item, .. } => write_sections_below(text, &item_path(path), item),
         Kind::Map { key, value } => write_sections_below(text, &value_path(path, key), value),
         Kind::Either(kinds) => {
             for kind in *kinds {
-                if let Kind::Section(section) = kind {
-                    write_section(text, path, &one_of_several(path, section), section);
+                match kind {
+                    Kind::Section(section) | Kind::Loose(section) => {
+                        write_section(text, path, &one_of_several(path, section), section);
+                    }
+                    other => write_sections_below(text, path, other),
                 }
             }
         }
@@ -97,7 +102,8 @@ fn kind_name(path: &str, kind: &Kind) -> String {
         Kind::Text(rule) => rule.what.to_owned(),
         Kind::TextOrNumber => "text or a number".to_owned(),
         Kind::Payload => "text or any other value".to_owned(),
-        Kind::Section(_) => link("mapping", &format!("`{path}`")),
+        Kind::Null => "`null`".to_owned(),
+        Kind::Section(_) | Kind::Loose(_) => link("mapping", &format!("`{path}`")),
         Kind::List { item, .. } => format!("list, each item {}", kind_name(&item_path(path), item)),
         Kind::Map { key, value } => format!(
             "mapping, for each {key} {}",
@@ -105,7 +111,9 @@ fn kind_name(path: &str, kind: &Kind) -> String {
         ),
         Kind::Either(kinds) => {
             let name = |kind: &Kind| match kind {
-                Kind::Section(section) => link("mapping", &one_of_several(path, section)),
+                Kind::Section(section) | Kind::Loose(section) => {
+                    link("mapping", &one_of_several(path, section))
+                }
                 kind => kind_name(path, kind),
             };
             kinds.iter().map(name).collect::<Vec<_>>().join(" or ")

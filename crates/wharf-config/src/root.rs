@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use wharf_plugin::{PluginName, PluginSpec};
 
+use crate::admission::{ADMISSION, AdmissionConfig, decode_admission};
 use crate::cache::{CACHE, CacheConfig, decode_cache};
 use crate::decode::{Context, Fields, Item};
 use crate::diagnostic::{Complaint, quoted};
@@ -23,6 +24,8 @@ pub struct Config {
     pub plugins: BTreeMap<PluginName, Arc<PluginSpec>>,
     /// The reverse proxy, if there is one.
     pub proxy: Option<ProxyConfig>,
+    /// The admission server, if there is one.
+    pub admission: Option<AdmissionConfig>,
     /// The admin port, if there is one.
     pub admin: Option<AdminConfig>,
     /// Where compiled modules are kept.
@@ -74,6 +77,12 @@ pub(crate) static ROOT: Section = Section {
             doc: "The reverse proxy.",
         },
         Field {
+            key: "admission",
+            kind: Kind::Section(&ADMISSION),
+            presence: Presence::Absent("no admission server"),
+            doc: "The server that answers the reviews of Kubernetes' API server.",
+        },
+        Field {
             key: "admin",
             kind: Kind::Section(&ADMIN),
             presence: Presence::Absent("no admin port"),
@@ -121,12 +130,15 @@ pub(crate) fn decode_root(cx: &mut Context<'_>, item: &Item<'_>) -> Option<Confi
         access_log,
         drain_timeout,
     } = decode_proxy(cx, fields.item("proxy"), &mut bound);
+    let admission = decode_admission(cx, &fields, &mut bound);
     let admin = decode_admin(cx, &fields, &mut bound);
     let cache = decode_cache(cx, &fields);
+    cx.report_flaws();
     warn_of_unused(cx, &fields, upstreams.as_ref());
     Some(Config {
         plugins,
         proxy,
+        admission,
         admin,
         cache: cache?,
         access_log: access_log?,

@@ -8,11 +8,11 @@ use crate::table::{Field, Kind, Presence, Section};
 /// The JSON Schema (draft 2020-12) of the configuration file.
 ///
 /// An editor uses it when the file begins with a line such as `# yaml-language-server: $schema=wharf.schema.json`.
-/// What it refuses, [`parse`](crate::parse) refuses too; what concerns several places, such as names that nobody
-/// defines, only the latter sees.
+/// What it refuses, [`parse`](crate::parse) refuses too, except for a policy that is bad by itself where others may be
+/// served without it. What concerns several places, such as names that nobody defines, only the latter sees.
 pub fn json_schema() -> Value {
     let mut definitions = Map::new();
-    let root = section_schema(&ROOT, &mut definitions);
+    let root = section_schema(&ROOT, false, &mut definitions);
     let mut schema = json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": "urn:wharf:configuration:1",
@@ -36,7 +36,8 @@ fn example() -> Value {
     })
 }
 
-fn section_schema(section: &'static Section, definitions: &mut Map<String, Value>) -> Value {
+/// A `loose` section may have keys that it does not know.
+fn section_schema(section: &'static Section, loose: bool, definitions: &mut Map<String, Value>) -> Value {
     let mut properties = Map::new();
     for field in section.fields {
         properties.insert(field.key.to_owned(), field_schema(field, definitions));
@@ -51,7 +52,9 @@ fn section_schema(section: &'static Section, definitions: &mut Map<String, Value
     if !required.is_empty() {
         schema["required"] = json!(required);
     }
-    schema["additionalProperties"] = json!(false);
+    if !loose {
+        schema["additionalProperties"] = json!(false);
+    }
     schema
 }
 
@@ -63,7 +66,8 @@ fn field_schema(field: &'static Field, definitions: &mut Map<String, Value>) -> 
         Presence::Absent(_) | Presence::Required => {}
     }
     // A key without a value counts as not given, except where it is required.
-    if !matches!(field.presence, Presence::Required) && !matches!(field.kind, Kind::Payload) {
+    let takes_null = matches!(field.kind, Kind::Payload) || field.kind.takes_null();
+    if !matches!(field.presence, Presence::Required) && !takes_null {
         return or_null(schema);
     }
     schema
@@ -116,7 +120,9 @@ fn kind_schema(kind: &'static Kind, definitions: &mut Map<String, Value>) -> Val
         }
         Kind::TextOrNumber => json!({ "type": ["string", "number"] }),
         Kind::Payload => json!({}),
-        Kind::Section(section) => reference(section, definitions),
+        Kind::Null => json!({ "type": "null" }),
+        Kind::Section(section) => reference(section, false, definitions),
+        Kind::Loose(section) => reference(section, true, definitions),
         Kind::List { item, min } => {
             json!({ "type": "array", "items": kind_schema(item, definitions), "minItems": min })
         }
@@ -130,11 +136,16 @@ fn kind_schema(kind: &'static Kind, definitions: &mut Map<String, Value>) -> Val
     }
 }
 
-fn reference(section: &'static Section, definitions: &mut Map<String, Value>) -> Value {
+/// A reference to the schema of a section, which is put among the definitions.
+pub(crate) fn reference(
+    section: &'static Section,
+    loose: bool,
+    definitions: &mut Map<String, Value>,
+) -> Value {
     if !definitions.contains_key(section.id) {
         // Kept free first, so that the order is that of the file and not the reverse.
         definitions.insert(section.id.to_owned(), Value::Null);
-        let schema = section_schema(section, definitions);
+        let schema = section_schema(section, loose, definitions);
         definitions.insert(section.id.to_owned(), schema);
     }
     json!({ "$ref": format!("#/$defs/{}", section.id) })

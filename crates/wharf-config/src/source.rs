@@ -28,6 +28,12 @@ impl<'a> Source<'a> {
         }
     }
 
+    /// The line in which a range of bytes begins, from 1.
+    pub(crate) fn line(&self, span: &Range<usize>) -> usize {
+        self.line_starts
+            .partition_point(|line_start| *line_start <= span.start)
+    }
+
     /// Where a range of bytes begins, with the part of its first line that is worth showing.
     ///
     /// A range that does not lie in the text, or not between characters, is moved to the next place that does.
@@ -46,9 +52,15 @@ impl<'a> Source<'a> {
         Location {
             line,
             column: line_text[..in_line].chars().count() + 1,
-            excerpt: shorten(line_text, &highlight),
+            excerpt: shorten(&without_c1_controls(line_text), &highlight),
         }
     }
+}
+
+/// The line with a `·` for each of U+0080 to U+009F, some of which command a terminal; it has as many bytes as they have.
+/// The renderer sees to the control characters of ASCII, and to no others.
+fn without_c1_controls(line: &str) -> String {
+    line.replace(|c| matches!(c, '\u{80}'..='\u{9f}'), "·")
 }
 
 /// A window of the line around the highlighted part, with `…` where something was left out.
@@ -107,6 +119,11 @@ mod tests {
     fn a_range_that_splits_a_character_is_widened() {
         assert_eq!(place("é", 1..1), (1, 1, "é".into()));
         assert_eq!(place("é", 70..90), (1, 2, String::new()));
+    }
+
+    #[test]
+    fn nothing_in_an_excerpt_commands_a_terminal() {
+        assert_eq!(place("a\u{9b}31m b\u{85}", 1..8), (1, 2, "·31m b".into()));
     }
 
     #[test]

@@ -55,6 +55,9 @@ pub(crate) enum Kind {
     /// Text as it is; anything else is handed on as JSON.
     Payload,
     Section(&'static Section),
+    /// A section of a format that is not Wharf's own, whose other readers pass over keys that they do not know: such
+    /// keys are only warned of.
+    Loose(&'static Section),
     List {
         item: &'static Kind,
         /// The fewest items.
@@ -65,6 +68,8 @@ pub(crate) enum Kind {
         key: &'static str,
         value: &'static Kind,
     },
+    /// `null`, where it is a value and not the lack of one.
+    Null,
     /// One of several shapes.
     Either(&'static [Kind]),
 }
@@ -96,14 +101,20 @@ impl Kind {
             Self::Text(rule) => rule.what.to_owned(),
             Self::TextOrNumber => "text or a number".to_owned(),
             Self::Payload => "text or any other value".to_owned(),
-            Self::Section(_) | Self::Map { .. } => "a mapping".to_owned(),
+            Self::Section(_) | Self::Loose(_) | Self::Map { .. } => "a mapping".to_owned(),
             Self::List { .. } => "a list".to_owned(),
+            Self::Null => "`null`".to_owned(),
             Self::Either(kinds) => kinds
                 .iter()
                 .map(Self::with_article)
                 .collect::<Vec<_>>()
                 .join(" or "),
         }
+    }
+
+    /// Whether `null` is a value here, and not the lack of one.
+    pub(crate) fn takes_null(&self) -> bool {
+        matches!(self, Self::Either(kinds) if kinds.iter().any(|kind| matches!(kind, Self::Null)))
     }
 
     /// The bounds of a number with a unit or without, in words.

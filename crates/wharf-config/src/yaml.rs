@@ -7,6 +7,6 @@ mod json;
 mod scalar;
 mod tree;
 
-pub(crate) use json::json_text;
+pub(crate) use json::{OtherReader, json_text, json_value};
 pub(crate) use scalar::{Scalar, ScalarKind};
-pub(crate) use tree::{Entry, Node, Value, parse_tree};
+pub(crate) use tree::{Documents, Entry, Node, Value, parse_trees};

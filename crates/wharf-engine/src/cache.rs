@@ -9,6 +9,9 @@
 //!             <the same>.tmp     the code while it is written, then renamed to .cwasm
 //! ```
 //!
+//! Where the engine gives a module a memory in place of the one that it imports, the digest is that of the bytes that were
+//! compiled.
+//!
 //! **Whom it trusts.** Compiled code is run as it is: whoever can write it can do what this process can. So the
 //! directory must belong to this user and must not be writable by others, and so must each entry. What this cannot
 //! defend against is this very user, who can change the program as well.

@@ -1,17 +1,18 @@
 //! The engine: settings, compilation, and the clock that holds deadlines.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig, WasmBacktraceDetails};
-use wharf_plugin::{ByteSize, Limits, VerifiedArtifact};
+use wharf_plugin::{ByteSize, Digest, Limits, VerifiedArtifact};
 
 use crate::cache::{CacheReport, CompiledCache};
 use crate::clock::Clock;
 use crate::limiter::MOST_TABLES;
 use crate::module::{CompileError, Module};
-use crate::requirements;
+use crate::{own_memory, requirements};
 
 /// How an [`Engine`] is set up.
 #[derive(Debug, Clone)]
@@ -71,7 +72,8 @@ pub enum EngineError {
 /// Modules may use WebAssembly 2.0 (SIMD, bulk memory, reference types, several results, sign extension, saturating
 /// conversions), tail calls, extended constants and relaxed SIMD. They may not use threads, several memories, 64-bit
 /// memories, garbage-collected types or exceptions: no SDK of the supported ABIs needs them, and each would weaken a
-/// limit or the isolation.
+/// limit or the isolation. A module that imports its only memory as `env.memory` gets one of its own in its place, of the
+/// size that it names, exported as `memory`.
 #[derive(Clone)]
 pub struct Engine {
     shared: Arc<Shared>,
@@ -125,8 +127,14 @@ impl Engine {
         self.check(artifact, limits)?;
         let reference = || artifact.reference().clone();
         let engine = self.engine_for(limits.stack)?;
+        let wasm = own_memory::give(artifact.bytes());
+        // Other bytes give other code, so what was rewritten is not found by the artifact's digest.
+        let digest = match &wasm {
+            Cow::Borrowed(_) => artifact.digest(),
+            Cow::Owned(rewritten) => Digest::of(rewritten),
+        };
         let compile = || {
-            engine.precompile_module(artifact.bytes()).map_err(|error| {
+            engine.precompile_module(&wasm).map_err(|error| {
                 let reason = error.root_cause().to_string();
                 if requirements::is_valid_elsewhere(artifact.bytes()) {
                     CompileError::Unsupported {
@@ -142,7 +150,7 @@ impl Engine {
             })
         };
         let cache = self.shared.settings.cache.as_ref();
-        let (compiled, report) = crate::cache::load_or_compile(cache, &engine, artifact.digest(), compile)?;
+        let (compiled, report) = crate::cache::load_or_compile(cache, &engine, digest, compile)?;
         Ok((
             Module::new(compiled, artifact.digest(), Arc::clone(&self.shared)),
             report,

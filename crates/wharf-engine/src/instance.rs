@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use wasmtime::{
-    Extern, Memory, PoolConcurrencyLimitError, Store, Trap, TypedFunc, UpdateDeadline, WasmBacktrace,
+    Extern, Memory, PoolConcurrencyLimitError, Store, Trap, TypedFunc, UpdateDeadline, Val, WasmBacktrace,
     WasmParams, WasmResults,
 };
 
+use crate::deadline::deadline_from;
 use crate::engine::Shared;
 use crate::fault::{Fault, FaultKind, Frame};
-use crate::imports::{HostCallObserver, RaisedFault};
+use crate::imports::{HostCallObserver, RaisedFault, Value};
 use crate::limiter::Limiter;
 use crate::memory::GuestMemory;
 use crate::module::{Linked, Seat, signature};
@@ -63,8 +64,8 @@ impl<P, R> GuestFunction<P, R> {
 }
 
 impl<S: 'static> Instance<S> {
-    /// Makes an instance and runs the module's start function, if it has one, under the startup deadline.
-    pub(crate) fn start(linked: &Linked<S>, state: S) -> Result<Self, Fault> {
+    /// Makes an instance and runs the module's start function, if it has one, within `deadline`.
+    pub(crate) fn start(linked: &Linked<S>, state: S, deadline: Duration) -> Result<Self, Fault> {
         let limits = linked.limits();
         let seat = linked.take_seat()?;
         let shared = Arc::clone(linked.shared());
@@ -73,7 +74,7 @@ impl<S: 'static> Instance<S> {
             memory: None,
             observer: None,
             limiter: Limiter::new(limits),
-            deadline: deadline_from(Instant::now(), limits.startup_deadline),
+            deadline: deadline_from(Instant::now(), deadline),
         };
         let mut store = Store::new(linked.pre().module().engine(), slot);
         store.limiter(|slot| &mut slot.limiter);
@@ -90,12 +91,7 @@ impl<S: 'static> Instance<S> {
                     _seat: seat,
                 })
             }
-            Err(error) => Err(start_fault(
-                store.data_mut(),
-                &error,
-                limits.startup_deadline,
-                &shared,
-            )),
+            Err(error) => Err(start_fault(store.data_mut(), &error, deadline, &shared)),
         }
     }
 
@@ -129,6 +125,24 @@ impl<S: 'static> Instance<S> {
                 signature(&function.ty(&self.store))
             ))),
         }
+    }
+
+    /// The value of the exported global `name`; `None` where the module exports no global of this name that holds a number.
+    pub fn global(&mut self, name: &str) -> Option<Value> {
+        let global = self.instance.get_global(&mut self.store, name)?;
+        match global.get(&mut self.store) {
+            Val::I32(value) => Some(Value::I32(value)),
+            Val::I64(value) => Some(Value::I64(value)),
+            Val::F32(bits) => Some(Value::F32(f32::from_bits(bits))),
+            Val::F64(bits) => Some(Value::F64(f64::from_bits(bits))),
+            _ => None,
+        }
+    }
+
+    /// The growth of memory or tables that was refused last in the latest call, where the call's fault does not say it: a
+    /// guest that tells its host that it has run out of memory ends by the host's doing.
+    pub fn take_refused_growth(&mut self) -> Option<FaultKind> {
+        self.store.data_mut().limiter.take_refusal()
     }
 
     /// Calls `function` with `parameters`, and ends it at `deadline`.
@@ -226,13 +240,6 @@ impl<S: 'static> Instance<S> {
     pub fn observe(&mut self, observer: Option<Box<dyn HostCallObserver>>) {
         self.store.data_mut().observer = observer;
     }
-}
-
-/// A deadline so far away that the clock cannot express it is a day.
-fn deadline_from(start: Instant, deadline: Duration) -> Instant {
-    start
-        .checked_add(deadline)
-        .unwrap_or_else(|| start + Duration::from_secs(86_400))
 }
 
 /// At each tick of the clock the guest is asked to look at the time. So no call ends before its deadline, however late

@@ -10,6 +10,7 @@
 
 mod cache;
 mod clock;
+mod deadline;
 mod engine;
 mod fault;
 mod imports;
@@ -17,10 +18,12 @@ mod instance;
 mod limiter;
 mod memory;
 mod module;
+mod own_memory;
 mod pool;
 mod requirements;
 
 pub use cache::{CacheReport, CompiledCache, CompiledCacheError};
+pub use deadline::Deadline;
 pub use engine::{Allocation, Engine, EngineError, EngineSettings};
 pub use fault::{Fault, FaultKind, Frame};
 pub use imports::{

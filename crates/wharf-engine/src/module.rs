@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use wasmtime::{ExternType, FuncType, InstancePre, Linker, ValType};
 use wharf_plugin::{ByteSize, Digest, Limits, Reference};
@@ -304,7 +305,16 @@ impl<S: 'static> Linked<S> {
     /// A [`Fault`] in `(start)`: the start function faulted, the module needs more than its limits at once, or as many
     /// instances live as may ([`Limits::instances`], counted over all clones of the [`Module`]).
     pub fn instantiate(&self, state: S) -> Result<Instance<S>, Fault> {
-        Instance::start(self, state)
+        Instance::start(self, state, self.limits.startup_deadline)
+    }
+
+    /// The same under a deadline of its own, for an instance that lives for one call: the module's start function takes
+    /// its part of that call's time.
+    ///
+    /// # Errors
+    /// As for [`Linked::instantiate`].
+    pub fn instantiate_within(&self, state: S, deadline: Duration) -> Result<Instance<S>, Fault> {
+        Instance::start(self, state, deadline)
     }
 
     /// The limits of its instances.

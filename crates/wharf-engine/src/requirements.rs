@@ -38,7 +38,7 @@ pub enum OverLimit {
 /// Looks through the sections of a module, without its code. Bytes that cannot be read pass: compiling them says what
 /// is wrong with them.
 pub(crate) fn check(bytes: &[u8], limits: &Limits) -> Result<(), OverLimit> {
-    let mut tables = 0;
+    let mut tables: u32 = 0;
     for payload in Parser::new(0).parse_all(bytes) {
         match payload {
             Ok(Payload::MemorySection(memories)) => {
@@ -48,14 +48,19 @@ pub(crate) fn check(bytes: &[u8], limits: &Limits) -> Result<(), OverLimit> {
             }
             Ok(Payload::TableSection(section)) => {
                 for table in section.into_iter().flatten() {
-                    tables += 1;
+                    tables = tables.saturating_add(1);
                     check_table(table.ty.initial, limits)?;
                 }
             }
             Ok(Payload::ImportSection(imports)) => {
-                let imported = |import: &wasmparser::Import<'_>| matches!(import.ty, TypeRef::Table(_));
-                let count = imports.into_imports().flatten().filter(imported).count();
-                tables += u32::try_from(count).unwrap_or(u32::MAX);
+                for import in imports.into_imports().flatten() {
+                    match import.ty {
+                        TypeRef::Table(_) => tables = tables.saturating_add(1),
+                        // It becomes a memory of the module's own.
+                        TypeRef::Memory(memory) => check_memory(memory.initial, limits)?,
+                        _ => {}
+                    }
+                }
             }
             Ok(Payload::CodeSectionStart { .. }) | Err(_) => break,
             Ok(_) => {}

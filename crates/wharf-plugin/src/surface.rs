@@ -15,6 +15,8 @@ pub struct ModuleSurface {
     pub imports: Vec<Import>,
     /// What the module gives.
     pub exports: Vec<Export>,
+    /// The content of the custom section in which Kubewarden's policies describe themselves; of several the first.
+    pub kubewarden_metadata: Option<Arc<[u8]>>,
 }
 
 /// Something that a module wants to be given.
@@ -140,6 +142,8 @@ impl From<wasmparser::Error> for MalformedModule {
     }
 }
 
+const KUBEWARDEN_METADATA: &str = "io.kubewarden.metadata";
+
 /// The index spaces of a module, as far as they are needed to say the type of an export.
 #[derive(Default)]
 struct SurfaceReader {
@@ -197,6 +201,11 @@ impl SurfaceReader {
                 for export in section {
                     self.take_export(&export?, start)?;
                 }
+            }
+            Payload::CustomSection(section)
+                if section.name() == KUBEWARDEN_METADATA && self.surface.kubewarden_metadata.is_none() =>
+            {
+                self.surface.kubewarden_metadata = Some(section.data().into());
             }
             _ => {}
         }

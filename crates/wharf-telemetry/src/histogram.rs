@@ -28,6 +28,7 @@ struct Buckets {
 }
 
 const NANOS_PER_SECOND: f64 = 1e9;
+const NANOS_PER_MILLISECOND: f64 = 1e6;
 
 /// 100 µs to 60 s: what a client waits for.
 const REQUEST_BOUNDS: &[u64] = &[
@@ -96,6 +97,11 @@ impl Histogram {
     /// For the time inside one call of a guest: buckets from 1 µs to 1 s.
     pub fn of_guest_calls() -> Histogram {
         Histogram::new(GUEST_CALL_BOUNDS, NANOS_PER_SECOND)
+    }
+
+    /// For a request's duration, shown in milliseconds: buckets from 100 µs to 60 s.
+    pub fn of_milliseconds() -> Histogram {
+        Histogram::new(REQUEST_BOUNDS, NANOS_PER_MILLISECOND)
     }
 
     /// For compiling a module: buckets from 10 ms to 2 min.

@@ -7,12 +7,14 @@
 //! - Losing a line is counted, never silent.
 
 pub mod access_log;
+pub mod admission;
 pub mod guest_metrics;
 pub mod histogram;
 pub mod logging;
 pub mod metrics;
 
 pub use access_log::{AccessEntry, AccessLog, AccessLogBuffer, AccessLogSink};
+pub use admission::{AdmissionMetrics, ReviewEvent};
 pub use guest_metrics::{GuestMetric, GuestMetricSource, GuestMetricValue, GuestMetrics};
 pub use histogram::Histogram;
 pub use metrics::{ListenerMetrics, Metrics, PluginMetrics, RouteMetrics, UpstreamMetrics};

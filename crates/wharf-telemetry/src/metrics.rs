@@ -12,14 +12,15 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Metric, Registry};
 
+use crate::admission::AdmissionMetrics;
 use crate::guest_metrics::GuestMetrics;
 use crate::histogram::{Histogram, SecondsCounter};
 
 /// The media type of [`Metrics::encode`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-type Labels<const N: usize> = [(&'static str, String); N];
-type HistogramFamily<const N: usize> = Family<Labels<N>, Histogram, fn() -> Histogram>;
+pub(crate) type Labels<const N: usize> = [(&'static str, String); N];
+pub(crate) type HistogramFamily<const N: usize> = Family<Labels<N>, Histogram, fn() -> Histogram>;
 
 /// All metrics of one process. Share it in an `Arc`.
 #[derive(Debug)]
@@ -48,6 +49,7 @@ pub struct Metrics {
     compile_cache: CompileCacheMetrics,
     access_log_lost: Counter,
     guest: GuestMetrics,
+    admission: AdmissionMetrics,
 }
 
 impl Default for Metrics {
@@ -63,6 +65,7 @@ impl Metrics {
         let compile_cache = CompileCacheMetrics::register(&mut r);
         let guest = GuestMetrics::default();
         r.register_collector(Box::new(guest.clone()));
+        let admission = AdmissionMetrics::register(&mut r);
         Metrics {
             requests: add(
                 &mut r,
@@ -145,6 +148,7 @@ impl Metrics {
             ),
             compile_cache,
             guest,
+            admission,
             registry: r,
         }
     }
@@ -227,19 +231,24 @@ impl Metrics {
         &self.access_log_lost
     }
 
+    /// What is counted for the admission server.
+    pub fn admission(&self) -> &AdmissionMetrics {
+        &self.admission
+    }
+
     /// The metrics that guests define.
     pub fn guest(&self) -> &GuestMetrics {
         &self.guest
     }
 }
 
-fn add<M: Metric + Clone + Default>(registry: &mut Registry, name: &str, help: &str) -> M {
+pub(crate) fn add<M: Metric + Clone + Default>(registry: &mut Registry, name: &str, help: &str) -> M {
     let metric = M::default();
     registry.register(name, help, metric.clone());
     metric
 }
 
-fn add_histogram<const N: usize>(
+pub(crate) fn add_histogram<const N: usize>(
     registry: &mut Registry,
     name: &str,
     help: &str,

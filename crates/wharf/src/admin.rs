@@ -5,7 +5,8 @@
 //! | `/healthz` | 200 while the process runs |
 //! | `/readyz` | 200 when it serves and each required plugin has a VM that runs; otherwise 503 and the reasons |
 //! | `/metrics` | all metrics, as OpenMetrics text |
-//! | `/plugins` | the plugins, as JSON |
+//! | `/plugins` | the proxy's plugins, as JSON |
+//! | `/policies` | the admission server's policies, as JSON |
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -26,6 +27,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::{Value, json};
 use tokio::sync::{Semaphore, oneshot};
+use wharf_admission::PreparedPolicies;
 use wharf_plugin::PluginName;
 use wharf_proxy::status::PluginStatus;
 use wharf_telemetry::{Metrics, metrics};
@@ -45,6 +47,7 @@ const DRAINING: u8 = 2;
 pub(crate) struct View {
     metrics: Arc<Metrics>,
     plugins: Vec<PluginView>,
+    policies: Option<Arc<PreparedPolicies>>,
     phase: AtomicU8,
 }
 
@@ -68,9 +71,13 @@ pub(crate) struct Admin {
 }
 
 impl View {
-    pub(crate) fn new(metrics: Arc<Metrics>, prepared: &Prepared) -> Self {
+    pub(crate) fn new(
+        metrics: Arc<Metrics>,
+        proxy: Option<&Prepared>,
+        policies: Option<Arc<PreparedPolicies>>,
+    ) -> Self {
         let mut by_plugin: BTreeMap<PluginName, Vec<Arc<PluginStatus>>> = BTreeMap::new();
-        for (name, status) in prepared.set.status() {
+        for (name, status) in proxy.iter().flat_map(|prepared| prepared.set.status()) {
             by_plugin.entry(name).or_default().push(status);
         }
         let view = |plugin: &PreparedPlugin| PluginView {
@@ -83,7 +90,12 @@ impl View {
             status: by_plugin.get(&plugin.loaded.name).cloned().unwrap_or_default(),
         };
         Self {
-            plugins: prepared.plugins.iter().map(view).collect(),
+            plugins: proxy
+                .iter()
+                .flat_map(|prepared| &prepared.plugins)
+                .map(view)
+                .collect(),
+            policies,
             metrics,
             phase: AtomicU8::new(STARTING),
         }
@@ -99,16 +111,21 @@ impl View {
         }
         match path {
             "/healthz" => text(StatusCode::OK, "ok\n"),
-            "/readyz" => self.ready(),
+            // The second name is policy-server's.
+            "/readyz" | "/readiness" => self.ready(),
             "/metrics" => respond(
                 StatusCode::OK,
                 HeaderValue::from_static(metrics::CONTENT_TYPE),
                 self.metrics.encode(),
             ),
             "/plugins" => json_response(&self.plugins()),
+            "/policies" => json_response(&match &self.policies {
+                Some(policies) => policies.describe(),
+                None => Value::Array(Vec::new()),
+            }),
             _ => text(
                 StatusCode::NOT_FOUND,
-                "there is /healthz, /readyz, /metrics and /plugins\n",
+                "there is /healthz, /readyz, /metrics, /plugins and /policies\n",
             ),
         }
     }

@@ -6,8 +6,12 @@ use clap::{Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use wharf_plugin::Reference;
 
+use crate::commands::admission::AdmissionArguments;
+use crate::commands::new::New;
 use crate::commands::run::arguments::RunArguments;
+use crate::commands::schema::SchemaOf;
 use crate::commands::single;
+use crate::commands::test::TestArguments;
 
 /// Runs the WebAssembly plugins that platform teams already have.
 #[derive(Debug, Parser)]
@@ -52,6 +56,8 @@ pub(crate) enum Command {
         #[arg(value_name = "CONFIG", default_value = "wharf.yaml")]
         config: PathBuf,
     },
+    /// Serve Kubewarden's policies by policy-server's flags and variables, with no configuration.
+    Admission(Box<AdmissionArguments>),
     /// Check a configuration as `serve` would: compile its plugins and start each in a VM made to try it.
     ///
     /// Nothing is bound and nothing is sent.
@@ -74,8 +80,24 @@ pub(crate) enum Command {
     },
     /// Put requests through a filter by hand, with no server, and show all that it does.
     Run(Box<RunArguments>),
-    /// Print the JSON Schema of the configuration (draft 2020-12).
-    Schema,
+    /// Run cases of filters that stand in files: what a filter goes through, and what is expected of it.
+    ///
+    /// Nothing is bound and nothing is sent. docs/testing.md shows what such files look like.
+    #[command(
+        after_help = "Exit codes: 0 all cases passed; 1 some failed, or a folder or report could not be read or written; \
+                      2 the command line is wrong, or there is no case; 3 a file of cases is wrong; 4 a filter cannot be \
+                      loaded. Of several, 3 counts before 4, and 4 before 1; all that can be run is run."
+    )]
+    Test(Box<TestArguments>),
+    /// Write a project to begin with.
+    #[command(subcommand)]
+    New(New),
+    /// Print the JSON Schema of the configuration, or of other files (draft 2020-12).
+    Schema {
+        /// Of which files: the configuration, or the cases of `wharf test`.
+        #[arg(long, value_enum, default_value_t = SchemaOf::Configuration)]
+        of: SchemaOf,
+    },
     /// Print a completion script for a shell.
     Completions {
         /// The shell.

@@ -1,17 +1,20 @@
 //! The commands, a file each.
 
+pub(crate) mod admission;
 mod check;
 mod completions;
 mod inspect;
+pub(crate) mod new;
 pub(crate) mod run;
-mod schema;
+pub(crate) mod schema;
 mod serve;
 pub(crate) mod single;
+pub(crate) mod test;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use wharf_config::{Config, ProxyConfig};
+use wharf_config::Config;
 use wharf_telemetry::logging::{self, LogFormat};
 
 use crate::cli::{Arguments, Command, Format};
@@ -36,10 +39,13 @@ pub(crate) fn run(arguments: Arguments) -> Code {
     }
     match arguments.command {
         Command::Serve { config } => serve::run(&config),
+        Command::Admission(arguments) => admission::run(&arguments),
         Command::Check { config, json } => check::run(&config, json),
         Command::Inspect { plugin, json } => inspect::run(&plugin, json),
         Command::Run(arguments) => run::run(&arguments),
-        Command::Schema => schema::run(),
+        Command::New(what) => new::run(&what),
+        Command::Test(arguments) => test::run(&arguments),
+        Command::Schema { of } => schema::run(of),
         Command::Completions { shell } => completions::run(shell),
     }
 }
@@ -66,25 +72,17 @@ fn load(path: &Path) -> Result<Config, Code> {
 struct NothingToServe(PathBuf);
 
 impl NothingToServe {
-    const HINT: &str = "add `proxy:` with listeners and upstreams; `wharf schema` prints all keys";
+    const HINT: &str = "add `proxy:` with listeners and upstreams, or `admission:` with policies; `wharf schema` prints all keys";
 }
 
 impl fmt::Display for NothingToServe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} has no `proxy:`, so there is nothing to serve",
+            "{} has neither `proxy:` nor `admission:`, so there is nothing to serve",
             self.0.display()
         )
     }
 }
 
 impl std::error::Error for NothingToServe {}
-
-/// The proxy of a configuration, which is the only host so far.
-fn proxy_of<'a>(config: &'a Config, path: &Path) -> Result<&'a ProxyConfig, NothingToServe> {
-    config
-        .proxy
-        .as_ref()
-        .ok_or_else(|| NothingToServe(path.to_owned()))
-}

@@ -1,6 +1,7 @@
 //! The command line of Wharf. Data goes to stdout, words to stderr; [`exit::Code`] has the exit codes.
 
 mod admin;
+mod admission;
 mod cli;
 mod commands;
 mod exit;

@@ -56,16 +56,20 @@ impl fmt::Display for NotAFilter {
 
 impl std::error::Error for NotAFilter {}
 
-/// Makes the engine that a configuration asks for.
-pub(crate) fn engine(config: &Config) -> Result<Engine, EngineError> {
+/// The cache of compiled modules that a configuration asks for.
+pub(crate) fn cache(config: &Config) -> Option<CompiledCache> {
     let directory = config
         .cache
         .directory
         .clone()
         .or_else(CompiledCache::default_directory);
-    let cache = directory.map(|directory| CompiledCache::new(directory).with_size(config.cache.size));
+    directory.map(|directory| CompiledCache::new(directory).with_size(config.cache.size))
+}
+
+/// Makes the engine for the proxy's filters, which are resident.
+pub(crate) fn engine(config: &Config) -> Result<Engine, EngineError> {
     Engine::new(EngineSettings {
-        cache,
+        cache: cache(config),
         ..EngineSettings::default()
     })
 }

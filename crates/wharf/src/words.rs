@@ -8,6 +8,11 @@ pub(crate) fn colours() -> bool {
     std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none()
 }
 
+/// The same for whoever reads stdout.
+pub(crate) fn colours_on_stdout() -> bool {
+    std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()
+}
+
 /// Says something.
 pub(crate) fn say(text: impl Display) {
     // Where stderr is closed there is nobody to tell.

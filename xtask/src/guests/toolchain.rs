@@ -20,14 +20,14 @@ pub(super) struct Toolchain {
 
 /// How a program is called: its name or path, and its first arguments.
 #[derive(Clone)]
-struct Program {
-    name: String,
-    arguments: Vec<String>,
+pub(crate) struct Program {
+    pub(crate) name: String,
+    pub(crate) arguments: Vec<String>,
 }
 
 /// Why a guest could not be built.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum BuildError {
+pub(crate) enum BuildError {
     #[error("{program} could not be started: {source}")]
     Start { program: String, source: io::Error },
     #[error("{program} failed:\n{output}")]
@@ -165,7 +165,7 @@ impl Toolchain {
     }
 }
 
-fn find_rust() -> Result<(Program, String), String> {
+pub(crate) fn find_rust() -> Result<(Program, String), String> {
     let rustc = Program::from_environment("WHARF_RUSTC_WASM", "rustc");
     let version = rustc.says(&["--version"]).map_err(|error| error.to_string())?;
     let libraries = rustc
@@ -200,7 +200,7 @@ fn find_assemblyscript(folders: &Folders) -> Result<(Program, String), String> {
     Ok((npx, format!("asc {}", version.trim_start_matches("Version "))))
 }
 
-fn find_simple(variable: &str, name: &str, version: &[&str]) -> Result<(Program, String), String> {
+pub(crate) fn find_simple(variable: &str, name: &str, version: &[&str]) -> Result<(Program, String), String> {
     let program = Program::from_environment(variable, name);
     let version = program
         .says(version)
@@ -215,7 +215,7 @@ fn find_simple(variable: &str, name: &str, version: &[&str]) -> Result<(Program,
 
 impl Program {
     /// What the variable says, split at spaces, or the program of this name on the PATH.
-    fn from_environment(variable: &str, name: &str) -> Self {
+    pub(crate) fn from_environment(variable: &str, name: &str) -> Self {
         let value = std::env::var(variable).unwrap_or_default();
         let mut words = value.split_whitespace().map(str::to_owned);
         let name = words.next().unwrap_or_else(|| name.to_owned());
@@ -226,7 +226,7 @@ impl Program {
     }
 
     /// The program of another name in the same folder.
-    fn sibling(&self, name: &str) -> Self {
+    pub(crate) fn sibling(&self, name: &str) -> Self {
         let name = Path::new(&self.name)
             .with_file_name(name)
             .to_string_lossy()
@@ -237,14 +237,14 @@ impl Program {
         }
     }
 
-    fn command(&self) -> Command {
+    pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(&self.name);
         command.args(&self.arguments);
         command
     }
 
     /// What the program answers to these arguments.
-    fn says(&self, arguments: &[&str]) -> Result<String, BuildError> {
+    pub(crate) fn says(&self, arguments: &[&str]) -> Result<String, BuildError> {
         output(self.command().args(arguments))
     }
 }
@@ -282,7 +282,7 @@ fn remapping(folders: &Folders) -> Result<OsString, BuildError> {
 }
 
 /// The linker for WebAssembly that the ordinary Rust toolchain carries.
-fn ordinary_linker() -> Result<PathBuf, BuildError> {
+pub(crate) fn ordinary_linker() -> Result<PathBuf, BuildError> {
     let rustc = Program {
         name: "rustc".to_owned(),
         arguments: Vec::new(),
@@ -300,7 +300,7 @@ fn run(command: &mut Command) -> Result<(), BuildError> {
 }
 
 /// What the command writes to its standard output, without the space around it.
-fn output(command: &mut Command) -> Result<String, BuildError> {
+pub(crate) fn output(command: &mut Command) -> Result<String, BuildError> {
     let program = command.get_program().to_string_lossy().into_owned();
     let output = command.output().map_err(|source| BuildError::Start {
         program: program.clone(),

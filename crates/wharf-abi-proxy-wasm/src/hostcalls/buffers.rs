@@ -99,8 +99,7 @@ fn tcp(state: &mut State, buffer: BufferType) -> Buffer<'_> {
 /// `proxy_get_buffer_bytes`: reads from a buffer.
 ///
 /// - `buffer`: 0 to 8; BAD_ARGUMENT for another, NOT_FOUND for one that is not there in this callback.
-/// - `start`, `maximum`: what to read. What goes past the end is left out; a start past the end reads nothing. Their
-///   sum must fit 32 bits: BAD_ARGUMENT.
+/// - `start`, `maximum`: what to read. What goes past the end is left out; a start past the end reads nothing.
 /// - `address_out`, `length_out`: where the address and the length of the copy go; INVALID_MEMORY_ACCESS where they are
 ///   not in memory or the allocator gives nothing.
 fn get(
@@ -108,16 +107,11 @@ fn get(
     (number, start, maximum, address_out, length_out): (u32, u32, u32, u32, u32),
 ) -> Reply {
     let buffer = buffer(call.state(), number)?;
-    if start.checked_add(maximum).is_none() {
-        return bad_argument(format!(
-            "start {start} and size {maximum} together are over 32 bits"
-        ));
-    }
     let (start, maximum) = (start as usize, maximum as usize);
     let length = match buffer {
         Buffer::Fixed(bytes) => {
             let start = start.min(bytes.len());
-            let end = (start + maximum).min(bytes.len());
+            let end = start.saturating_add(maximum).min(bytes.len());
             return give(call, &bytes[start..end], address_out, length_out);
         }
         Buffer::Absent => 0,

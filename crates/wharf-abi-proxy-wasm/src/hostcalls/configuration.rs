@@ -11,13 +11,15 @@ pub(super) fn add(imports: &mut Imports<State>) {
     });
 }
 
-/// `proxy_get_configuration` (0.1.0): the plugin's configuration while it is configured, otherwise nothing.
+/// `proxy_get_configuration` (0.1.0): the plugin's configuration while it is configured, otherwise the VM's.
 ///
 /// - `address_out`, `length_out`: where the copy's address and length go; INVALID_MEMORY_ACCESS.
 fn get_configuration(call: &mut Call<'_>, address_out: u32, length_out: u32) -> Reply {
-    let configuration = call.state().root().filter(|root| root.configuring);
-    let configuration = configuration
-        .map(|root| root.plugin.configuration.clone())
-        .unwrap_or_default();
+    let state = call.state();
+    let plugin = state.root().filter(|root| root.configuring);
+    let configuration = match plugin {
+        Some(root) => root.plugin.configuration.clone(),
+        None => state.vm_configuration.clone(),
+    };
     give(call, &configuration, address_out, length_out)
 }

@@ -5,7 +5,7 @@ use wharf_engine::Imports;
 use super::{Call, Reply, bad_argument, function, refuse};
 use crate::context::Ending;
 use crate::numbers::Status;
-use crate::state::State;
+use crate::state::{State, VM_CONTEXT};
 
 pub(super) fn add(imports: &mut Imports<State>) {
     function(
@@ -18,13 +18,15 @@ pub(super) fn add(imports: &mut Imports<State>) {
 
 /// `proxy_set_effective_context`: lets host functions work on another context until the callback returns.
 ///
-/// - `context`: BAD_ARGUMENT where the VM has none of this id.
+/// - `context`: 0, that of the VM, is the one whose callback runs, as in Envoy. BAD_ARGUMENT where the VM has none of
+///   this id.
 fn set_effective(call: &mut Call<'_>, context: u32) -> Reply {
     let state = call.state();
-    if state.contexts.get(context).is_none() {
-        return bad_argument(format!("there is no context {context}"));
-    }
-    state.effective = context;
+    state.effective = match context {
+        VM_CONTEXT => state.current,
+        context if state.contexts.get(context).is_some() => context,
+        _ => return bad_argument(format!("there is no context {context}")),
+    };
     Ok(())
 }
 

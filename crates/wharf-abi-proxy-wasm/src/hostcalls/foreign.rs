@@ -12,7 +12,7 @@ use wharf_engine::Imports;
 use super::properties::set_filter_state;
 use super::{
     ADDRESS_OUT, ALLOCATED, Call, LENGTH_OUT, Named, Refusal, Reply, allocate, check_place, function, refuse,
-    text,
+    shown,
 };
 use crate::numbers::Status;
 use crate::state::State;
@@ -40,9 +40,14 @@ fn call_foreign(
     call: &mut Call<'_>,
     (name, name_size, arguments, arguments_size, address_out, length_out): (u32, u32, u32, u32, u32, u32),
 ) -> Reply {
-    let name = text(call, name, name_size, "the function's name")?;
-    let arguments = call
-        .memory()
+    let memory = call.memory();
+    let name = memory.read(name, name_size).named("the function's name")?;
+    let Ok(name) = str::from_utf8(name) else {
+        let reason = format!("this host has no foreign function {}", shown(name));
+        return refuse(Status::NotFound, reason);
+    };
+    let name = name.to_owned();
+    let arguments = memory
         .read(arguments, arguments_size)
         .named("the arguments")?
         .to_vec();

@@ -7,7 +7,7 @@ use wharf_engine::Imports;
 
 use super::http_call::map;
 use super::{Call, Named, Refusal, Reply, bad_argument, check_place, check_places, function, refuse, text};
-use crate::callouts::is_grpc_call;
+use crate::callouts::{is_grpc_call, is_grpc_stream};
 use crate::context::GrpcState;
 use crate::host::{GrpcAction, GrpcCall};
 use crate::numbers::Status;
@@ -49,7 +49,7 @@ pub(super) fn add(imports: &mut Imports<State>) {
 /// - `upstream`: its name, or a serialized `GrpcService`; PARSE_FAILURE where it is unknown.
 /// - `service`, `method`: text; BAD_ARGUMENT otherwise. `metadata`: a serialized map. `message`: the bytes.
 /// - `timeout`: milliseconds; 0: none.
-/// - `id_out`: where the call's id (odd) goes, as u32le; INVALID_MEMORY_ACCESS.
+/// - `id_out`: where the call's id goes, as u32le; INVALID_MEMORY_ACCESS.
 fn grpc_call(
     call: &mut Call<'_>,
     (upstream, us, service, ss, method, ms, metadata, mds, message, size, timeout, id_out): (
@@ -80,7 +80,7 @@ fn grpc_call(
 
 /// `proxy_grpc_stream`: opens a stream of messages.
 ///
-/// Arguments and statuses as for a call; the id is even.
+/// Arguments and statuses as for a call.
 fn grpc_stream(
     call: &mut Call<'_>,
     (upstream, us, service, ss, method, ms, metadata, mds, id_out): (
@@ -159,7 +159,12 @@ fn next_id(state: &mut State, root: u32, is_call: bool) -> Result<u32, Refusal> 
     let mut id = state.last_grpc_call;
     loop {
         id = id.checked_add(1).unwrap_or(1);
-        if is_grpc_call(id) == is_call && !context.grpc.contains_key(&id) {
+        let is_right = if is_call {
+            is_grpc_call(id)
+        } else {
+            is_grpc_stream(id)
+        };
+        if is_right && !context.grpc.contains_key(&id) {
             state.last_grpc_call = id;
             return Ok(id);
         }
@@ -168,12 +173,12 @@ fn next_id(state: &mut State, root: u32, is_call: bool) -> Result<u32, Refusal> 
 
 /// `proxy_grpc_send`: sends a message on a stream.
 ///
-/// - `id`: BAD_ARGUMENT for a call's, NOT_FOUND for one that is not open.
+/// - `id`: BAD_ARGUMENT for one that no stream can have, NOT_FOUND for one that is not open.
 /// - `message`, `size`: INVALID_MEMORY_ACCESS. `end_of_stream`: whether it is the last.
 fn send(call: &mut Call<'_>, (id, message, size, end_of_stream): (u32, u32, u32, u32)) -> Reply {
     let message = Bytes::copy_from_slice(call.memory().read(message, size).named("the message")?);
-    if is_grpc_call(id) {
-        return bad_argument(format!("{id} is a call; only a stream takes further messages"));
+    if !is_grpc_stream(id) {
+        return bad_argument(format!("{id} is no stream; only a stream takes further messages"));
     }
     let state = call.state();
     let end_of_stream = end_of_stream != 0;
@@ -199,8 +204,11 @@ fn send(call: &mut Call<'_>, (id, message, size, end_of_stream): (u32, u32, u32,
 
 /// `proxy_grpc_close`: says that no more messages come; a call is ended. `proxy_grpc_cancel`: ends it and forgets it.
 ///
-/// - `id`: NOT_FOUND for one that is not open.
+/// - `id`: NOT_FOUND for one that is not open, BAD_ARGUMENT for one that neither a call nor a stream can have.
 fn end(call: &mut Call<'_>, id: u32, action: GrpcAction) -> Reply {
+    if !is_grpc_call(id) && !is_grpc_stream(id) {
+        return bad_argument(format!("{id} is neither a gRPC call nor a gRPC stream"));
+    }
     let state = call.state();
     let grpc = state
         .contexts

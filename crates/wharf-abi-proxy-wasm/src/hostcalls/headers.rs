@@ -103,7 +103,8 @@ fn set_pairs(call: &mut Call<'_>, map: u32, pointer: u32, size: u32) -> Reply {
 
 /// `proxy_get_header_map_value`: the first value of a name.
 ///
-/// - `map`: 0 to 7; BAD_ARGUMENT for another, or for one that cannot be seen now.
+/// - `map`: 0 to 7; BAD_ARGUMENT for another, or for one that cannot be seen now. In `proxy_on_log` one that is not
+///   there is as one without the name.
 /// - `name`, `size`: the name, in any case; INVALID_MEMORY_ACCESS. A name that is not there is NOT_FOUND; in 0.1.0 it is
 ///   OK and empty.
 /// - `address_out`, `length_out`: where the copy's address and length go; INVALID_MEMORY_ACCESS.
@@ -123,13 +124,14 @@ fn get_value(
         }
         None => false,
     });
+    let is_logging = found.is_none() && state.http().is_some_and(|http| http.logging);
     let found = match found {
-        None => not_now(map),
-        Some(false) if state.version != ProxyWasmVersion::V0_1_0 => refuse(
+        None if !is_logging => not_now(map),
+        None | Some(false) if state.version != ProxyWasmVersion::V0_1_0 => refuse(
             Status::NotFound,
             explain(state, || format!("there is no {} in {map:?}", shown(name))),
         ),
-        Some(_) => Ok(()),
+        _ => Ok(()),
     };
     let outcome = found.and_then(|()| super::give(call, &scratch, address_out, length_out));
     scratch.shrink_to(MOST_SCRATCH);

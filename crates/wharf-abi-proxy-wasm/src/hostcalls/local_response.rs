@@ -9,6 +9,9 @@ use crate::headers::HeaderList;
 use crate::pairs;
 use crate::state::State;
 
+/// The last status that gRPC has, `UNAUTHENTICATED`.
+const LARGEST_GRPC_STATUS: u32 = 16;
+
 pub(super) fn add(imports: &mut Imports<State>) {
     function(
         imports,
@@ -24,7 +27,7 @@ pub(super) fn add(imports: &mut Imports<State>) {
 /// - `details`, `body`, `headers`: why (for the access log), the body, a serialized map of headers;
 ///   INVALID_MEMORY_ACCESS where they are not in memory, BAD_ARGUMENT where the map is damaged or has a name or value
 ///   that no message may have.
-/// - `grpc_status`: the status of a gRPC request's answer; −1 takes it from the HTTP status.
+/// - `grpc_status`: the status of a gRPC request's answer, 0 to 16; any other, such as −1, takes it from the HTTP status.
 fn send(
     call: &mut Call<'_>,
     (status, details, details_size, body, body_size, headers, headers_size, grpc_status): (
@@ -54,7 +57,7 @@ fn send(
     else {
         return bad_argument(format!("{status} is not a final HTTP status: 200 to 599"));
     };
-    let grpc_status = (grpc_status != u32::MAX).then_some(grpc_status);
+    let grpc_status = (grpc_status <= LARGEST_GRPC_STATUS).then_some(grpc_status);
     let response = LocalResponse {
         status,
         details,

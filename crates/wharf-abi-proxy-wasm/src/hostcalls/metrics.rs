@@ -46,13 +46,27 @@ impl From<MetricError> for Refusal {
     }
 }
 
+/// The id of the metric at this place of the VM's. It tells what kind it is of, as Envoy's do.
+fn id_of(index: usize, kind: MetricType) -> u32 {
+    crate::vm::size((index + 1) << 2 | kind as usize)
+}
+
 fn metric(state: &State, id: u32) -> Result<&GuestMetric, Refusal> {
-    let metric = (id as usize)
-        .checked_sub(1)
-        .and_then(|index| state.metrics.get(index));
-    match metric {
+    let index = (id as usize >> 2).checked_sub(1);
+    let metric = index.and_then(|index| state.metrics.get(index));
+    match metric.filter(|metric| metric.kind() as u32 == id & 3) {
         Some(metric) => Ok(metric),
         None => refuse(Status::NotFound, format!("there is no metric {id}")),
+    }
+}
+
+/// A metric whose value can be read and changed by an offset. An id that neither a counter nor a gauge can have is
+/// refused as a histogram is.
+fn readable(state: &State, id: u32) -> Result<&GuestMetric, Refusal> {
+    match MetricType::from_number(id & 3) {
+        Some(MetricType::Counter | MetricType::Gauge) => metric(state, id),
+        Some(MetricType::Histogram) => Err(MetricError::Histogram.into()),
+        None => bad_argument(format!("{id} is not the id of a metric")),
     }
 }
 
@@ -89,7 +103,7 @@ fn define(call: &mut Call<'_>, (kind, name, size, id_out): (u32, u32, u32, u32))
         }
     };
     call.memory()
-        .write_u32(id_out, crate::vm::size(index + 1))
+        .write_u32(id_out, id_of(index, kind))
         .named(ID_OUT)?;
     Ok(())
 }
@@ -104,19 +118,19 @@ fn record(call: &mut Call<'_>, id: u32, value: u64) -> Reply {
 
 /// `proxy_increment_metric`: changes a counter or a gauge.
 ///
-/// - `id`: NOT_FOUND where there is none, BAD_ARGUMENT for a histogram.
+/// - `id`: NOT_FOUND where there is none, BAD_ARGUMENT for a histogram's and for one that no metric can have.
 /// - `offset`: BAD_ARGUMENT for a counter and an offset below 1.
 fn increment(call: &mut Call<'_>, id: u32, offset: i64) -> Reply {
-    metric(call.state(), id)?.increment(offset)?;
+    readable(call.state(), id)?.increment(offset)?;
     Ok(())
 }
 
 /// `proxy_get_metric`: the value of a counter or a gauge.
 ///
-/// - `id`: NOT_FOUND where there is none, BAD_ARGUMENT for a histogram.
+/// - `id`: NOT_FOUND where there is none, BAD_ARGUMENT for a histogram's and for one that no metric can have.
 /// - `value_out`: where the value goes, as u64le; INVALID_MEMORY_ACCESS.
 fn get(call: &mut Call<'_>, id: u32, value_out: u32) -> Reply {
-    let value = metric(call.state(), id)?.get()?;
+    let value = readable(call.state(), id)?.get()?;
     call.memory()
         .write_u64(value_out, value)
         .named("the place for the value")?;

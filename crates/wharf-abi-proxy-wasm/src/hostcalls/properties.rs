@@ -31,12 +31,15 @@ pub(super) fn add(imports: &mut Imports<State>) {
 /// `proxy_get_property`: something that is known of the stream, the plugin or the host.
 ///
 /// - `path`, `size`: its parts, joined by zero bytes (`source\0address`); INVALID_MEMORY_ACCESS. NOT_FOUND where it is
-///   not known.
+///   not known, SERIALIZATION_FAILURE where it has no bytes.
 /// - `address_out`, `length_out`: where the value's copy goes; INVALID_MEMORY_ACCESS. Text and bytes come as they are;
 ///   whole numbers, durations and times (nanoseconds) as 8 bytes, little-endian; truth values as one byte; maps as
 ///   [`crate::pairs`] shows.
 fn get(call: &mut Call<'_>, path: u32, size: u32, address_out: u32, length_out: u32) -> Reply {
     let path = call.memory().read(path, size).named("the path")?.to_vec();
+    if path.is_empty() {
+        return refuse(Status::SerializationFailure, "the path is empty");
+    }
     give_filled(call, address_out, length_out, |state, out| {
         match value(state, &path) {
             Some(found) => {

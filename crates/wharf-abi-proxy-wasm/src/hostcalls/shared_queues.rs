@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use wharf_engine::Imports;
 
-use super::{Call, Named, Refusal, Reply, check_place, check_places, function, give, refuse, shown, text};
+use super::{Call, Named, Refusal, Reply, check_place, check_places, function, give, refuse, shown};
 use crate::numbers::Status;
 use crate::shared::{Namespace, QueueError};
 use crate::state::State;
@@ -74,14 +74,16 @@ fn resolve(
     call: &mut Call<'_>,
     (vm_id, vm_id_size, name, name_size, id_out): (u32, u32, u32, u32, u32),
 ) -> Reply {
-    let vm_id = text(call, vm_id, vm_id_size, "the VM id")?;
     let (memory, state) = call.memory_and_state();
+    let vm_id = memory.read(vm_id, vm_id_size).named("the VM id")?;
     let name = memory.read(name, name_size).named("the name")?;
-    let own = vm_id.is_empty() || vm_id == state.vm_id;
+    let own = vm_id.is_empty() || vm_id == state.vm_id.as_bytes();
     let namespace = if own {
         state.namespace.clone()
+    } else if let Ok(vm_id) = std::str::from_utf8(vm_id) {
+        Namespace::Named(vm_id.into())
     } else {
-        Namespace::Named(vm_id)
+        return refuse(Status::NotFound, format!("no VM has the id {}", shown(vm_id)));
     };
     let Some(id) = state.shared.queues.resolve(&namespace, name) else {
         let reason = format!("nobody has registered a queue {} in {namespace:?}", shown(name));

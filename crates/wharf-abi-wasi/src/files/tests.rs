@@ -71,6 +71,28 @@ fn the_state_of_the_log_streams_says_that_they_can_be_written() {
 }
 
 #[test]
+fn a_command_sees_its_standard_streams() {
+    let command = |function, types| {
+        let mut guest = Guest::new(function, types);
+        guest.host().stdin = Some([].into());
+        guest
+    };
+    let mut state = command("fd_fdstat_get", "i32 i32");
+    let readable = [[0; 8], [2, 0, 0, 0, 0, 0, 0, 0], [0; 8]].concat();
+    assert_eq!(state.call((0_u32, 8_u32)), 0);
+    state.assert_memory(&[(8, &readable)]);
+    assert_eq!(state.call((3_u32, 8_u32)), 8);
+
+    for fd in [0_u32, 1, 2] {
+        let mut status = command("fd_filestat_get", "i32 i32");
+        assert_eq!(status.call((fd, PAGE - 64)), 0);
+        status.assert_memory(&[(PAGE - 64, &[0; 64])]);
+        assert_eq!(status.call((fd, PAGE - 63)), 21);
+    }
+    assert_eq!(command("fd_filestat_get", "i32 i32").call((3_u32, 0_u32)), 8);
+}
+
+#[test]
 fn no_directory_is_open_from_the_start() {
     for fd in [0_u32, 3, 4, BAD] {
         check("fd_prestat_get", "i32 i32", (fd, BAD), 8, &[]);

@@ -114,3 +114,84 @@ fn an_offset_means_nothing() {
     assert_eq!(bad.call((3_u32, 0_u32, 1_u32, 0_u64, 20_u32)), 8);
     assert_eq!(bad.call((1_u32, PAGE, 1_u32, 0_u64, 20_u32)), 21);
 }
+
+/// A command whose stdin has these bytes.
+fn reader(stdin: &[u8]) -> Guest {
+    let mut guest = Guest::new("fd_read", "i32 i32 i32 i32");
+    guest.host().stdin = Some(stdin.iter().copied().collect());
+    guest
+}
+
+#[test]
+fn stdin_fills_one_vector_after_the_other_until_it_ends() {
+    let mut read = reader(b"hello world");
+    let table = vectors(&[(100, 4), (200, 0), (300, 5)]);
+    read.put(0, &table);
+    assert_eq!(read.call((0_u32, 0_u32, 3_u32, 400_u32)), 0);
+    read.assert_memory(&[(0, &table), (100, b"hell"), (300, b"o wor"), (400, &[9, 0, 0, 0])]);
+
+    assert_eq!(read.call((0_u32, 0_u32, 3_u32, 400_u32)), 0);
+    let rest: &[(u32, &[u8])] = &[(0, &table), (100, b"ldll"), (300, b"o wor"), (400, &[2, 0, 0, 0])];
+    read.assert_memory(rest);
+
+    assert_eq!(read.call((0_u32, 0_u32, 3_u32, 400_u32)), 0);
+    read.assert_memory(&[(0, &table), (100, b"ldll"), (300, b"o wor"), (400, &[0; 4])]);
+}
+
+#[test]
+fn a_long_read_is_cut() {
+    let mut read = reader(&vec![b'x'; 20 * PAGE as usize]);
+    let table = vectors(&[(0, PAGE); 20]);
+    read.put(0, &table);
+    assert_eq!(read.call((0_u32, 0_u32, 20_u32, 1000_u32)), 0);
+    let mut memory = vec![b'x'; PAGE as usize];
+    memory[1000..1004].copy_from_slice(&(1_u32 << 20).to_le_bytes());
+    read.assert_memory(&[(0, &memory)]);
+}
+
+#[test]
+fn nothing_but_stdin_can_be_read_and_filters_have_none() {
+    for fd in [1_u32, 2, 3, u32::MAX] {
+        assert_eq!(reader(b"x").call((fd, 0_u32, 1_u32, 8_u32)), 52);
+    }
+    let mut filter = Guest::new("fd_read", "i32 i32 i32 i32");
+    assert_eq!(filter.call((0_u32, 0_u32, 1_u32, 8_u32)), 52);
+}
+
+#[test]
+fn hostile_pointers_read_nothing() {
+    let good = vectors(&[(100, 1)]);
+    for (table, at, count, read) in [
+        (&good, 0, 1, PAGE - 3),
+        (&good, 0, 1, u32::MAX),
+        (&good, PAGE - 8, 2, 0),
+        (&good, PAGE - 8, 1 << 29, 0),
+        (&vectors(&[(PAGE, 1)]), 0, 1, 20),
+        (&vectors(&[(u32::MAX, u32::MAX)]), 0, 1, 20),
+        (&vectors(&[(0, u32::MAX)]), 0, 1, 20),
+        (&vectors(&[(100, 1), (PAGE - 1, 2)]), 0, 2, 20),
+    ] {
+        let mut guest = reader(b"abc");
+        guest.put(at, table);
+        assert_eq!(guest.call((0_u32, at, count, read)), 21);
+        guest.assert_memory(&[(at, table)]);
+        assert_eq!(guest.host().stdin.as_ref().unwrap().len(), 3);
+    }
+}
+
+#[test]
+fn the_output_of_a_command_is_taken_byte_for_byte_and_may_be_full() {
+    let mut write = guest();
+    write.host().captured = Some(Vec::new());
+    let table = vectors(&[(100, 3), (200, 1)]);
+    write.put(0, &table);
+    write.put(100, b"{}\n");
+    write.put(200, b"\n");
+    assert_eq!(write.call((1_u32, 0_u32, 2_u32, 400_u32)), 0);
+    assert_eq!(write.host().captured.as_deref(), Some(&b"{}\n\n"[..]));
+
+    assert_eq!(write.call((1_u32, 0_u32, 2_u32, 404_u32)), 51);
+    assert_eq!(write.host().captured.as_deref(), Some(&b"{}\n\n"[..]));
+    let memory: &[(u32, &[u8])] = &[(0, &table), (100, b"{}\n"), (200, b"\n"), (400, &[4, 0, 0, 0])];
+    write.assert_memory(memory);
+}

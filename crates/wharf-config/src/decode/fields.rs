@@ -22,6 +22,28 @@ impl<'n> Fields<'n> {
     /// Opens a section: reports what is no mapping, unknown keys and missing ones. Keys without a value count as not
     /// given. `None` where nothing in it can be read.
     pub(crate) fn open(cx: &mut Context<'_>, item: &Item<'n>, section: &'static Section) -> Option<Self> {
+        Self::read(cx, item, section, |cx, entry| {
+            cx.error_with(|| unknown_key(item, entry, section));
+        })
+    }
+
+    /// The same, but unknown keys are only warned of.
+    pub(crate) fn open_loose(
+        cx: &mut Context<'_>,
+        item: &Item<'n>,
+        section: &'static Section,
+    ) -> Option<Self> {
+        Self::read(cx, item, section, |cx, entry| {
+            cx.warn_with(|| unknown_key(item, entry, section));
+        })
+    }
+
+    fn read(
+        cx: &mut Context<'_>,
+        item: &Item<'n>,
+        section: &'static Section,
+        unknown: impl Fn(&mut Context<'_>, &Entry),
+    ) -> Option<Self> {
         let Value::Mapping(entries) = &item.node.value else {
             item.wrong_kind(cx, &Kind::Section(section));
             return None;
@@ -29,9 +51,9 @@ impl<'n> Fields<'n> {
         let mut given = Vec::new();
         for entry in entries {
             match section.field(&entry.key) {
-                Some(_) if entry.value.is_null() => {}
+                Some(field) if entry.value.is_null() && !field.kind.takes_null() => {}
                 Some(field) => given.push((field.key, item.child(entry))),
-                None => cx.error_with(|| unknown_key(item, entry, section)),
+                None => unknown(cx, entry),
             }
         }
         let fields = Self { section, given };
@@ -75,6 +97,11 @@ impl<'n> Fields<'n> {
             .field(key)
             .expect("a decoder asks only for keys that its table has");
         (field, self.item(key))
+    }
+
+    /// Whether the table has a key.
+    pub(crate) fn knows(&self, key: &str) -> bool {
+        self.section.field(key).is_some()
     }
 
     /// The kind that the table gives for a key.

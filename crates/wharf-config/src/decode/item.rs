@@ -49,7 +49,7 @@ impl<'n> Item<'n> {
     }
 
     /// The item's path as it stands in messages.
-    pub(super) fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         if self.path.is_empty() {
             "the file".to_owned()
         } else {
@@ -95,10 +95,10 @@ impl<'n> Item<'n> {
             (Kind::Integer { .. }, _) => format!("it goes from {}", wanted.bounds().unwrap_or_default()),
             (Kind::List { .. }, Some(text)) => format!("write `[\"{}\"]`", shortened(text)),
             (Kind::List { .. }, None) => "begin each item with `- `".to_owned(),
-            (Kind::Section(_) | Kind::Map { .. }, None) => {
+            (Kind::Section(_) | Kind::Loose(_) | Kind::Map { .. }, None) => {
                 "write `key: value`, without `-` in front".to_owned()
             }
-            (Kind::Section(_) | Kind::Map { .. }, Some(_)) => {
+            (Kind::Section(_) | Kind::Loose(_) | Kind::Map { .. }, Some(_)) => {
                 "write `key: value`, with a space behind the colon".to_owned()
             }
             _ => format!("write {}", wanted.with_article()),
@@ -126,7 +126,7 @@ impl<'n> Item<'n> {
         value
     }
 
-    pub(super) fn integer(&self, cx: &mut Context<'_>, kind: &Kind, min: i64, max: i64) -> Option<i64> {
+    pub(crate) fn integer(&self, cx: &mut Context<'_>, kind: &Kind, min: i64, max: i64) -> Option<i64> {
         let Some(value) = self.scalar().and_then(Scalar::as_integer) else {
             self.wrong_kind(cx, kind);
             return None;
@@ -176,7 +176,7 @@ impl<'n> Item<'n> {
         }
     }
 
-    pub(super) fn choice(
+    pub(crate) fn choice(
         &self,
         cx: &mut Context<'_>,
         words: &'static [&'static str],
@@ -271,6 +271,10 @@ impl<'n> Item<'n> {
 
     pub(crate) fn is_mapping(&self) -> bool {
         matches!(self.node.value, Value::Mapping(_))
+    }
+
+    pub(crate) fn is_list(&self) -> bool {
+        matches!(self.node.value, Value::List(_))
     }
 
     pub(super) fn payload(&self, cx: &mut Context<'_>) -> Option<Vec<u8>> {

@@ -39,6 +39,11 @@ impl Scalar {
         &self.text
     }
 
+    /// Whether it was written without quotes.
+    pub(crate) const fn is_plain(&self) -> bool {
+        self.plain
+    }
+
     pub(crate) fn kind(&self) -> ScalarKind {
         if !self.plain {
             return ScalarKind::Text;

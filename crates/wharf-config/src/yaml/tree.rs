@@ -60,16 +60,25 @@ impl Node {
     }
 }
 
-/// Builds the tree of the only document of a text. `None` for a text without any document.
+/// How many documents a text may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Documents {
+    One,
+    Any,
+}
+
+/// Builds the trees of the documents of a text, in their order.
 ///
-/// Duplicate keys and keys that are no text are reported to `complain`, and the tree goes on without them.
+/// Duplicate keys and keys that are no text are reported to `complain`, and the trees go on without them.
 ///
 /// # Errors
-/// What makes it impossible to go on: bad syntax, a second document, too much of something.
-pub(crate) fn parse_tree(
+/// What makes it impossible to go on: bad syntax, a second document where there may be one, too much of something in
+/// all documents together.
+pub(crate) fn parse_trees(
     text: &str,
+    documents: Documents,
     complain: &mut dyn FnMut(Complaint),
-) -> Result<Option<Rc<Node>>, Complaint> {
+) -> Result<Vec<Rc<Node>>, Complaint> {
     let options = granit_parser::options! {
         emit_comments: false,
         flow_nesting_limit: MAX_DEPTH,
@@ -80,22 +89,27 @@ pub(crate) fn parse_tree(
         complain,
         open: Vec::new(),
         anchors: HashMap::new(),
-        root: None,
-        documents: 0,
+        roots: Vec::new(),
+        weight: 0,
+        started: 0,
+        documents,
     };
     for event in Parser::new_from_str_with_options(text, options) {
         let (event, span) = event.map_err(|error| syntax_complaint(text, &error))?;
         builder.take(event, &span)?;
     }
-    Ok(builder.root)
+    Ok(builder.roots)
 }
 
 struct Builder<'c> {
     complain: &'c mut dyn FnMut(Complaint),
     open: Vec<Open>,
     anchors: HashMap<usize, Rc<Node>>,
-    root: Option<Rc<Node>>,
-    documents: usize,
+    roots: Vec<Rc<Node>>,
+    /// What the roots weigh together.
+    weight: usize,
+    started: usize,
+    documents: Documents,
 }
 
 /// A list or mapping whose end has not come yet.
@@ -169,15 +183,16 @@ impl Builder<'_> {
     }
 
     fn start_document(&mut self, span: Range<usize>) -> Result<(), Complaint> {
-        self.documents += 1;
-        if self.documents == 1 {
+        self.started += 1;
+        // An alias refers to its own document only.
+        self.anchors.clear();
+        if self.started == 1 || self.documents == Documents::Any {
             return Ok(());
         }
-        Err(Complaint::new(
-            span,
-            "a second document begins here, and a configuration is one document",
+        Err(
+            Complaint::new(span, "a second document begins here, and a file is one document")
+                .hint("remove the `---`, or put the second document into a file of its own"),
         )
-        .hint("remove the `---`, or put the second document into a file of its own"))
     }
 
     fn open(&mut self, span: Range<usize>, anchor: usize, content: Content) -> Result<(), Complaint> {
@@ -224,17 +239,17 @@ impl Builder<'_> {
             return Err(too_deep(span));
         }
         let Some(open) = self.open.last_mut() else {
-            self.root = Some(node);
+            self.weight = self.weight.saturating_add(node.weight);
+            if self.weight > MAX_WEIGHT {
+                return Err(too_heavy(span));
+            }
+            self.roots.push(node);
             return Ok(());
         };
         open.height = open.height.max(node.height);
         open.weight = open.weight.saturating_add(node.weight);
         if open.weight > MAX_WEIGHT {
-            return Err(Complaint::new(
-                span,
-                "the configuration is too large from here on, with its aliases written out",
-            )
-            .hint(format!("at most {} MiB of values can be read", MAX_WEIGHT >> 20)));
+            return Err(too_heavy(span));
         }
         match &mut open.content {
             Content::List(items) => items.push(node),
@@ -288,12 +303,20 @@ fn refuse_tag(tagged: bool, span: &Range<usize>) -> Result<(), Complaint> {
     .hint("remove the tag; put text between quotes"))
 }
 
+fn too_heavy(span: Range<usize>) -> Complaint {
+    Complaint::new(
+        span,
+        "the file is too large from here on, with its aliases written out",
+    )
+    .hint(format!("at most {} MiB of values can be read", MAX_WEIGHT >> 20))
+}
+
 fn too_deep(span: Range<usize>) -> Complaint {
     Complaint::new(
         span,
         format!("mappings and lists are nested more than {MAX_DEPTH} deep here"),
     )
-    .hint("nothing in a configuration needs that; is a bracket missing?")
+    .hint("nothing needs that; is a bracket missing?")
 }
 
 fn bytes(span: &Span) -> Range<usize> {

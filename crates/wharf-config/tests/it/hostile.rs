@@ -67,7 +67,7 @@ fn a_bomb_of_aliases_does_not_go_off() {
     check(
         &text,
         &expect![[r#"
-            error: the configuration is too large from here on, with its aliases written out
+            error: the file is too large from here on, with its aliases written out
              --> wharf.yaml:7:16
               |
             7 | f: &f [*e, *e, *e, *e, *e, *e, *e, *e, *e, *e]
@@ -107,7 +107,7 @@ fn aliases_do_not_hide_depth() {
             8 | g: &g [[[[[[[[[[*f]]]]]]]]]]
               |                 ^^
               |
-              = hint: nothing in a configuration needs that; is a bracket missing?"#]],
+              = hint: nothing needs that; is a bracket missing?"#]],
     );
 }
 
@@ -123,7 +123,7 @@ fn deep_nesting_is_refused() {
             2 | …[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[…
               |                                                              ^
               |
-              = hint: nothing in a configuration needs that; is a bracket missing?"#]],
+              = hint: nothing needs that; is a bracket missing?"#]],
     );
     let mappings: String = (0..200)
         .map(|depth| format!("{}a:\n", " ".repeat(depth)))
@@ -137,7 +137,7 @@ fn deep_nesting_is_refused() {
             65 | ...                   a:
                |                       ^
                |
-               = hint: nothing in a configuration needs that; is a bracket missing?"#]],
+               = hint: nothing needs that; is a bracket missing?"#]],
     );
     survive(&"- ".repeat(100_000));
     survive(&"? ".repeat(100_000));
@@ -216,7 +216,7 @@ fn nothing_from_the_file_can_confuse_the_terminal() {
             2 | "evil\e[31m\u202Ekey": 1
               | ^^^^^^^^^^^^^^^^^^^^^
               |
-              = hint: the keys here are `version`, `plugins`, `proxy`, `admin`, `cache`"#]],
+              = hint: the keys here are `version`, `plugins`, `proxy`, `admission`, `admin`, `cache`"#]],
     );
     check(
         "version: 1\n# \u{202e}\nkey\u{202e}: 1\n",
@@ -227,7 +227,7 @@ fn nothing_from_the_file_can_confuse_the_terminal() {
             3 | key�: 1
               | ^^^^
               |
-              = hint: the keys here are `version`, `plugins`, `proxy`, `admin`, `cache`"#]],
+              = hint: the keys here are `version`, `plugins`, `proxy`, `admission`, `admin`, `cache`"#]],
     );
 }
 

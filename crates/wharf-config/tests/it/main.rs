@@ -1,6 +1,8 @@
 //! Configuration files as people write them, and as they should not.
 
 mod accepted;
+mod admission;
+mod cases;
 mod files;
 mod generated;
 mod hostile;

@@ -68,7 +68,7 @@ fn a_typo_in_a_key() {
             27 | replicas: 3
                | ^^^^^^^^
                |
-               = hint: the keys here are `version`, `plugins`, `proxy`, `admin`, `cache`"#]],
+               = hint: the keys here are `version`, `plugins`, `proxy`, `admission`, `admin`, `cache`"#]],
     );
     check(
         &example_with("limits: {", "limits: { <<: {},"),
@@ -1703,7 +1703,7 @@ fn broken_yaml() {
           |
           = hint: begin with `version: 1`, then `plugins:` and `proxy:`
 
-        error: a second document begins here, and a configuration is one document
+        error: a second document begins here, and a file is one document
          --> wharf.yaml:2:1
           |
         2 | ---

@@ -19,7 +19,7 @@ fn all_imports_that_do_not_fit_are_listed_in_their_order() {
             (import "env" "absent" (func (param i32 i64) (result i32)))
             (import "env" "bad_reply" (func (param i32)))
             (import "other" "exit" (func (param i32)))
-            (import "env" "memory" (memory 1))
+            (import "other" "memory" (memory 1))
             (import "env" "global" (global i32))
             (import "env" "table" (table 1 funcref))
             (import "env" "exit" (global i32)))"#,
@@ -29,7 +29,7 @@ fn all_imports_that_do_not_fit_are_listed_in_their_order() {
   env.absent: (i32, i64) -> i32: unknown here
   env.bad_reply: the module wants (i32), the host gives () -> i32
   other.exit: (i32): unknown here
-  env.memory: a memory: unknown here
+  other.memory: a memory: unknown here
   env.global: a global: unknown here
   env.table: a table: unknown here
   env.exit: a global: unknown here";

@@ -10,6 +10,7 @@ mod faults;
 mod limits;
 mod linking;
 mod modules;
+mod own_memory;
 mod pools;
 
 use std::time::Duration;

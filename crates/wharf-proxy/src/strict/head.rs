@@ -191,12 +191,15 @@ impl HeadCheck {
     }
 }
 
-/// Origin form, absolute form of http, or `*` for OPTIONS; visible ASCII only, and no fragment.
+/// Origin form, absolute form of http, or `*` for OPTIONS; visible ASCII that hyper takes, and no fragment.
 fn check_target(method: &[u8], target: &[u8]) -> Result<(), Refusal> {
     if target.len() > LONGEST_TARGET {
         return Err(Refusal::TargetTooLong);
     }
-    if !target.iter().all(|byte| byte.is_ascii_graphic() && *byte != b'#') {
+    let query = memchr::memchr(b'?', target).unwrap_or(target.len());
+    let (path, query) = target.split_at(query);
+    // hyper would refuse the others too, but with an answer of its own that no log has.
+    if !is_visible_without(b"#<>`", path) || !is_visible_without(b"#<>\"", query) {
         return Err(Refusal::Target);
     }
     let legal = match target {
@@ -205,6 +208,11 @@ fn check_target(method: &[u8], target: &[u8]) -> Result<(), Refusal> {
         _ => authority_of(target).is_some_and(is_legal_host),
     };
     if legal { Ok(()) } else { Err(Refusal::Target) }
+}
+
+fn is_visible_without(refused: &[u8], text: &[u8]) -> bool {
+    text.iter()
+        .all(|byte| byte.is_ascii_graphic() && !refused.contains(byte))
 }
 
 fn authority_of(target: &[u8]) -> Option<&[u8]> {

@@ -15,7 +15,8 @@ pub enum Refusal {
     Method,
     /// `CONNECT`: this is no forward proxy.
     Connect,
-    /// The target contains a byte that is not visible ASCII, or a fragment, or has no legal form.
+    /// The target contains a byte that is not visible ASCII or that hyper does not take, or a fragment, or has no legal
+    /// form.
     Target,
     /// A version of HTTP that is not 1.0 or 1.1.
     Version,

@@ -122,6 +122,19 @@ fn the_origin_gets_the_path_that_the_route_was_chosen_by() {
 }
 
 #[test]
+fn targets_that_hyper_does_not_take_are_answered_by_the_proxy() {
+    let proxy = proxy().respond("hello", 200, "hello").route("/", "hello").start();
+    for target in ["/a<b", "/a`b", "/?a=\"b\""] {
+        let response = proxy.get(target);
+        assert_eq!(response.status, 400, "{target}");
+        assert!(response.header("wharf-request-id").is_some(), "{target}");
+    }
+    for target in ["/a\"b{}|^", "/?a=`{}|^\\"] {
+        assert_eq!(proxy.get(target).status, 200, "{target}");
+    }
+}
+
+#[test]
 fn heads_beyond_the_limits_are_refused() {
     let proxy = proxy()
         .respond("hello", 200, "hello")

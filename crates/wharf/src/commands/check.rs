@@ -1,12 +1,16 @@
 //! `wharf check`
 
 use std::path::Path;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
+use wharf_admission::PreparedPolicies;
 use wharf_config::Config;
+use wharf_engine::EngineError;
 use wharf_telemetry::Metrics;
 
-use super::{NothingToServe, load, proxy_of};
+use super::{NothingToServe, load};
+use crate::admission::{self, AdmissionError};
 use crate::exit::Code;
 use crate::plugins::{self, Prepared, Problem};
 use crate::words::{complain, explain, print, say};
@@ -21,33 +25,121 @@ fn speak(path: &Path) -> Code {
         Ok(config) => config,
         Err(code) => return code,
     };
-    let proxy = match proxy_of(&config, path) {
-        Ok(proxy) => proxy,
-        Err(error) => {
-            complain(&error, Some(NothingToServe::HINT));
-            return Code::Configuration;
+    let tried = Tried::of(&config, path);
+    for (index, failure) in tried.failures.iter().enumerate() {
+        if index > 0 {
+            say("");
         }
-    };
-    let engine = match plugins::engine(&config) {
-        Ok(engine) => engine,
-        Err(error) => {
-            complain(&error, None);
-            return Code::Failure;
+        failure.say();
+    }
+    if let Some(code) = tried.code() {
+        return code;
+    }
+    let mut found = Vec::new();
+    if let Some(prepared) = &tried.plugins {
+        found.push(counted(prepared.plugins.len(), "plugin", "plugins"));
+    }
+    if let Some(policies) = &tried.policies {
+        found.push(counted(policies.len(), "policy", "policies"));
+    }
+    say(format_args!(
+        "{}: good, with {} that started",
+        path.display(),
+        found.join(" and ")
+    ));
+    Code::Success
+}
+
+fn counted(count: usize, one: &str, several: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { several })
+}
+
+/// What came of trying all that a configuration has.
+struct Tried {
+    plugins: Option<Prepared>,
+    policies: Option<Arc<PreparedPolicies>>,
+    failures: Vec<Failure>,
+}
+
+/// Something that would not serve.
+enum Failure {
+    Nothing(NothingToServe),
+    Engine(EngineError),
+    Plugin(Problem),
+    Admission(AdmissionError),
+    Policy { id: String, reason: String },
+}
+
+impl Tried {
+    fn of(config: &Config, path: &Path) -> Self {
+        let mut tried = Self {
+            plugins: None,
+            policies: None,
+            failures: Vec::new(),
+        };
+        if config.proxy.is_none() && config.admission.is_none() {
+            tried
+                .failures
+                .push(Failure::Nothing(NothingToServe(path.to_owned())));
         }
-    };
-    match plugins::prepare(engine, &config, proxy, &Metrics::new()) {
-        Ok(prepared) => {
-            let count = prepared.plugins.len();
-            let plural = if count == 1 { "" } else { "s" };
-            say(format_args!(
-                "{}: good, with {count} plugin{plural} that started",
-                path.display()
-            ));
-            Code::Success
+        let metrics = Arc::new(Metrics::new());
+        if let Some(proxy) = &config.proxy {
+            match plugins::engine(config) {
+                Err(error) => tried.failures.push(Failure::Engine(error)),
+                Ok(engine) => match plugins::prepare(engine, config, proxy, &metrics) {
+                    Ok(prepared) => tried.plugins = Some(prepared),
+                    Err(problems) => tried.failures.extend(problems.into_iter().map(Failure::Plugin)),
+                },
+            }
         }
-        Err(problems) => {
-            complain_all(&problems);
-            Code::Plugin
+        if let Some(admission) = &config.admission {
+            match admission::load(admission, plugins::cache(config), &metrics) {
+                Err(error) => tried.failures.push(Failure::Admission(error)),
+                Ok(loaded) => {
+                    let bad = loaded.policies.bad().into_iter();
+                    tried
+                        .failures
+                        .extend(bad.map(|(id, reason)| Failure::Policy { id, reason }));
+                    tried.policies = Some(loaded.policies);
+                }
+            }
+        }
+        tried
+    }
+
+    /// The code of the first failure.
+    fn code(&self) -> Option<Code> {
+        self.failures.first().map(|failure| match failure {
+            Failure::Nothing(_) => Code::Configuration,
+            Failure::Engine(_) => Code::Failure,
+            Failure::Plugin(_) | Failure::Policy { .. } => Code::Plugin,
+            Failure::Admission(error) => error.code(),
+        })
+    }
+}
+
+impl Failure {
+    fn say(&self) {
+        match self {
+            Self::Nothing(error) => complain(error, Some(NothingToServe::HINT)),
+            Self::Engine(error) => complain(error, None),
+            Self::Plugin(problem) => explain(problem.error.as_ref(), &problem.notes, problem.hint.as_deref()),
+            Self::Admission(error) => complain(error, error.hint().as_deref()),
+            Self::Policy { id, reason } => {
+                say(format_args!("error: the policy `{id}` cannot be used: {reason}"));
+            }
+        }
+    }
+
+    fn as_json(&self) -> Value {
+        match self {
+            Self::Nothing(error) => as_json(error, &[], Some(NothingToServe::HINT)),
+            Self::Engine(error) => as_json(error, &[], None),
+            Self::Plugin(problem) => as_json(problem.error.as_ref(), &problem.notes, problem.hint.as_deref()),
+            Self::Admission(error) => as_json(error, &[], error.hint().as_deref()),
+            Self::Policy { id, reason } => {
+                json!({ "message": format!("the policy `{id}` cannot be used"), "causes": [reason], "notes": [], "hint": null })
+            }
         }
     }
 }
@@ -62,45 +154,32 @@ pub(super) fn complain_all(problems: &[Problem]) {
     }
 }
 
-/// The same for programs: one JSON object, `{"ok", "errors", "warnings", "plugins"}`.
+/// The same for programs: one JSON object, `{"ok", "errors", "warnings", "plugins", "policies"}`.
 fn report(path: &Path) -> Code {
-    let (code, errors, warnings, plugins) = match wharf_config::load(path) {
-        Err(found) => (
-            Code::Configuration,
-            json!(found.errors),
-            json!(found.warnings),
-            Vec::new(),
-        ),
+    let mut report = json!({ "ok": false, "errors": [], "warnings": [], "plugins": [], "policies": [] });
+    let code = match wharf_config::load(path) {
+        Err(found) => {
+            report["errors"] = json!(found.errors);
+            report["warnings"] = json!(found.warnings);
+            Code::Configuration
+        }
         Ok(loaded) => {
-            let warnings = json!(loaded.warnings);
-            match try_plugins(&loaded.config, path) {
-                Ok(prepared) => (Code::Success, json!([]), warnings, describe(&prepared)),
-                Err((code, errors)) => (code, json!(errors), warnings, Vec::new()),
-            }
+            let tried = Tried::of(&loaded.config, path);
+            report["errors"] = tried.failures.iter().map(Failure::as_json).collect();
+            report["warnings"] = json!(loaded.warnings);
+            report["plugins"] = tried.plugins.as_ref().map(describe).unwrap_or_default().into();
+            report["policies"] = tried
+                .policies
+                .as_ref()
+                .map_or_else(|| json!([]), |policies| policies.describe());
+            tried.code().unwrap_or(Code::Success)
         }
     };
-    let ok = code == Code::Success;
-    let report = json!({ "ok": ok, "errors": errors, "warnings": warnings, "plugins": plugins });
+    report["ok"] = json!(code == Code::Success);
     match print(format_args!("{report:#}")) {
         Ok(()) => code,
         Err(_) => Code::Failure,
     }
-}
-
-fn try_plugins(config: &Config, path: &Path) -> Result<Prepared, (Code, Vec<Value>)> {
-    let proxy = proxy_of(config, path).map_err(|error| {
-        (
-            Code::Configuration,
-            vec![as_json(&error, &[], Some(NothingToServe::HINT))],
-        )
-    })?;
-    let engine =
-        plugins::engine(config).map_err(|error| (Code::Failure, vec![as_json(&error, &[], None)]))?;
-    plugins::prepare(engine, config, proxy, &Metrics::new()).map_err(|problems| {
-        let problem =
-            |problem: &Problem| as_json(problem.error.as_ref(), &problem.notes, problem.hint.as_deref());
-        (Code::Plugin, problems.iter().map(problem).collect())
-    })
 }
 
 fn as_json(error: &dyn std::error::Error, notes: &[String], hint: Option<&str>) -> Value {

@@ -1,34 +1,66 @@
 //! `wharf run`: a filter by hand, with no server. The exchange goes through the same chain as in `serve`.
 
 pub(crate) mod arguments;
-mod exchange;
-mod report;
-mod world;
+pub(super) mod exchange;
+pub(super) mod plan;
+pub(super) mod report;
+pub(super) mod world;
 
 use std::cell::RefCell;
+use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Instant;
 
+use bytes::Bytes;
 use wharf_abi_proxy_wasm::{
     ContextId, Namespace, PluginContext, Program, Shared, SharedVm, StartError, Vm, VmSettings,
 };
 use wharf_loader::{LoadedPlugin, Loader};
-use wharf_plugin::{Limits, PluginName, PluginSpec};
+use wharf_plugin::{Limits, PluginName, PluginSpec, Reference};
 
-use self::arguments::{PluginFlags, RunArguments};
+use self::arguments::RunArguments;
 use self::exchange::Outcome;
-use self::world::{Notes, RunHost, SharedWorld, Timing};
+use self::plan::{Plan, Setup};
+use self::report::Telling;
+use self::world::{Notes, RunHost, SharedWorld, Timing, World};
 use super::single;
 use crate::exit::Code;
 use crate::progress::Progress;
-use crate::words::{complain, print, say};
+use crate::words::{complain, print};
+
+/// A filter that is loaded and linked. VMs of it are cheap to make, on any thread.
+pub(super) struct Ready {
+    program: Program,
+    loaded: LoadedPlugin,
+    limits: Limits,
+}
+
+/// Why a filter is not [`Ready`].
+pub(super) struct NotReady {
+    pub(super) error: Box<dyn std::error::Error + Send + Sync>,
+    pub(super) hint: String,
+}
+
+/// A module that is no filter.
+#[derive(Debug)]
+struct NoFilter(Reference);
+
+impl fmt::Display for NoFilter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} is no proxy-wasm filter", self.0)
+    }
+}
+
+impl std::error::Error for NoFilter {}
 
 /// A filter that runs.
 struct Running {
     vm: SharedVm,
     root: ContextId,
     world: SharedWorld,
+    shared: Arc<Shared>,
+    /// Where its shared data and queues are.
+    namespace: Namespace,
 }
 
 impl Running {
@@ -38,25 +70,28 @@ impl Running {
 }
 
 /// One part of the run: the start, an exchange, the end.
-struct Stage {
-    title: String,
-    outcome: Option<Outcome>,
-    notes: Notes,
+pub(super) struct Stage {
+    pub(super) title: String,
+    pub(super) outcome: Option<Outcome>,
+    pub(super) notes: Notes,
 }
 
 /// All that a run brought to light.
-struct Run {
+pub(super) struct Run {
     name: PluginName,
-    stages: Vec<Stage>,
+    /// The start; the exchanges that were made; the end, unless the filter did not start or has faulted.
+    pub(super) stages: Vec<Stage>,
     /// Why the filter did not start.
-    refused: Option<String>,
-    /// How many exchanges were not made, because the filter had faulted.
-    left_out: usize,
+    pub(super) refused: Option<StartError>,
+    /// How many exchanges were not made, because the filter did not start or had faulted.
+    pub(super) left_out: usize,
     timings: Vec<(&'static str, Timing)>,
     /// The bytes of the guest's memory at the end.
     memory: Option<usize>,
     limits: Limits,
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
+    /// Where the filter's shared data and queues are.
+    pub(super) namespace: Namespace,
 }
 
 impl Run {
@@ -67,16 +102,26 @@ impl Run {
 
 /// Runs a filter.
 pub(super) fn run(arguments: &RunArguments) -> Code {
-    let (program, loaded) = match load(arguments) {
-        Ok(loaded) => loaded,
-        Err(code) => return code,
+    let engine = match single::engine() {
+        Ok(engine) => engine,
+        Err(error) => {
+            complain(&error, None);
+            return Code::Failure;
+        }
     };
-    let run = drive(arguments, &program, &loaded);
-    let flags = &arguments.flags;
-    let printed = if flags.json {
-        print(format_args!("{:#}", report::json(&run, flags.times)))
+    let loader = Loader::new(engine, Arc::new(Progress::new()));
+    let ready = match load(&loader, &arguments.plugin, &arguments.plan.setup.limits) {
+        Ok(ready) => ready,
+        Err(NotReady { error, hint }) => {
+            complain(error.as_ref(), Some(&hint));
+            return Code::Plugin;
+        }
+    };
+    let run = drive(&ready, &arguments.plan);
+    let printed = if arguments.json {
+        print(format_args!("{:#}", report::json(&run, arguments.times)))
     } else {
-        print(report::text(&run).trim_end())
+        print(report::text(&run, Telling::OF_RUN).trim_end())
     };
     match printed {
         Err(_) => Code::Failure,
@@ -85,64 +130,60 @@ pub(super) fn run(arguments: &RunArguments) -> Code {
     }
 }
 
-/// Loads and links the filter, or says why not.
-fn load(arguments: &RunArguments) -> Result<(Program, LoadedPlugin), Code> {
-    let engine = single::engine().map_err(|error| {
-        complain(&error, None);
-        Code::Failure
+/// Loads and links a filter.
+pub(super) fn load(loader: &Loader, plugin: &Reference, limits: &Limits) -> Result<Ready, NotReady> {
+    let hint = format!("`wharf inspect {plugin}` says what the module is");
+    let mut spec = PluginSpec::new(single::name_of(plugin), plugin.clone());
+    spec.limits = limits.clone();
+    let loaded = loader.load(&spec).map_err(|error| {
+        let own = error.hint();
+        NotReady {
+            hint: if own.is_empty() { hint.clone() } else { own },
+            error: error.into(),
+        }
     })?;
-    let spec = spec(arguments);
-    let hint = format!("`wharf inspect {}` says what the module is", arguments.plugin);
-    let loaded = Loader::new(engine, Arc::new(Progress::new()))
-        .load(&spec)
-        .map_err(|error| {
-            let own = error.hint();
-            complain(&error, Some(if own.is_empty() { &hint } else { &own }));
-            Code::Plugin
-        })?;
     let Some(version) = loaded.proxy_wasm() else {
-        say(format_args!(
-            "error: {} is no proxy-wasm filter\n\nhint: {hint}",
-            arguments.plugin
-        ));
-        return Err(Code::Plugin);
+        return Err(NotReady {
+            error: NoFilter(plugin.clone()).into(),
+            hint,
+        });
     };
-    let program = Program::new(&loaded.module, version, &spec.limits).map_err(|error| {
-        complain(&error, Some(&hint));
-        Code::Plugin
-    })?;
-    Ok((program, loaded))
-}
-
-fn spec(arguments: &RunArguments) -> PluginSpec {
-    let name = single::name_of(&arguments.plugin);
-    let mut spec = PluginSpec::new(name, arguments.plugin.clone());
-    spec.limits.deadline = arguments.flags.deadline;
-    spec.limits.memory = arguments.flags.memory;
-    spec
+    match Program::new(&loaded.module, version, limits) {
+        Ok(program) => Ok(Ready {
+            program,
+            loaded,
+            limits: limits.clone(),
+        }),
+        Err(error) => Err(NotReady {
+            error: error.into(),
+            hint,
+        }),
+    }
 }
 
 /// Starts the filter, makes the exchanges, and ends it.
-fn drive(arguments: &RunArguments, program: &Program, loaded: &LoadedPlugin) -> Run {
-    let flags = &arguments.flags;
-    let world = SharedWorld::default();
-    world.borrow_mut().properties = properties(flags);
+pub(super) fn drive(ready: &Ready, plan: &Plan) -> Run {
+    let world = Rc::new(RefCell::new(World::new(&plan.setup)));
     let shared = Arc::<Shared>::default();
     let mut run = Run {
-        name: loaded.name.clone(),
+        name: ready.loaded.name.clone(),
         stages: Vec::new(),
         refused: None,
         left_out: 0,
         timings: Vec::new(),
         memory: None,
-        limits: spec(arguments).limits,
+        limits: ready.limits.clone(),
         shared: Arc::clone(&shared),
+        namespace: match plan.setup.vm_id.as_str() {
+            "" => Namespace::Private(ready.loaded.digest.to_string()),
+            vm_id => Namespace::Named(vm_id.to_owned()),
+        },
     };
-    match start(flags, program, loaded, &world, shared) {
-        Ok(running) => go_on(&mut run, arguments, &running),
+    share(&plan.setup, &run, &world);
+    match start(ready, &plan.setup, &run, &world) {
+        Ok(running) => go_on(&mut run, plan, &running),
         Err(error) => {
-            run.refused = Some(error.to_string());
-            run.left_out = arguments.exchanges.len();
+            run.left_out = plan.exchanges.len();
             let notes = std::mem::take(&mut world.borrow_mut().notes);
             let mut stage = Stage {
                 title: "start".to_owned(),
@@ -150,9 +191,10 @@ fn drive(arguments: &RunArguments, program: &Program, loaded: &LoadedPlugin) -> 
                 notes,
             };
             // A fault before there was a VM nobody has told the host.
-            if let (StartError::Fault(fault), true) = (error, stage.notes.faults.is_empty()) {
-                stage.notes.faults.push(fault);
+            if let (StartError::Fault(fault), true) = (&error, stage.notes.faults.is_empty()) {
+                stage.notes.faults.push(fault.clone());
             }
+            run.refused = Some(error);
             run.stages.push(stage);
         }
     }
@@ -162,15 +204,25 @@ fn drive(arguments: &RunArguments, program: &Program, loaded: &LoadedPlugin) -> 
     run
 }
 
-fn go_on(run: &mut Run, arguments: &RunArguments, running: &Running) {
-    let common = &arguments.common;
-    exchange::settle(running, &common.callouts, None);
-    exchange::tick(running, &common.callouts, common.ticks, None);
+/// Fills the shared data.
+fn share(setup: &Setup, run: &Run, world: &SharedWorld) {
+    for (key, value) in &setup.shared_data {
+        let data = &run.shared.data;
+        if let Err(error) = data.set(&run.namespace, key.as_bytes(), value.clone(), 0) {
+            let remark = format!("the shared data has no {key}: {error}");
+            world.borrow_mut().notes.remarks.push(remark);
+        }
+    }
+}
+
+fn go_on(run: &mut Run, plan: &Plan, running: &Running) {
+    exchange::begin(running, &plan.start, &plan::Properties::new());
+    exchange::tick(running, &plan.start.callouts, plan.start.ticks, None);
     run.stages
         .push(exchange::end_stage(running, "start".to_owned(), None));
-    for (index, planned) in arguments.exchanges.iter().enumerate() {
+    for (index, planned) in plan.exchanges.iter().enumerate() {
         if running.vm.borrow().is_faulted() {
-            run.left_out = arguments.exchanges.len() - index;
+            run.left_out = plan.exchanges.len() - index;
             return;
         }
         let outcome = exchange::drive(running, planned);
@@ -196,41 +248,29 @@ fn go_on(run: &mut Run, arguments: &RunArguments, running: &Running) {
     }
 }
 
-fn properties(flags: &PluginFlags) -> std::collections::BTreeMap<String, String> {
-    let mut properties: std::collections::BTreeMap<_, _> = flags.properties.iter().cloned().collect();
-    properties
-        .entry("request.protocol".to_owned())
-        .or_insert_with(|| "HTTP/1.1".to_owned());
-    properties
-}
-
-fn start(
-    flags: &PluginFlags,
-    program: &Program,
-    loaded: &LoadedPlugin,
-    world: &SharedWorld,
-    shared: Arc<Shared>,
-) -> Result<Running, StartError> {
+fn start(ready: &Ready, setup: &Setup, run: &Run, world: &SharedWorld) -> Result<Running, StartError> {
     let settings = VmSettings {
-        namespace: Namespace::Private(loaded.digest.to_string()),
-        vm_id: String::new(),
-        configuration: flags.vm_config.clone().unwrap_or_default(),
-        environment: flags.env.clone(),
+        namespace: run.namespace.clone(),
+        vm_id: setup.vm_id.clone(),
+        configuration: setup.vm_config.clone(),
+        environment: setup.env.clone(),
     };
     let host = RunHost {
         world: Rc::clone(world),
-        started: Instant::now(),
     };
-    let mut vm = Vm::new(program, settings, Box::new(host), shared)?;
+    let shared = Arc::clone(&run.shared);
+    let mut vm = Vm::new(&ready.program, settings, Box::new(host), shared)?;
     let root = vm.add_plugin(PluginContext {
-        name: loaded.name.clone(),
-        root_id: flags.root_id.clone(),
-        configuration: flags.config.clone().unwrap_or_default(),
-        allow_on_headers_stop_iteration: flags.allow_on_headers_stop_iteration,
+        name: ready.loaded.name.clone(),
+        root_id: setup.root_id.clone(),
+        configuration: Bytes::clone(&setup.config),
+        allow_on_headers_stop_iteration: setup.allow_on_headers_stop_iteration,
     })?;
     Ok(Running {
         vm: SharedVm::new(RefCell::new(vm)),
         root,
         world: Rc::clone(world),
+        shared: Arc::clone(&run.shared),
+        namespace: run.namespace.clone(),
     })
 }

@@ -1,21 +1,23 @@
 //! `wharf serve`
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
-use wharf_config::{AccessLog as AccessLogConfig, Config};
+use wharf_config::kubewarden::PolicySet;
+use wharf_config::{AccessLog as AccessLogConfig, AdmissionConfig, Config};
 use wharf_proxy::server::StartError;
 use wharf_proxy::{Server, ServerSettings};
 use wharf_telemetry::{AccessLog, AccessLogSink, Metrics};
 
 use super::check::complain_all;
-use super::{NothingToServe, load, proxy_of};
+use super::{NothingToServe, load};
 use crate::admin::{self, Admin};
+use crate::admission::{self, Admission, PreparedAdmission, ReadPolicies};
 use crate::exit::Code;
-use crate::plugins;
+use crate::plugins::{self, Prepared};
 use crate::words::{complain, say};
 
 /// How long the last lines of the access log have to be written.
@@ -27,67 +29,155 @@ pub(super) fn run(path: &Path) -> Code {
         Ok(config) => config,
         Err(code) => return code,
     };
-    match serve(&config, path) {
+    if config.proxy.is_none() && config.admission.is_none() {
+        complain(&NothingToServe(path.to_owned()), Some(NothingToServe::HINT));
+        return Code::Configuration;
+    }
+    let reread = path.to_owned();
+    let read = Box::new(move || read_policies(&reread));
+    let mut files = vec![path.to_owned()];
+    if let Some(admission) = &config.admission {
+        files.extend(admission.policy_files.iter().cloned());
+    }
+    match serve(&config, read, files) {
         Ok(()) => Code::Success,
         Err(code) => code,
     }
 }
 
-fn serve(config: &Config, path: &Path) -> Result<(), Code> {
+/// The policies of a configuration, read anew.
+fn read_policies(path: &Path) -> Option<PolicySet> {
+    match wharf_config::load(path) {
+        Ok(loaded) => loaded.config.admission.map(|admission| admission.policies),
+        Err(errors) => {
+            tracing::error!(
+                "The configuration was changed and cannot be used; what was served before goes on.\n{errors}"
+            );
+            None
+        }
+    }
+}
+
+/// Serves the hosts of a configuration until a signal says to stop. `read` reads the policies anew when one of `files` has
+/// changed.
+pub(super) fn serve(config: &Config, read: ReadPolicies, files: Vec<PathBuf>) -> Result<(), Code> {
     let began = Instant::now();
-    let proxy = proxy_of(config, path).map_err(|error| {
-        complain(&error, Some(NothingToServe::HINT));
-        Code::Configuration
-    })?;
-    let engine = plugins::engine(config).map_err(|error| failed(&error, None))?;
     let metrics = Arc::new(Metrics::new());
-    let prepared = plugins::prepare(engine, config, proxy, &metrics).map_err(|problems| {
-        complain_all(&problems);
-        Code::Plugin
-    })?;
+    let proxy = config
+        .proxy
+        .as_ref()
+        .map(|proxy| {
+            let engine = plugins::engine(config).map_err(|error| failed(&error, None))?;
+            plugins::prepare(engine, config, proxy, &metrics).map_err(|problems| {
+                complain_all(&problems);
+                Code::Plugin
+            })
+        })
+        .transpose()?;
+    let prepare =
+        |admission: &AdmissionConfig| admission::prepare(admission, plugins::cache(config), &metrics);
+    let admission = config.admission.as_ref().map(prepare).transpose()?;
     // Until here a signal ends the process at once: nothing is served yet, and the cache bears it. From here on it ends
     // in order.
-    let signals = Signals::new([SIGTERM, SIGINT]).map_err(|error| failed(&error, None))?;
+    let signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).map_err(|error| failed(&error, None))?;
+    // The admin port is bound first, so that nothing serves yet when it is in use.
+    let admin = start_admin(config, &metrics, proxy.as_ref(), admission.as_ref())?;
     let access_log = AccessLog::start(sink(&config.access_log), metrics.access_log_lost().clone())
         .map_err(|error| failed(&error, None))?;
-    let settings = ServerSettings {
-        metrics: Arc::clone(&metrics),
-        access_log: access_log.clone(),
-        plugins: Arc::clone(&prepared.set),
-        drain_timeout: config.drain_timeout,
+    let mut hosts = Hosts {
+        proxy: match (&config.proxy, &proxy) {
+            (Some(config_of_proxy), Some(prepared)) => {
+                let settings = ServerSettings {
+                    metrics: Arc::clone(&metrics),
+                    access_log: access_log.clone(),
+                    plugins: Arc::clone(&prepared.set),
+                    drain_timeout: config.drain_timeout,
+                };
+                Some(Server::bind(config_of_proxy, &settings).map_err(|error| {
+                    let hint = matches!(error, StartError::Bind(_))
+                        .then_some("`bind` of the listener is its address");
+                    failed(&error, hint)
+                })?)
+            }
+            _ => None,
+        },
+        admission: admission
+            .map(|prepared| prepared.serve(&metrics, read, files))
+            .transpose()
+            .map_err(|error| failed(&error, None))?,
     };
-    // The admin port is bound first, so that nothing serves yet when it is in use.
-    let admin = match &config.admin {
-        Some(bind) => Some(
-            Admin::start(bind.bind, admin::View::new(metrics, &prepared))
-                .map_err(|error| failed(&error, Some("`admin.bind` is the address of the admin port")))?,
-        ),
-        None => None,
-    };
-    let server = Server::bind(proxy, &settings).map_err(|error| {
-        let hint = matches!(error, StartError::Bind(_)).then_some("`bind` of the listener is its address");
-        failed(&error, hint)
-    })?;
-    drop(settings);
-    for listener in server.listeners() {
-        say(format_args!(
-            "listening on http://{} ({})",
-            listener.address, listener.name
-        ));
-    }
+    hosts.announce();
     if let Some(admin) = &admin {
         admin.ready();
         say(format_args!("admin on http://{}", admin.address()));
     }
-    tracing::info!(took = ?began.elapsed(), workers = proxy.workers.get(), "Serving.");
-    wait(signals, &server, admin.as_ref());
-    server.join();
+    tracing::info!(took = ?began.elapsed(), "Serving.");
+    wait(signals, &mut hosts, admin.as_ref());
+    hosts.join();
     drop(admin);
     if !access_log.close(LAST_LINES) {
         tracing::warn!("Not all lines of the access log were written.");
     }
     tracing::info!("Stopped.");
     Ok(())
+}
+
+fn start_admin(
+    config: &Config,
+    metrics: &Arc<Metrics>,
+    proxy: Option<&Prepared>,
+    admission: Option<&PreparedAdmission>,
+) -> Result<Option<Admin>, Code> {
+    let Some(bind) = &config.admin else {
+        return Ok(None);
+    };
+    let policies = admission.map(|admission| Arc::clone(&admission.policies));
+    let view = admin::View::new(Arc::clone(metrics), proxy, policies);
+    Admin::start(bind.bind, view)
+        .map(Some)
+        .map_err(|error| failed(&error, Some("`admin.bind` is the address of the admin port")))
+}
+
+/// What serves.
+struct Hosts {
+    proxy: Option<Server>,
+    admission: Option<Admission>,
+}
+
+impl Hosts {
+    fn announce(&self) {
+        for listener in self.proxy.iter().flat_map(Server::listeners) {
+            say(format_args!(
+                "listening on http://{} ({})",
+                listener.address, listener.name
+            ));
+        }
+        if let Some(admission) = &self.admission {
+            say(format_args!(
+                "admission on {}://{}",
+                admission.scheme(),
+                admission.address()
+            ));
+        }
+    }
+
+    fn drain(&mut self) {
+        if let Some(proxy) = &self.proxy {
+            proxy.drain();
+        }
+        if let Some(admission) = &mut self.admission {
+            admission.drain();
+        }
+    }
+
+    fn join(self) {
+        if let Some(proxy) = self.proxy {
+            proxy.join();
+        }
+        if let Some(admission) = self.admission {
+            admission.join();
+        }
+    }
 }
 
 fn failed(error: &dyn std::error::Error, hint: Option<&str>) -> Code {
@@ -103,19 +193,26 @@ fn sink(config: &AccessLogConfig) -> AccessLogSink {
     }
 }
 
-/// Waits for the first signal, and then leaves somebody waiting for the second.
-fn wait(mut signals: Signals, server: &Server, admin: Option<&Admin>) {
-    if signals.forever().next().is_some() {
-        tracing::info!("Told to stop: finishing what is in flight. A second signal ends it at once.");
+/// Waits for the first signal that ends, and then leaves somebody waiting for the second.
+fn wait(mut signals: Signals, hosts: &mut Hosts, admin: Option<&Admin>) {
+    for signal in signals.forever() {
+        if signal != SIGHUP {
+            tracing::info!("Told to stop: finishing what is in flight. A second signal ends it at once.");
+            break;
+        }
+        match &hosts.admission {
+            Some(admission) => admission.reload(),
+            None => tracing::info!("SIGHUP reads policies anew, and there are none."),
+        }
     }
     if let Some(admin) = admin {
         admin.draining();
     }
-    server.drain();
+    hosts.drain();
     let watcher = std::thread::Builder::new()
         .name("wharf-signals".into())
         .spawn(move || {
-            if signals.forever().next().is_some() {
+            if signals.forever().any(|signal| signal != SIGHUP) {
                 exit_now();
             }
         });

@@ -2,7 +2,7 @@ use expect_test::expect;
 use wharf_plugin::ProxyWasmVersion::{V0_1_0, V0_2_0};
 
 use crate::hostcalls::host_functions;
-use crate::testing::{Callback, Guest, OUT, args};
+use crate::testing::{Callback, Guest, GuestOptions, OUT, args};
 
 #[test]
 fn get_configuration_gives_it_while_the_plugin_is_configured() {
@@ -22,11 +22,16 @@ fn get_configuration_gives_it_while_the_plugin_is_configured() {
 }
 
 #[test]
-fn get_configuration_is_empty_otherwise() {
-    let mut guest = Guest::new(V0_1_0);
+fn get_configuration_is_that_of_the_vm_otherwise() {
+    let mut guest = Guest::with(GuestOptions {
+        version: V0_1_0,
+        vm_configuration: "of the VM",
+        ..GuestOptions::default()
+    });
     expect![[r#"
         proxy_get_configuration(0x40100, 0x40104) → 0 Ok
-        memory at 0x40100: ???????? → \x00\x00\x00\x00\x00\x00\x00\x00
+        memory at 0x100: ????????? → of the VM
+        memory at 0x40100: ???????? → \x00\x01\x00\x00\t\x00\x00\x00
     "#]]
     .assert_eq(&guest.call("proxy_get_configuration", args![OUT, OUT + 4]));
 }

@@ -26,15 +26,36 @@ fn set_effective_context_refuses_what_is_not_there() {
     "#]]
     .assert_eq(&guest.call("proxy_set_effective_context", args![7]));
     expect![[r#"
-        p Debug: proxy_set_effective_context in context 1: BadArgument: there is no context 0
-        proxy_set_effective_context(0) → 2 BadArgument
-    "#]]
-    .assert_eq(&guest.call("proxy_set_effective_context", args![0]));
-    expect![[r#"
         p Debug: proxy_set_effective_context in context 1: BadArgument: there is no context 4294967295
         proxy_set_effective_context(0xffffffff) → 2 BadArgument
     "#]]
     .assert_eq(&guest.call("proxy_set_effective_context", args![u32::MAX]));
+}
+
+/// It was a stream's that the guest had set before.
+#[test]
+fn context_0_is_the_one_whose_callback_runs() {
+    let mut guest = Guest::new(V0_2_1);
+    let (stream, _) = guest.open();
+    guest.set_turn(
+        Callback::Tick,
+        turn(
+            0,
+            [
+                call("proxy_set_effective_context", args![stream]),
+                call("proxy_set_effective_context", args![0]),
+                call("proxy_set_property", args!["x", "1"]),
+            ],
+        ),
+    );
+    guest.vm.on_tick(guest.root).unwrap();
+    expect![[r#"
+        proxy_set_effective_context(2) → 0 Ok
+        proxy_set_effective_context(0) → 0 Ok
+        p Debug: proxy_set_property in context 1: NotFound: properties can only be set on a stream
+        proxy_set_property(0x10100, 1, 0x10108, 1) → 1 NotFound
+    "#]]
+    .assert_eq(&guest.world.take());
 }
 
 #[test]

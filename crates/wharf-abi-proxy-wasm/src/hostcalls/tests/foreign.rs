@@ -147,8 +147,8 @@ fn unknown_functions_are_not_found() {
     check(
         args![vec![0xff], "", OUT, OUT + 4],
         expect![[r#"
-        p Debug: proxy_call_foreign_function in context 1: BadArgument: the function's name is not UTF-8 text
-        proxy_call_foreign_function(0x10100, 1, 0x10108, 0, 0x40100, 0x40104) → 2 BadArgument
-    "#]],
+            p Debug: proxy_call_foreign_function in context 1: NotFound: this host has no foreign function "\xff"
+            proxy_call_foreign_function(0x10100, 1, 0x10108, 0, 0x40100, 0x40104) → 1 NotFound
+        "#]],
     );
 }

@@ -14,7 +14,7 @@ fn stream_arguments() -> Vec<Argument> {
 }
 
 #[test]
-fn grpc_call_has_an_odd_id_and_grpc_stream_an_even_one() {
+fn an_id_tells_whether_it_is_a_calls_or_a_streams() {
     let mut guest = Guest::new(V0_2_1);
     expect![[r#"
         host: grpc call 1 of 1 p to "up": service/method [] Some(b"message") within Some(100ms)
@@ -29,15 +29,15 @@ fn grpc_call_has_an_odd_id_and_grpc_stream_an_even_one() {
     "#]]
     .assert_eq(&guest.call("proxy_grpc_stream", stream_arguments()));
     expect![[r#"
-        host: grpc call 4 of 1 p to "up": service/method [] None within None
+        host: grpc call 6 of 1 p to "up": service/method [] None within None
         proxy_grpc_stream(0x10100, 2, 0x10108, 7, 0x10110, 6, 0x10118, 0, 0x40100) → 0 Ok
-        memory at 0x40100: \x02 → \x04
+        memory at 0x40100: \x02 → \x06
     "#]]
     .assert_eq(&guest.call("proxy_grpc_stream", stream_arguments()));
     expect![[r#"
-        host: grpc call 5 of 1 p to "up": service/method [] Some(b"message") within Some(100ms)
+        host: grpc call 9 of 1 p to "up": service/method [] Some(b"message") within Some(100ms)
         proxy_grpc_call(0x10100, 2, 0x10108, 7, 0x10110, 6, 0x10118, 0, 0x10118, 7, 100, 0x40100) → 0 Ok
-        memory at 0x40100: \x04 → \x05
+        memory at 0x40100: \x06 → \t
     "#]]
     .assert_eq(&guest.call("proxy_grpc_call", call_arguments()));
 }
@@ -108,18 +108,18 @@ fn grpc_send_to_a_call_or_to_nothing_is_refused() {
     let mut guest = Guest::new(V0_2_1);
     guest.call("proxy_grpc_call", call_arguments());
     expect![[r#"
-        p Debug: proxy_grpc_send in context 1: BadArgument: 1 is a call; only a stream takes further messages
+        p Debug: proxy_grpc_send in context 1: BadArgument: 1 is no stream; only a stream takes further messages
         proxy_grpc_send(1, 0x10100, 3, 0) → 2 BadArgument
     "#]]
     .assert_eq(&guest.call("proxy_grpc_send", args![1, "one", 0]));
     expect![[r#"
-        p Debug: proxy_grpc_send in context 1: NotFound: there is no open stream 4
-        proxy_grpc_send(4, 0x10100, 3, 0) → 1 NotFound
+        p Debug: proxy_grpc_send in context 1: BadArgument: 4 is no stream; only a stream takes further messages
+        proxy_grpc_send(4, 0x10100, 3, 0) → 2 BadArgument
     "#]]
     .assert_eq(&guest.call("proxy_grpc_send", args![4, "one", 0]));
     expect![[r#"
-        p Debug: proxy_grpc_send in context 1: NotFound: there is no open stream 0
-        proxy_grpc_send(0, 0x10100, 3, 0) → 1 NotFound
+        p Debug: proxy_grpc_send in context 1: BadArgument: 0 is no stream; only a stream takes further messages
+        proxy_grpc_send(0, 0x10100, 3, 0) → 2 BadArgument
     "#]]
     .assert_eq(&guest.call("proxy_grpc_send", args![0, "one", 0]));
 }
@@ -165,8 +165,8 @@ fn grpc_cancel_forgets() {
     "#]]
     .assert_eq(&guest.call("proxy_grpc_cancel", args![2]));
     expect![[r#"
-        p Debug: proxy_grpc_cancel in context 1: NotFound: there is no open gRPC call-out 4294967295
-        proxy_grpc_cancel(0xffffffff) → 1 NotFound
+        p Debug: proxy_grpc_cancel in context 1: BadArgument: 4294967295 is neither a gRPC call nor a gRPC stream
+        proxy_grpc_cancel(0xffffffff) → 2 BadArgument
     "#]]
     .assert_eq(&guest.call("proxy_grpc_cancel", args![u32::MAX]));
 }

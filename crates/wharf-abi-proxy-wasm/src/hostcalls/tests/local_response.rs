@@ -39,6 +39,24 @@ fn a_local_response_is_kept_until_the_callback_is_over() {
 }
 
 #[test]
+fn a_grpc_status_that_there_is_not_is_none() {
+    for (given, taken) in [
+        (0, Some(0)),
+        (16, Some(16)),
+        (17, None),
+        (-1, None),
+        (i32::MIN, None),
+        (i32::MAX, None),
+    ] {
+        let mut guest = Guest::new(V0_2_1);
+        let arguments = args![200, "", "", "", given];
+        guest.call_in_request_headers(&[], "proxy_send_local_response", arguments);
+        let response = guest.vm.take_signals(guest.last_stream()).local_response;
+        assert_eq!(response.unwrap().grpc_status, taken, "{given}");
+    }
+}
+
+#[test]
 fn statuses_that_are_not_final_are_refused() {
     for status in [0, 100, 199, 600, 65_736, u32::MAX] {
         let (seen, _) = Guest::new(V0_2_1).call_in_request_headers(

@@ -17,17 +17,17 @@ fn define_metric_gives_an_id() {
     let mut guest = Guest::new(V0_2_1);
     expect![[r#"
         proxy_define_metric(0, 0x10100, 7, 0x40100) → 0 Ok
-        memory at 0x40100: ???? → \x01\x00\x00\x00
+        memory at 0x40100: ???? → \x04\x00\x00\x00
     "#]]
     .assert_eq(&guest.call("proxy_define_metric", args![0, "counter", OUT]));
     expect![[r#"
         proxy_define_metric(1, 0x10100, 5, 0x40108) → 0 Ok
-        memory at 0x40108: ???? → \x02\x00\x00\x00
+        memory at 0x40108: ???? → \t\x00\x00\x00
     "#]]
     .assert_eq(&guest.call("proxy_define_metric", args![1, "gauge", OUT + 8]));
     expect![[r#"
         proxy_define_metric(0, 0x10100, 7, 0x40110) → 0 Ok
-        memory at 0x40110: ???? → \x01\x00\x00\x00
+        memory at 0x40110: ???? → \x04\x00\x00\x00
     "#]]
     .assert_eq(&guest.call("proxy_define_metric", args![0, "counter", OUT + 16]));
 }
@@ -56,63 +56,65 @@ fn define_metric_refuses_bad_kinds_and_names() {
 fn a_counter() {
     let mut guest = guest_with(0);
     expect![[r#"
-        proxy_increment_metric(1, 2) → 0 Ok
+        proxy_increment_metric(4, 2) → 0 Ok
     "#]]
-    .assert_eq(&guest.call("proxy_increment_metric", args![1, 2]));
+    .assert_eq(&guest.call("proxy_increment_metric", args![4, 2]));
     expect![[r#"
-        proxy_record_metric(1, 3) → 0 Ok
+        proxy_record_metric(4, 3) → 0 Ok
     "#]]
-    .assert_eq(&guest.call("proxy_record_metric", args![1, 3]));
+    .assert_eq(&guest.call("proxy_record_metric", args![4, 3]));
     expect![[r#"
         p Debug: proxy_increment_metric in context 1: BadArgument: a counter cannot be incremented by 0: it only grows
-        proxy_increment_metric(1, 0) → 2 BadArgument
-    "#]].assert_eq(&guest.call("proxy_increment_metric", args![1, 0]));
+        proxy_increment_metric(4, 0) → 2 BadArgument
+    "#]]
+    .assert_eq(&guest.call("proxy_increment_metric", args![4, 0]));
     expect![[r#"
         p Debug: proxy_increment_metric in context 1: BadArgument: a counter cannot be incremented by -1: it only grows
-        proxy_increment_metric(1, -1) → 2 BadArgument
-    "#]].assert_eq(&guest.call("proxy_increment_metric", args![1, -1]));
+        proxy_increment_metric(4, -1) → 2 BadArgument
+    "#]]
+    .assert_eq(&guest.call("proxy_increment_metric", args![4, -1]));
     expect![[r#"
-        proxy_get_metric(1, 0x40108) → 0 Ok
+        proxy_get_metric(4, 0x40108) → 0 Ok
         memory at 0x40108: ???????? → \x05\x00\x00\x00\x00\x00\x00\x00
     "#]]
-    .assert_eq(&guest.call("proxy_get_metric", args![1, OUT + 8]));
+    .assert_eq(&guest.call("proxy_get_metric", args![4, OUT + 8]));
 }
 
 #[test]
 fn a_gauge() {
     let mut guest = guest_with(1);
     expect![[r#"
-        proxy_record_metric(1, 10) → 0 Ok
+        proxy_record_metric(5, 10) → 0 Ok
     "#]]
-    .assert_eq(&guest.call("proxy_record_metric", args![1, 10]));
+    .assert_eq(&guest.call("proxy_record_metric", args![5, 10]));
     expect![[r#"
-        proxy_increment_metric(1, -11) → 0 Ok
+        proxy_increment_metric(5, -11) → 0 Ok
     "#]]
-    .assert_eq(&guest.call("proxy_increment_metric", args![1, -11]));
+    .assert_eq(&guest.call("proxy_increment_metric", args![5, -11]));
     expect![[r#"
-        proxy_get_metric(1, 0x40108) → 0 Ok
+        proxy_get_metric(5, 0x40108) → 0 Ok
         memory at 0x40108: ???????? → \xff\xff\xff\xff\xff\xff\xff\xff
     "#]]
-    .assert_eq(&guest.call("proxy_get_metric", args![1, OUT + 8]));
+    .assert_eq(&guest.call("proxy_get_metric", args![5, OUT + 8]));
 }
 
 #[test]
 fn a_histogram() {
     let mut guest = guest_with(2);
     expect![[r#"
-        proxy_record_metric(1, 10) → 0 Ok
+        proxy_record_metric(6, 10) → 0 Ok
     "#]]
-    .assert_eq(&guest.call("proxy_record_metric", args![1, 10]));
+    .assert_eq(&guest.call("proxy_record_metric", args![6, 10]));
     expect![[r#"
         p Debug: proxy_increment_metric in context 1: BadArgument: a histogram can only be recorded to
-        proxy_increment_metric(1, 1) → 2 BadArgument
+        proxy_increment_metric(6, 1) → 2 BadArgument
     "#]]
-    .assert_eq(&guest.call("proxy_increment_metric", args![1, 1]));
+    .assert_eq(&guest.call("proxy_increment_metric", args![6, 1]));
     expect![[r#"
         p Debug: proxy_get_metric in context 1: BadArgument: a histogram can only be recorded to
-        proxy_get_metric(1, 0x40108) → 2 BadArgument
+        proxy_get_metric(6, 0x40108) → 2 BadArgument
     "#]]
-    .assert_eq(&guest.call("proxy_get_metric", args![1, OUT + 8]));
+    .assert_eq(&guest.call("proxy_get_metric", args![6, OUT + 8]));
 }
 
 #[test]
@@ -129,8 +131,8 @@ fn unknown_metrics_are_not_found() {
     "#]]
     .assert_eq(&guest.call("proxy_record_metric", args![2, 1]));
     expect![[r#"
-        p Debug: proxy_get_metric in context 1: NotFound: there is no metric 4294967295
-        proxy_get_metric(0xffffffff, 0x40100) → 1 NotFound
+        p Debug: proxy_get_metric in context 1: BadArgument: 4294967295 is not the id of a metric
+        proxy_get_metric(0xffffffff, 0x40100) → 2 BadArgument
     "#]]
     .assert_eq(&guest.call("proxy_get_metric", args![u32::MAX, OUT]));
 }
@@ -147,9 +149,9 @@ fn a_metric_is_that_of_the_plugin_in_all_vms() {
         guest.call("proxy_define_metric", args![0, "m", OUT]);
         guest
     };
-    guest("a").call("proxy_increment_metric", args![1, 5]);
-    let seen = guest("a").call("proxy_get_metric", args![1, OUT]);
+    guest("a").call("proxy_increment_metric", args![4, 5]);
+    let seen = guest("a").call("proxy_get_metric", args![4, OUT]);
     assert!(seen.contains("\\x05\\x00"), "{seen}");
-    let seen = guest("b").call("proxy_get_metric", args![1, OUT]);
+    let seen = guest("b").call("proxy_get_metric", args![4, OUT]);
     assert!(!seen.contains("\\x05"), "{seen}");
 }

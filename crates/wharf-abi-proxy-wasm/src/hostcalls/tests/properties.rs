@@ -126,7 +126,7 @@ fn get_property_of_the_plugin_the_stream_and_the_host() {
         filter_state.wasm/mine = kept
         filter_state.mine = p Debug: proxy_get_property in context 2: NotFound: the property "filter_state.mine" is not known here
         no.such.thing = p Debug: proxy_get_property in context 2: NotFound: the property "no.such.thing" is not known here
-         = p Debug: proxy_get_property in context 2: NotFound: the property "" is not known here
+         = p Debug: proxy_get_property in context 2: SerializationFailure: the path is empty
         request = p Debug: proxy_get_property in context 2: NotFound: the property "request" is not known here
         request.nothing = p Debug: proxy_get_property in context 2: NotFound: the property "request.nothing" is not known here
     "#]].assert_eq(&all);

@@ -64,8 +64,8 @@ fn unknown_queues_are_not_found() {
         proxy_resolve_shared_queue(0x10100, 0, 0x10100, 1, 0x40100) → 1 NotFound
     "#]].assert_eq(&guest.call("proxy_resolve_shared_queue", args!["", "q", OUT]));
     expect![[r#"
-        p Debug: proxy_resolve_shared_queue in context 1: BadArgument: the VM id is not UTF-8 text
-        proxy_resolve_shared_queue(0x10100, 1, 0x10108, 1, 0x40100) → 2 BadArgument
+        p Debug: proxy_resolve_shared_queue in context 1: NotFound: no VM has the id "\xff"
+        proxy_resolve_shared_queue(0x10100, 1, 0x10108, 1, 0x40100) → 1 NotFound
     "#]]
     .assert_eq(&guest.call("proxy_resolve_shared_queue", args![vec![0xff], "q", OUT]));
 }

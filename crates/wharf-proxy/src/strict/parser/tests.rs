@@ -251,6 +251,12 @@ fn request_lines_must_have_three_legal_parts() {
         ("GET /a\tb HTTP/1.1", Refusal::Target),
         ("GET /\u{e9} HTTP/1.1", Refusal::Target),
         ("GET /a#b HTTP/1.1", Refusal::Target),
+        ("GET /a<b HTTP/1.1", Refusal::Target),
+        ("GET /a>b HTTP/1.1", Refusal::Target),
+        ("GET /a`b HTTP/1.1", Refusal::Target),
+        ("GET /?a<b HTTP/1.1", Refusal::Target),
+        ("GET /?a>b HTTP/1.1", Refusal::Target),
+        ("GET /?a=\"b\" HTTP/1.1", Refusal::Target),
         ("GET a HTTP/1.1", Refusal::Target),
         ("GET * HTTP/1.1", Refusal::Target),
         ("GET ftp://a/ HTTP/1.1", Refusal::Target),
@@ -265,6 +271,19 @@ fn request_lines_must_have_three_legal_parts() {
         Refusal::Method,
     );
     refuses(b"\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", Refusal::EmptyLines);
+}
+
+#[test]
+fn targets_are_taken_as_hyper_takes_them() {
+    for byte in b'!'..=b'~' {
+        for before in ["/a", "/?a"] {
+            let target = format!("{before}{}", char::from(byte));
+            let head = format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n");
+            // A URI may have a fragment, a request may not.
+            let taken = byte != b'#' && target.parse::<http::Uri>().is_ok();
+            assert_eq!(check(head.as_bytes()).refusal.is_none(), taken, "{target}");
+        }
+    }
 }
 
 #[test]

@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
-use wharf_abi_proxy_wasm::{HeaderList, HttpCallResponse};
-use wharf_plugin::{ByteSize, Reference};
+use wharf_abi_proxy_wasm::HeaderList;
+use wharf_config::cases::{Clock, Randomness};
+use wharf_plugin::{ByteSize, Limits, Reference};
 
+use super::plan::{Answer, Between, Callout, Header, Plan, Planned, RequestLine, Setup};
 use crate::commands::single;
 
 /// The flags as they are written.
@@ -55,90 +57,46 @@ struct Flags {
 
 /// The flags that are about the plugin or the report.
 #[derive(Debug, Args)]
-pub(super) struct PluginFlags {
+struct PluginFlags {
     /// The plugin's configuration: a text, or `@` and a file.
     #[arg(long, value_name = "TEXT|@FILE", value_parser = content)]
-    pub(super) config: Option<Bytes>,
+    config: Option<Bytes>,
     /// The VM's configuration: a text, or `@` and a file.
     #[arg(long, value_name = "TEXT|@FILE", value_parser = content)]
-    pub(super) vm_config: Option<Bytes>,
+    vm_config: Option<Bytes>,
     /// Which root context of the module is meant.
     #[arg(long, value_name = "ID", default_value = "")]
-    pub(super) root_id: String,
+    root_id: String,
     /// An environment variable that the filter sees.
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
-    pub(super) env: Vec<(String, String)>,
+    env: Vec<(String, String)>,
     /// A property that the filter may ask for, as text, such as `source.address=192.0.2.1:4000`.
     #[arg(long = "property", value_name = "PATH=TEXT", value_parser = pair)]
-    pub(super) properties: Vec<(String, String)>,
+    properties: Vec<(String, String)>,
     /// Let body callbacks come while headers are paused, as `allowOnHeadersStopIteration` in a configuration.
     #[arg(long)]
-    pub(super) allow_on_headers_stop_iteration: bool,
+    allow_on_headers_stop_iteration: bool,
     /// The time that one callback may take.
     #[arg(long, value_name = "DURATION", default_value = "50ms", value_parser = wharf_plugin::units::parse_duration)]
-    pub(super) deadline: Duration,
+    deadline: Duration,
     /// The memory that the filter may have.
     #[arg(long, value_name = "SIZE", default_value = "64MiB")]
-    pub(super) memory: ByteSize,
+    memory: ByteSize,
     /// Print the report as JSON on stdout. It has no times, so that equal runs are equal.
     #[arg(long)]
-    pub(super) json: bool,
+    json: bool,
     /// Put times into the JSON too.
     #[arg(long, requires = "json")]
-    pub(super) times: bool,
-}
-
-/// A header as it is given: its name, and its value.
-pub(super) type Header = (String, String);
-
-#[derive(Debug, Clone)]
-pub(super) struct RequestLine {
-    pub(super) method: String,
-    pub(super) path: String,
-}
-
-/// What one upstream answers to call-outs.
-#[derive(Debug, Clone)]
-pub(super) struct Callout {
-    pub(super) upstream: String,
-    pub(super) headers: HeaderList,
-    pub(super) body: Bytes,
-}
-
-impl Callout {
-    pub(super) fn response(&self) -> HttpCallResponse {
-        HttpCallResponse {
-            headers: self.headers.clone(),
-            body: self.body.clone(),
-            trailers: HeaderList::new(),
-        }
-    }
-}
-
-/// One exchange as it is asked for.
-#[derive(Debug, Clone)]
-pub(super) struct Planned {
-    pub(super) request: RequestLine,
-    pub(super) headers: Vec<Header>,
-    pub(super) body: Bytes,
-    pub(super) trailers: Vec<Header>,
-    pub(super) status: u16,
-    pub(super) response_headers: Vec<Header>,
-    pub(super) response_body: Bytes,
-    pub(super) response_trailers: Vec<Header>,
-    /// Later ones count first.
-    pub(super) callouts: Vec<Callout>,
-    pub(super) ticks: u32,
+    times: bool,
 }
 
 /// The whole command line of `run`.
 #[derive(Debug)]
 pub(crate) struct RunArguments {
     pub(super) plugin: Reference,
-    pub(super) flags: PluginFlags,
-    /// What stands before the first request.
-    pub(super) common: Planned,
-    pub(super) exchanges: Vec<Planned>,
+    pub(super) plan: Plan,
+    pub(super) json: bool,
+    pub(super) times: bool,
 }
 
 enum Part {
@@ -197,12 +155,17 @@ impl FromArgMatches for RunArguments {
         gather(&mut parts, matches, "callouts", flags.callouts, Part::Callout);
         gather(&mut parts, matches, "ticks", flags.ticks, Part::Ticks);
         parts.sort_by_key(|(index, _)| *index);
-        let (common, exchanges) = plan(parts.into_iter().map(|(_, part)| part));
+        let (start, exchanges) = plan(parts.into_iter().map(|(_, part)| part));
+        let (json, times) = (flags.plugin_flags.json, flags.plugin_flags.times);
         Ok(Self {
             plugin: flags.plugin,
-            flags: flags.plugin_flags,
-            common,
-            exchanges,
+            plan: Plan {
+                setup: flags.plugin_flags.setup(),
+                start,
+                exchanges,
+            },
+            json,
+            times,
         })
     }
 
@@ -224,40 +187,48 @@ fn gather<T>(
     parts.extend(places.zip(values).map(|(index, value)| (index, part(value))));
 }
 
-/// What belongs to all exchanges, and the exchanges.
-fn plan(parts: impl Iterator<Item = Part>) -> (Planned, Vec<Planned>) {
-    let mut common = Planned {
-        request: RequestLine {
-            method: "GET".to_owned(),
-            path: "/".to_owned(),
-        },
-        headers: Vec::new(),
-        body: Bytes::new(),
-        trailers: Vec::new(),
-        status: 200,
-        response_headers: Vec::new(),
-        response_body: Bytes::new(),
-        response_trailers: Vec::new(),
-        callouts: Vec::new(),
-        ticks: 0,
-    };
+/// What belongs to all exchanges and the time before them, and the exchanges.
+fn plan(parts: impl Iterator<Item = Part>) -> (Between, Vec<Planned>) {
+    let mut common = Planned::default();
     let mut exchanges: Vec<Planned> = Vec::new();
     for part in parts {
         if let Part::Request(request) = part {
-            exchanges.push(Planned {
-                request,
-                ticks: 0,
-                ..common.clone()
-            });
+            let mut planned = common.clone();
+            planned.request = request;
+            planned.between.ticks = 0;
+            exchanges.push(planned);
         } else {
             exchanges.last_mut().unwrap_or(&mut common).take(part);
         }
     }
     if exchanges.is_empty() {
         exchanges.push(common.clone());
-        common.ticks = 0;
+        common.between.ticks = 0;
     }
-    (common, exchanges)
+    (common.between, exchanges)
+}
+
+impl PluginFlags {
+    fn setup(self) -> Setup {
+        let properties = self.properties.into_iter();
+        Setup {
+            config: self.config.unwrap_or_default(),
+            vm_config: self.vm_config.unwrap_or_default(),
+            root_id: self.root_id,
+            vm_id: String::new(),
+            env: self.env,
+            properties: properties.map(|(path, text)| (path, text.into())).collect(),
+            allow_on_headers_stop_iteration: self.allow_on_headers_stop_iteration,
+            limits: Limits {
+                deadline: self.deadline,
+                memory: self.memory,
+                ..Limits::default()
+            },
+            clock: Clock::Real,
+            random: Randomness::Real,
+            shared_data: Vec::new(),
+        }
+    }
 }
 
 impl Planned {
@@ -265,16 +236,21 @@ impl Planned {
         match part {
             Part::Request(request) => self.request = request,
             Part::Header(header) => self.headers.push(header),
-            Part::Body(body) => self.body = body,
+            Part::Body(body) => self.body = pieces(body),
             Part::Trailer(trailer) => self.trailers.push(trailer),
             Part::Status(status) => self.status = status,
             Part::ResponseHeader(header) => self.response_headers.push(header),
-            Part::ResponseBody(body) => self.response_body = body,
+            Part::ResponseBody(body) => self.response_body = pieces(body),
             Part::ResponseTrailer(trailer) => self.response_trailers.push(trailer),
-            Part::Callout(callout) => self.callouts.push(callout),
-            Part::Ticks(count) => self.ticks = self.ticks.saturating_add(count),
+            Part::Callout(callout) => self.between.callouts.push(callout),
+            Part::Ticks(count) => self.between.ticks = self.between.ticks.saturating_add(count),
         }
     }
+}
+
+/// A body comes in one piece, unless there is none.
+fn pieces(body: Bytes) -> Vec<Bytes> {
+    if body.is_empty() { Vec::new() } else { vec![body] }
 }
 
 fn request_line(text: &str) -> Result<RequestLine, String> {
@@ -344,8 +320,11 @@ fn callout(text: &str) -> Result<Callout, String> {
     };
     Ok(Callout {
         upstream,
-        headers,
-        body,
+        answers: vec![Some(Answer {
+            headers,
+            body,
+            trailers: HeaderList::new(),
+        })],
     })
 }
 
@@ -425,22 +404,27 @@ mod tests {
             "--response",
             "404",
         ]);
-        let [first, second] = &run.exchanges[..] else {
-            panic!("{:?}", run.exchanges);
+        let [first, second] = &run.plan.exchanges[..] else {
+            panic!("{:?}", run.plan.exchanges);
         };
         let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         assert_eq!(first.headers, [pair("a", "1"), pair("c", "2")]);
-        assert_eq!((&first.body[..], first.ticks, first.status), (&b"b"[..], 0, 200));
+        assert_eq!(first.body, [Bytes::from_static(b"b")]);
+        assert_eq!((first.between.ticks, first.status), (0, 200));
         assert_eq!(second.headers, [pair("a", "1")]);
-        assert_eq!((second.body.len(), second.ticks, second.status), (0, 4, 404));
-        assert_eq!((second.request.method.as_str(), run.common.ticks), ("GET", 2));
+        assert_eq!(
+            (second.body.len(), second.between.ticks, second.status),
+            (0, 4, 404)
+        );
+        assert_eq!((second.request.method.as_str(), run.plan.start.ticks), ("GET", 2));
     }
 
     #[test]
     fn without_a_request_there_is_one() {
         let run = parse(&["--tick", "2"]);
+        let Plan { start, exchanges, .. } = &run.plan;
         assert_eq!(
-            (run.exchanges.len(), run.exchanges[0].ticks, run.common.ticks),
+            (exchanges.len(), exchanges[0].between.ticks, start.ticks),
             (1, 2, 0)
         );
     }

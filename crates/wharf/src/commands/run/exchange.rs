@@ -9,8 +9,8 @@ use wharf_abi_proxy_wasm::{
 };
 use wharf_plugin::OnFault;
 
-use super::arguments::{Callout, Header, Planned};
-use super::world::AnsweredCall;
+use super::plan::{Answer, Between, Callout, Header, Planned, Properties};
+use super::world::{Answered, AnsweredCall};
 use super::{Running, Stage};
 
 /// The most answers and news that are given to a filter in a row: one that asks again in each answer ends somewhere.
@@ -18,35 +18,36 @@ const MOST_STEPS: usize = 1_000;
 
 /// A message as one side sees it.
 #[derive(Default)]
-pub(super) struct Message {
-    pub(super) headers: HeaderList,
-    pub(super) body: Vec<u8>,
-    pub(super) trailers: Option<HeaderList>,
+pub(in crate::commands) struct Message {
+    pub(in crate::commands) headers: HeaderList,
+    pub(in crate::commands) body: Vec<u8>,
+    pub(in crate::commands) trailers: Option<HeaderList>,
     /// Whether its end has come.
-    pub(super) ended: bool,
+    pub(in crate::commands) ended: bool,
 }
 
 /// What became of an exchange.
-pub(super) struct Outcome {
+pub(in crate::commands) struct Outcome {
     /// What the client sent.
-    pub(super) sent: HeaderList,
+    pub(in crate::commands) sent: HeaderList,
     /// What the upstream answered, where it was asked.
-    pub(super) answer: Option<HeaderList>,
+    pub(in crate::commands) answer: Option<HeaderList>,
     /// What the upstream sees; `None`: nothing.
-    pub(super) upstream: Option<Message>,
+    pub(in crate::commands) upstream: Option<Message>,
     /// What the client sees; `None`: nothing.
-    pub(super) client: Option<Message>,
+    pub(in crate::commands) client: Option<Message>,
     /// The filter, or the chain for it, answered; for this reason.
-    pub(super) answered: Option<String>,
+    pub(in crate::commands) answered: Option<String>,
     /// Whether it was the chain that answered, because the filter failed or holds too much.
-    pub(super) failed: bool,
-    pub(super) reset: Option<ResetReason>,
+    pub(in crate::commands) failed: bool,
+    pub(in crate::commands) reset: Option<ResetReason>,
     /// The direction that the filter still holds.
-    pub(super) paused: Option<Direction>,
+    pub(in crate::commands) paused: Option<Direction>,
 }
 
 /// Puts an exchange through the filter, and lets what ticks are left pass behind it.
 pub(super) fn drive(running: &Running, planned: &Planned) -> Outcome {
+    begin(running, &planned.between, &planned.properties);
     let filter = Filter {
         vm: Rc::clone(&running.vm),
         root: running.root,
@@ -58,7 +59,7 @@ pub(super) fn drive(running: &Running, planned: &Planned) -> Outcome {
         running,
         planned,
         chain: Chain::new([Ok(filter)], exchange, ChainLimits::default()),
-        ticks: planned.ticks,
+        ticks: planned.between.ticks,
         outcome: Outcome {
             sent: sent.clone(),
             answer: None,
@@ -74,9 +75,38 @@ pub(super) fn drive(running: &Running, planned: &Planned) -> Outcome {
     driver.outcome.failed = driver.chain.has_failed();
     driver.chain.finish();
     let Driver { ticks, outcome, .. } = driver;
-    settle(running, &planned.callouts, None);
-    tick(running, &planned.callouts, ticks, None);
+    settle(running, &planned.between.callouts, None);
+    tick(running, &planned.between.callouts, ticks, None);
     outcome
+}
+
+/// Lets pass and puts on queues what comes first.
+pub(super) fn begin(running: &Running, between: &Between, properties: &Properties) {
+    {
+        let mut world = running.world.borrow_mut();
+        world.pass(between.after);
+        world.exchange_properties = properties.clone();
+    }
+    for (name, items) in &between.queued {
+        put_on_queue(running, name, items);
+    }
+    settle(running, &between.callouts, None);
+}
+
+fn put_on_queue(running: &Running, name: &str, items: &[Bytes]) {
+    let queues = &running.shared.queues;
+    let Some(queue) = queues.resolve(&running.namespace, name.as_bytes()) else {
+        running.remark(format!(
+            "nothing was put on the queue {name}, because the filter has not registered it"
+        ));
+        return;
+    };
+    for item in items {
+        if let Err(error) = queues.enqueue(queue, item.clone()) {
+            running.remark(format!("not all was put on the queue {name}: {error}"));
+            return;
+        }
+    }
 }
 
 struct Driver<'a> {
@@ -114,7 +144,7 @@ impl Driver<'_> {
                 );
             } else if self.ticks > 0 && self.may_tick() {
                 self.ticks -= 1;
-                tick(self.running, &planned.callouts, 1, Some(&mut self.chain));
+                tick(self.running, &planned.between.callouts, 1, Some(&mut self.chain));
             } else {
                 let directions = [Direction::Request, Direction::Response];
                 self.outcome.paused = directions.into_iter().find(|way| self.chain.is_paused(*way));
@@ -128,13 +158,17 @@ impl Driver<'_> {
     }
 
     /// Gives one message to the filter, piece by piece, with time for call-outs between.
-    fn feed(&mut self, direction: Direction, headers: HeaderList, body: &Bytes, trailers: &[Header]) {
+    fn feed(&mut self, direction: Direction, headers: HeaderList, body: &[Bytes], trailers: &[Header]) {
         let ends = (body.is_empty(), trailers.is_empty());
         self.chain.headers(direction, headers, ends == (true, true));
         self.settle();
-        if !body.is_empty() {
-            self.chain
-                .data(direction, Body::from(body.clone()), trailers.is_empty());
+        for (index, piece) in body.iter().enumerate() {
+            let is_last = index + 1 == body.len();
+            self.chain.data(
+                direction,
+                Body::from(piece.clone()),
+                is_last && trailers.is_empty(),
+            );
             self.settle();
         }
         if !trailers.is_empty() {
@@ -144,7 +178,11 @@ impl Driver<'_> {
     }
 
     fn settle(&mut self) {
-        settle(self.running, &self.planned.callouts, Some(&mut self.chain));
+        settle(
+            self.running,
+            &self.planned.between.callouts,
+            Some(&mut self.chain),
+        );
     }
 
     fn take_outputs(&mut self) {
@@ -221,15 +259,26 @@ pub(super) fn settle(running: &Running, callouts: &[Callout], mut chain: Option<
 fn step(running: &Running, callouts: &[Callout]) -> bool {
     let call = running.world.borrow_mut().pending.pop_front();
     if let Some(call) = call {
-        let answer = callouts
-            .iter()
-            .rev()
-            .find(|answer| answer.upstream == call.upstream);
         let (root, id) = (call.root, call.id);
-        let status = answer.and_then(|answer| answer.headers.get_str(":status").map(str::to_owned));
-        let answered = AnsweredCall { call, status };
-        running.world.borrow_mut().notes.callouts.push(answered);
-        let response = answer.map(Callout::response);
+        let answer = {
+            let notes = &mut running.world.borrow_mut().notes;
+            let before = notes
+                .callouts
+                .iter()
+                .filter(|other| other.call.upstream == call.upstream)
+                .count();
+            let answer = answer_to(callouts, &call.upstream, before);
+            let answered = match answer {
+                None => Answered::ByNobody,
+                Some(None) => Answered::Failed,
+                Some(Some(answer)) => {
+                    Answered::With(answer.headers.get_str(":status").unwrap_or_default().to_owned())
+                }
+            };
+            notes.callouts.push(AnsweredCall { call, answered });
+            answer.flatten()
+        };
+        let response = answer.map(Answer::response);
         let _ = running.vm.borrow_mut().on_http_call_response(root, id, response);
         return true;
     }
@@ -240,18 +289,27 @@ fn step(running: &Running, callouts: &[Callout]) -> bool {
     news.is_some()
 }
 
+/// What is answered to the next call to an upstream, after so many before it in the same stage. The outer is none where
+/// nobody says, the inner where it fails.
+fn answer_to<'a>(callouts: &'a [Callout], upstream: &str, before: usize) -> Option<Option<&'a Answer>> {
+    let callout = callouts.iter().rev().find(|answer| answer.upstream == upstream)?;
+    let last = callout.answers.len().checked_sub(1)?;
+    callout.answers.get(before.min(last)).map(Option::as_ref)
+}
+
 /// Lets ticks pass, each with time for what it asks for.
 pub(super) fn tick(running: &Running, callouts: &[Callout], count: u32, mut chain: Option<&mut Chain>) {
     for _ in 0..count {
-        let roots: Vec<_> = running.world.borrow().ticking.keys().copied().collect();
+        let roots: Vec<_> = running.world.borrow().ticking.clone().into_iter().collect();
         if roots.is_empty() {
             running.remark("no tick came: the filter has set no period for them".to_owned());
             return;
         }
-        for root in roots {
+        for (root, period) in roots {
             if running.vm.borrow().is_faulted() {
                 return;
             }
+            running.world.borrow_mut().pass(period);
             // Its fault the host has noted.
             let _ = running.vm.borrow_mut().on_tick(root);
         }
@@ -299,10 +357,11 @@ fn response_headers(planned: &Planned) -> HeaderList {
 }
 
 /// Adds the length that a real peer would announce.
-fn with_length(mut headers: HeaderList, body: &Bytes, trailers: &[Header]) -> HeaderList {
+fn with_length(mut headers: HeaderList, body: &[Bytes], trailers: &[Header]) -> HeaderList {
+    let length: usize = body.iter().map(Bytes::len).sum();
     let is_framed = headers.get(b"content-length").is_some() || headers.get(b"transfer-encoding").is_some();
     if !body.is_empty() && trailers.is_empty() && !is_framed {
-        refuse_nothing(headers.add(b"content-length", body.len().to_string().as_bytes()));
+        refuse_nothing(headers.add(b"content-length", length.to_string().as_bytes()));
     }
     headers
 }
@@ -315,7 +374,7 @@ fn list(pairs: &[Header]) -> HeaderList {
     headers
 }
 
-/// Each header was checked when the command line was read; only a list that is too long is refused, and then ends there.
+/// Each header was checked when it was read; only a list that is too long is refused, and then ends there.
 fn refuse_nothing(added: Result<(), wharf_abi_proxy_wasm::HeaderError>) {
     if let Err(error) = added {
         tracing::warn!(%error, "A header was left out.");

@@ -5,29 +5,66 @@ mod json;
 use std::fmt::Write;
 
 use wharf_abi_proxy_wasm::shared::GuestMetric;
-use wharf_abi_proxy_wasm::{Direction, HeaderList, LogLevel, MetricType};
+use wharf_abi_proxy_wasm::{Direction, HeaderList, HttpCall, LogLevel, MetricType};
 use wharf_engine::Fault;
 use wharf_plugin::ByteSize;
 
 pub(super) use self::json::json;
 use super::exchange::{Message, Outcome};
-use super::world::{AnsweredCall, Notes};
+use super::world::{Answered, AnsweredCall, Notes};
 use super::{Run, Stage};
 use crate::commands::single::shown;
 
 /// How much of a body is shown.
 const MOST_SHOWN: usize = 4096;
 
+/// How a run is told.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::commands) struct Telling {
+    /// Whether what it asks for is given by flags, or else by keys of a case.
+    by_flags: bool,
+    /// Whether times, memory and backtraces are told. They are not the same in each run, or with each compiler.
+    with_costs: bool,
+    /// Whether bodies are shown to the last byte.
+    with_whole_bodies: bool,
+}
+
+impl Telling {
+    /// To whoever runs a filter by hand.
+    pub(super) const OF_RUN: Self = Self {
+        by_flags: true,
+        with_costs: true,
+        with_whole_bodies: false,
+    };
+    /// To whoever looks at a case that failed.
+    pub(in crate::commands) const OF_CASE: Self = Self {
+        by_flags: false,
+        with_costs: true,
+        with_whole_bodies: false,
+    };
+    /// To be compared with another run.
+    pub(in crate::commands) const GOLDEN: Self = Self {
+        by_flags: false,
+        with_costs: false,
+        with_whole_bodies: true,
+    };
+}
+
 /// The report as text. Writing to a text cannot fail, so the results of `writeln!` are not looked at.
-pub(super) fn text(run: &Run) -> String {
+pub(in crate::commands) fn text(run: &Run, telling: Telling) -> String {
     let mut out = String::new();
     for stage in &run.stages {
         if stage.outcome.is_some() || !stage.notes.is_empty() {
-            show_stage(&mut out, stage);
+            show_stage(&mut out, stage, telling);
         }
     }
     if let Some(reason) = &run.refused {
-        let _ = writeln!(out, "{} did not start: {}\n", run.name, shown(reason));
+        let _ = writeln!(
+            out,
+            "{} did not start: {}\n",
+            run.name,
+            shown(&reason.to_string())
+        );
     }
     if run.left_out > 0 {
         let plural = if run.left_out == 1 {
@@ -47,6 +84,13 @@ pub(super) fn text(run: &Run) -> String {
         );
     }
     show_metrics(&mut out, run);
+    if telling.with_costs {
+        show_costs(&mut out, run);
+    }
+    out
+}
+
+fn show_costs(out: &mut String, run: &Run) {
     if !run.timings.is_empty() {
         let _ = writeln!(out, "time inside the guest");
     }
@@ -67,11 +111,10 @@ pub(super) fn text(run: &Run) -> String {
         let size = ByteSize::from_bytes(bytes as u64);
         let _ = writeln!(out, "memory of the guest: {size} of {}", run.limits.memory);
     }
-    out
 }
 
 impl Notes {
-    fn is_empty(&self) -> bool {
+    pub(in crate::commands) fn is_empty(&self) -> bool {
         self.log.is_empty()
             && self.refused.is_empty()
             && self.unknown_properties.is_empty()
@@ -81,44 +124,60 @@ impl Notes {
     }
 }
 
-fn show_stage(out: &mut String, stage: &Stage) {
+fn show_stage(out: &mut String, stage: &Stage, telling: Telling) {
     let _ = writeln!(out, "{}", shown(&stage.title));
     if let Some(outcome) = &stage.outcome {
-        show_outcome(out, outcome);
+        show_outcome(out, outcome, telling);
     }
-    let notes = &stage.notes;
+    show_notes(out, &stage.notes, telling);
+    out.push('\n');
+}
+
+/// What the filter did in a stage, beside its messages.
+pub(in crate::commands) fn show_notes(out: &mut String, notes: &Notes, telling: Telling) {
     section(
         out,
         "log",
-        notes.log.iter().map(|(level, text)| {
-            let lines: Vec<_> = text.trim_end().lines().map(shown).collect();
-            format!("{:<8} {}", level_name(*level), lines.join("\n             "))
-        }),
+        notes.log.iter().map(|(level, text)| log_line(*level, text)),
     );
-    section(out, "call-outs", notes.callouts.iter().map(callout));
+    let callouts = notes.callouts.iter();
+    section(out, "call-outs", callouts.map(|call| callout(call, telling)));
     section(
         out,
         "refused host calls",
         notes.refused.iter().map(|text| shown(text)),
     );
     let unknown = notes.unknown_properties.iter().map(|name| shown(name));
-    section(
-        out,
-        "properties that are not known here; --property PATH=TEXT gives them",
-        unknown,
+    let title = format!(
+        "properties that are not known here; {} gives them",
+        if telling.by_flags {
+            "--property PATH=TEXT"
+        } else {
+            "`properties`"
+        }
     );
+    section(out, &title, unknown);
     section(out, "remarks", notes.remarks.iter().map(|text| shown(text)));
     for fault in &notes.faults {
+        let frames = if telling.with_costs {
+            backtrace(fault)
+        } else {
+            Vec::new()
+        };
         section(
             out,
             &format!("fault {}", shown(&fault.to_string())),
-            backtrace(fault).into_iter(),
+            frames.into_iter(),
         );
     }
-    out.push('\n');
 }
 
-fn backtrace(fault: &Fault) -> Vec<String> {
+fn log_line(level: LogLevel, text: &str) -> String {
+    let lines: Vec<_> = text.trim_end().lines().map(shown).collect();
+    format!("{:<8} {}", level_name(level), lines.join("\n             "))
+}
+
+pub(in crate::commands) fn backtrace(fault: &Fault) -> Vec<String> {
     let frames = fault.backtrace().iter();
     frames
         .map(|frame| format!("at {}", shown(&frame.to_string())))
@@ -136,14 +195,14 @@ fn section(out: &mut String, title: &str, lines: impl Iterator<Item = String>) {
     }
 }
 
-fn show_outcome(out: &mut String, outcome: &Outcome) {
+fn show_outcome(out: &mut String, outcome: &Outcome, telling: Telling) {
     match &outcome.upstream {
-        Some(message) => show_message(out, "to the upstream", message, Some(&outcome.sent)),
+        Some(message) => show_message(out, "to the upstream", message, Some(&outcome.sent), telling),
         None => _ = writeln!(out, "  to the upstream: nothing"),
     }
     let came = outcome.answer.as_ref().filter(|_| outcome.answered.is_none());
     match &outcome.client {
-        Some(message) => show_message(out, "to the client", message, came),
+        Some(message) => show_message(out, "to the client", message, came, telling),
         None => _ = writeln!(out, "  to the client: nothing"),
     }
     if let Some(details) = &outcome.answered {
@@ -172,7 +231,13 @@ fn show_outcome(out: &mut String, outcome: &Outcome) {
 }
 
 /// A message; `+` and `-` before headers say what the filter added and took away of what came.
-fn show_message(out: &mut String, title: &str, message: &Message, came: Option<&HeaderList>) {
+fn show_message(
+    out: &mut String,
+    title: &str,
+    message: &Message,
+    came: Option<&HeaderList>,
+    telling: Telling,
+) {
     let _ = writeln!(out, "  {title}");
     for (mark, name, value) in compare(&message.headers, came) {
         let _ = writeln!(out, "  {mark} {name}: {}", shown(&value));
@@ -180,7 +245,7 @@ fn show_message(out: &mut String, title: &str, message: &Message, came: Option<&
     if !message.body.is_empty() {
         let plural = if message.body.len() == 1 { "" } else { "s" };
         let _ = writeln!(out, "    ({} byte{plural})", message.body.len());
-        show_body(out, &message.body);
+        show_body(out, &message.body, telling);
     }
     for (name, value) in message.trailers.iter().flat_map(HeaderList::iter) {
         let value = String::from_utf8_lossy(value.as_bytes());
@@ -200,23 +265,45 @@ fn show_message(out: &mut String, title: &str, message: &Message, came: Option<&
     }
 }
 
-fn show_body(out: &mut String, body: &[u8]) {
+fn show_body(out: &mut String, body: &[u8], telling: Telling) {
     let Ok(text) = std::str::from_utf8(body) else {
-        let _ = writeln!(out, "    | (not text)");
+        if telling.with_whole_bodies {
+            for row in body.chunks(32) {
+                let _ = writeln!(out, "    | {}", hex(row));
+            }
+        } else {
+            let _ = writeln!(out, "    | (not text)");
+        }
         return;
     };
-    let end = text.char_indices().map(|(at, _)| at).find(|at| *at >= MOST_SHOWN);
-    let rest = end.map_or(0, |end| text.len() - end);
-    for line in text[..end.unwrap_or(text.len())].lines() {
+    let most = if telling.with_whole_bodies {
+        text.len()
+    } else {
+        MOST_SHOWN
+    };
+    let end = text.floor_char_boundary(most);
+    for line in text[..end].lines() {
         let _ = writeln!(out, "    | {}", shown(line));
     }
-    if rest > 0 {
-        let _ = writeln!(out, "    | … {rest} bytes more");
+    if end < text.len() {
+        let _ = writeln!(out, "    | … {} bytes more", text.len() - end);
     }
 }
 
+/// Bytes as pairs of hexadecimal digits.
+pub(in crate::commands) fn hex(bytes: &[u8]) -> String {
+    let mut out = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        let _ = write!(out, "{byte:02x}");
+    }
+    out
+}
+
 /// The headers that left, each marked where it did not come so, and those that came and did not leave.
-fn compare(left: &HeaderList, came: Option<&HeaderList>) -> Vec<(char, String, String)> {
+pub(in crate::commands) fn compare(
+    left: &HeaderList,
+    came: Option<&HeaderList>,
+) -> Vec<(char, String, String)> {
     let pairs = |list: &HeaderList| -> Vec<(String, String)> {
         let pair = |(name, value): (&wharf_abi_proxy_wasm::Name, &_)| (name.to_string(), as_text(value));
         list.iter().map(pair).collect()
@@ -239,23 +326,33 @@ fn compare(left: &HeaderList, came: Option<&HeaderList>) -> Vec<(char, String, S
     lines
 }
 
+/// What a call-out asks for, as it stands in reports and expectations.
+pub(in crate::commands) fn call_line(call: &HttpCall) -> String {
+    let header = |name| call.headers.get_str(name).unwrap_or_default();
+    format!("{}: {} {}", call.upstream, header(":method"), header(":path"))
+}
+
 /// A header's value as text; bytes that are none are replaced.
-fn as_text(value: &impl AsRef<[u8]>) -> String {
+pub(in crate::commands) fn as_text(value: &impl AsRef<[u8]>) -> String {
     String::from_utf8_lossy(value.as_ref()).into_owned()
 }
 
-fn callout(answered: &AnsweredCall) -> String {
+fn callout(answered: &AnsweredCall, telling: Telling) -> String {
     let call = &answered.call;
-    let header = |name| call.headers.get_str(name).unwrap_or_default();
-    let asked = format!("{}: {} {}", call.upstream, header(":method"), header(":path"));
-    let answer = match &answered.status {
-        Some(status) => format!("answered with {status}"),
-        None => format!(
+    let answer = match &answered.answered {
+        Answered::With(status) => format!("answered with {status}"),
+        Answered::Failed => "failed, as it was to".to_owned(),
+        Answered::ByNobody if telling.by_flags => format!(
             "failed, since no --callout '{}=STATUS BODY' was given",
             call.upstream
         ),
+        Answered::ByNobody => format!("failed, since `callouts` has no answer of {}", call.upstream),
     };
-    shown(&format!("{asked}, {} bytes: {answer}", call.body.len()))
+    shown(&format!(
+        "{}, {} bytes: {answer}",
+        call_line(call),
+        call.body.len()
+    ))
 }
 
 fn show_metrics(out: &mut String, run: &Run) {
@@ -273,7 +370,7 @@ fn show_metrics(out: &mut String, run: &Run) {
     }
 }
 
-fn metric_kind(metric: &GuestMetric) -> &'static str {
+pub(in crate::commands) fn metric_kind(metric: &GuestMetric) -> &'static str {
     match metric.kind() {
         MetricType::Counter => "counter",
         MetricType::Gauge => "gauge",
@@ -281,7 +378,7 @@ fn metric_kind(metric: &GuestMetric) -> &'static str {
     }
 }
 
-fn metric_value(metric: &GuestMetric) -> String {
+pub(in crate::commands) fn metric_value(metric: &GuestMetric) -> String {
     match metric.get() {
         Ok(value) if metric.kind() == MetricType::Gauge => value.cast_signed().to_string(),
         Ok(value) => value.to_string(),
@@ -293,11 +390,11 @@ fn metric_value(metric: &GuestMetric) -> String {
     }
 }
 
-fn histogram_count(metric: &GuestMetric) -> u64 {
+pub(in crate::commands) fn histogram_count(metric: &GuestMetric) -> u64 {
     metric.histogram_buckets().iter().map(|(_, count)| count).sum()
 }
 
-fn level_name(level: LogLevel) -> &'static str {
+pub(in crate::commands) fn level_name(level: LogLevel) -> &'static str {
     match level {
         LogLevel::Trace => "trace",
         LogLevel::Debug => "debug",
@@ -308,7 +405,7 @@ fn level_name(level: LogLevel) -> &'static str {
     }
 }
 
-fn direction_name(direction: Direction) -> &'static str {
+pub(in crate::commands) fn direction_name(direction: Direction) -> &'static str {
     match direction {
         Direction::Request => "request",
         Direction::Response => "response",

@@ -8,41 +8,59 @@ use std::time::{Duration, Instant, SystemTime};
 
 use wharf_abi_proxy_wasm::shared::QueueListener;
 use wharf_abi_proxy_wasm::{CallRefused, ContextId, Host, HttpCall, LogLevel, PluginContext, RefusedCall};
+use wharf_config::cases::{Clock, Randomness};
 use wharf_engine::Fault;
+
+use super::plan::{Properties, Setup};
 
 /// The most lines, refusals, or properties that are kept of one part, of a filter that makes them without end.
 const MOST_NOTES: usize = 10_000;
 
+/// How far a fixed clock goes on with each reading: durations that a guest measures are never nothing.
+const READING: Duration = Duration::from_micros(1);
+
+/// What the monotonic clock shows when a fixed clock begins.
+const MONOTONIC_START: u64 = 1_000_000_000;
+
 /// What the filter did in one part of the run: the start, an exchange, the end.
 #[derive(Default)]
-pub(super) struct Notes {
-    pub(super) log: Vec<(LogLevel, String)>,
+pub(in crate::commands) struct Notes {
+    pub(in crate::commands) log: Vec<(LogLevel, String)>,
     /// Host calls that were refused, each as the debug log of `serve` would say it.
-    pub(super) refused: Vec<String>,
+    pub(in crate::commands) refused: Vec<String>,
     /// Properties that were asked for and are not known.
-    pub(super) unknown_properties: BTreeSet<String>,
-    pub(super) callouts: Vec<AnsweredCall>,
-    pub(super) faults: Vec<Fault>,
+    pub(in crate::commands) unknown_properties: BTreeSet<String>,
+    pub(in crate::commands) callouts: Vec<AnsweredCall>,
+    pub(in crate::commands) faults: Vec<Fault>,
     /// What the driver has to say.
-    pub(super) remarks: Vec<String>,
+    pub(in crate::commands) remarks: Vec<String>,
 }
 
-/// A call-out, and the status that it was answered with; `None`: nobody answered.
-pub(super) struct AnsweredCall {
-    pub(super) call: HttpCall,
-    pub(super) status: Option<String>,
+/// A call-out, and how it was answered.
+pub(in crate::commands) struct AnsweredCall {
+    pub(in crate::commands) call: HttpCall,
+    pub(in crate::commands) answered: Answered,
+}
+
+/// How a call-out was answered.
+pub(in crate::commands) enum Answered {
+    /// With this status.
+    With(String),
+    /// It failed, as was asked for.
+    Failed,
+    /// It failed, because there was no answer for it.
+    ByNobody,
 }
 
 /// How often a callback ran, and for how long.
 #[derive(Default, Clone, Copy)]
-pub(super) struct Timing {
+pub(in crate::commands) struct Timing {
     pub(super) calls: u64,
     pub(super) total: Duration,
     pub(super) longest: Duration,
 }
 
 /// What the host and the driver share.
-#[derive(Default)]
 pub(super) struct World {
     pub(super) notes: Notes,
     pub(super) timings: BTreeMap<&'static str, Timing>,
@@ -52,22 +70,103 @@ pub(super) struct World {
     pub(super) ticking: BTreeMap<ContextId, Duration>,
     /// News of queues: whom to tell, and of which.
     pub(super) news: Arc<Mutex<VecDeque<(ContextId, u32)>>>,
-    pub(super) properties: BTreeMap<String, String>,
+    properties: Properties,
+    /// Those of the exchange that is under way.
+    pub(super) exchange_properties: Properties,
+    time: Time,
+    random: Random,
 }
 
 pub(super) type SharedWorld = Rc<RefCell<World>>;
 
+enum Time {
+    Real { started: Instant },
+    Fixed { began: u64, now: u64 },
+}
+
+enum Random {
+    System,
+    Seeded(SplitMix),
+}
+
+/// The generator SplitMix64: small, and the same everywhere. Nothing is guarded by it.
+struct SplitMix(u64);
+
 impl World {
+    pub(super) fn new(setup: &Setup) -> Self {
+        let mut properties = setup.properties.clone();
+        properties
+            .entry("request.protocol".to_owned())
+            .or_insert_with(|| "HTTP/1.1".into());
+        Self {
+            notes: Notes::default(),
+            timings: BTreeMap::new(),
+            pending: VecDeque::new(),
+            ticking: BTreeMap::new(),
+            news: Arc::default(),
+            properties,
+            exchange_properties: Properties::new(),
+            time: match setup.clock {
+                Clock::Real => Time::Real {
+                    started: Instant::now(),
+                },
+                Clock::Fixed(now) => Time::Fixed { began: now, now },
+            },
+            random: match setup.random {
+                Randomness::Real => Random::System,
+                Randomness::Seeded => Random::Seeded(SplitMix(0)),
+            },
+        }
+    }
+
     pub(super) fn next_news(&self) -> Option<(ContextId, u32)> {
         let mut news = self.news.lock().unwrap_or_else(PoisonError::into_inner);
         news.pop_front()
+    }
+
+    /// Lets time pass, where it does not pass by itself.
+    pub(super) fn pass(&mut self, duration: Duration) {
+        if let Time::Fixed { now, .. } = &mut self.time {
+            *now = now.saturating_add(nanoseconds(duration));
+        }
+    }
+
+    fn fill_from_the_system(&mut self, buffer: &mut [u8]) {
+        let mut filled = 0;
+        while filled < buffer.len() {
+            let flags = rustix::rand::GetRandomFlags::empty();
+            match rustix::rand::getrandom(&mut buffer[filled..], flags) {
+                Ok(count) => filled += count,
+                Err(rustix::io::Errno::INTR) => {}
+                Err(error) => {
+                    let remark = format!("the system gave no random bytes ({error}): the filter got zeroes");
+                    self.notes.remarks.push(remark);
+                    return;
+                }
+            }
+        }
+    }
+}
+
+impl SplitMix {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    fn fill(&mut self, buffer: &mut [u8]) {
+        for piece in buffer.chunks_mut(8) {
+            let bytes = self.next().to_le_bytes();
+            piece.copy_from_slice(&bytes[..piece.len()]);
+        }
     }
 }
 
 /// The filter's way to the [`World`].
 pub(super) struct RunHost {
     pub(super) world: SharedWorld,
-    pub(super) started: Instant,
 }
 
 impl Host for RunHost {
@@ -91,27 +190,31 @@ impl Host for RunHost {
     }
 
     fn realtime_nanoseconds(&mut self) -> u64 {
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-        nanoseconds(now.unwrap_or_default())
+        let mut world = self.world.borrow_mut();
+        world.pass(READING);
+        match world.time {
+            Time::Real { .. } => {
+                let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+                nanoseconds(now.unwrap_or_default())
+            }
+            Time::Fixed { now, .. } => now,
+        }
     }
 
     fn monotonic_nanoseconds(&mut self) -> u64 {
-        nanoseconds(self.started.elapsed())
+        let mut world = self.world.borrow_mut();
+        world.pass(READING);
+        match world.time {
+            Time::Real { started } => nanoseconds(started.elapsed()),
+            Time::Fixed { began, now } => MONOTONIC_START.saturating_add(now - began),
+        }
     }
 
     fn random(&mut self, buffer: &mut [u8]) {
-        let mut filled = 0;
-        while filled < buffer.len() {
-            let flags = rustix::rand::GetRandomFlags::empty();
-            match rustix::rand::getrandom(&mut buffer[filled..], flags) {
-                Ok(count) => filled += count,
-                Err(rustix::io::Errno::INTR) => {}
-                Err(error) => {
-                    let remark = format!("the system gave no random bytes ({error}): the filter got zeroes");
-                    self.world.borrow_mut().notes.remarks.push(remark);
-                    return;
-                }
-            }
+        let mut world = self.world.borrow_mut();
+        match &mut world.random {
+            Random::System => world.fill_from_the_system(buffer),
+            Random::Seeded(generator) => generator.fill(buffer),
         }
     }
 
@@ -140,8 +243,9 @@ impl Host for RunHost {
         let parts: Vec<_> = path.iter().map(|part| String::from_utf8_lossy(part)).collect();
         let name = parts.join(".");
         let mut world = self.world.borrow_mut();
-        if let Some(value) = world.properties.get(&name) {
-            return Some(value.clone().into_bytes());
+        let known = world.exchange_properties.get(&name);
+        if let Some(value) = known.or_else(|| world.properties.get(&name)) {
+            return Some(value.to_vec());
         }
         let unknown = &mut world.notes.unknown_properties;
         if unknown.len() < MOST_NOTES {
@@ -165,4 +269,20 @@ impl Host for RunHost {
 
 fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seeded_bytes_are_those_of_the_published_generator() {
+        let mut generator = SplitMix(1_234_567);
+        assert_eq!(generator.next(), 6_457_827_717_110_365_317);
+        assert_eq!(generator.next(), 3_203_168_211_198_807_973);
+        let mut bytes = [0; 11];
+        SplitMix(0).fill(&mut bytes);
+        assert_eq!(bytes[..8], 0xe220_a839_7b1d_cdaf_u64.to_le_bytes());
+        assert_ne!(bytes[8..], [0; 3]);
+    }
 }

@@ -1,16 +1,14 @@
 //! The report for programs. Equal runs give equal reports, unless times are asked for.
 
-use std::fmt::Write;
-
 use serde_json::{Map, Value, json};
 use wharf_abi_proxy_wasm::shared::GuestMetric;
 use wharf_abi_proxy_wasm::{HeaderList, MetricType};
 use wharf_engine::Fault;
 
 use super::super::exchange::{Message, Outcome};
-use super::super::world::{AnsweredCall, Notes};
+use super::super::world::{Answered, AnsweredCall, Notes};
 use super::super::{Run, Stage};
-use super::{as_text, backtrace, direction_name, histogram_count, level_name, metric_kind};
+use super::{as_text, backtrace, direction_name, hex, histogram_count, level_name, metric_kind};
 
 /// The whole report.
 pub(crate) fn json(run: &Run, with_times: bool) -> Value {
@@ -31,7 +29,7 @@ pub(crate) fn json(run: &Run, with_times: bool) -> Value {
         "plugin": run.name.as_str(),
         "ok": run.is_well(),
         "started": run.refused.is_none(),
-        "refused": run.refused,
+        "refused": run.refused.as_ref().map(ToString::to_string),
         "requestsLeftOut": run.left_out,
         "stages": run.stages.iter().map(stage).collect::<Vec<_>>(),
         "metrics": metrics,
@@ -100,15 +98,6 @@ fn message(message: &Message) -> Value {
     value
 }
 
-fn hex(bytes: &[u8]) -> String {
-    let mut out = String::with_capacity(2 * bytes.len());
-    for byte in bytes {
-        // Writing to a text cannot fail.
-        let _ = write!(out, "{byte:02x}");
-    }
-    out
-}
-
 fn headers(list: &HeaderList) -> Value {
     list.iter()
         .map(|(name, value)| json!([name.as_str(), as_text(value)]))
@@ -123,7 +112,10 @@ fn callout(answered: &AnsweredCall) -> Value {
         "body": String::from_utf8_lossy(&call.body),
         "trailers": headers(&call.trailers),
         "timeoutMilliseconds": call.timeout.map(|timeout| timeout.as_millis() as u64),
-        "answer": answered.status,
+        "answer": match &answered.answered {
+            Answered::With(status) => Some(status),
+            Answered::Failed | Answered::ByNobody => None,
+        },
     })
 }
 

@@ -1,0 +1,1 @@
+//! Policies, good and hostile.

@@ -1,0 +1,30 @@
+//! Kubewarden's policies, in the two forms in which people have them: the `policies.yml` of policy-server, and custom
+//! resources.
+
+mod capabilities;
+mod collection;
+mod entries;
+mod files;
+mod limits;
+mod module;
+mod policy;
+mod resources;
+mod webhook;
+
+pub use files::{LoadedPolicies, load_policies, parse_policies};
+pub use limits::PolicyLimits;
+pub use policy::{
+    BadPolicy, ContextAwareResource, ExecutionMode, GroupConfig, PolicyConfig, PolicyEntry, PolicyKind,
+    PolicyMode, PolicyModule, PolicySet, PolicySource,
+};
+pub use resources::{CustomResource, ResourceKind};
+pub use webhook::{
+    FailurePolicy, LabelSelector, LabelSelectorRequirement, MatchCondition, MatchPolicy, Operation,
+    RuleScope, SelectorOperator, SideEffects, WebhookConfig, WebhookRule,
+};
+
+pub(crate) use capabilities::{HOST_CAPABILITY, decode_host_capabilities};
+pub(crate) use collection::Collection;
+pub(crate) use entries::{ENTRIES, decode_entries};
+pub(crate) use files::read_policies;
+pub(crate) use limits::{DEFAULT_LIMITS, decode_default_limits};

@@ -1,0 +1,245 @@
+//! `wharf admission`: the admission server by policy-server's flags and variables.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use wharf_config::kubewarden::{PolicySet, load_policies};
+use wharf_config::{
+    AccessLog, AdminConfig, AdmissionConfig, AdmissionTls, CacheConfig, Config, OnBadPolicy, TlsFiles,
+};
+
+use super::serve;
+use crate::exit::Code;
+use crate::words::{colours, say};
+
+/// What a review may take where policy-server would have let it take for ever.
+const NO_TIMEOUT: Duration = Duration::from_secs(3600);
+
+/// The flags of policy-server. Each may be given by its variable, `KUBEWARDEN_` and its name.
+#[derive(Debug, Args)]
+pub(crate) struct AdmissionArguments {
+    /// The address to listen on.
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        env = "KUBEWARDEN_BIND_ADDRESS",
+        default_value = "0.0.0.0"
+    )]
+    addr: IpAddr,
+    /// The port to listen on.
+    #[arg(long, value_name = "PORT", env = "KUBEWARDEN_PORT", default_value_t = 3000)]
+    port: u16,
+    /// The port for `/readiness`, `/metrics` and what else the admin port has, on the same address.
+    #[arg(
+        long,
+        value_name = "PORT",
+        env = "KUBEWARDEN_READINESS_PROBE_PORT",
+        default_value_t = 8081
+    )]
+    readiness_probe_port: u16,
+    /// A file of policies: `policies.yml`, or custom resources of Kubewarden. May be given several times.
+    #[arg(
+        short = 'f',
+        long = "policies",
+        value_name = "FILE",
+        env = "KUBEWARDEN_POLICIES",
+        default_value = "policies.yml"
+    )]
+    policies: Vec<PathBuf>,
+    /// The certificate of the server, as PEM.
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "KUBEWARDEN_CERT_FILE",
+        requires = "key_file"
+    )]
+    cert_file: Option<PathBuf>,
+    /// The key of the certificate, as PEM.
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "KUBEWARDEN_KEY_FILE",
+        requires = "cert_file"
+    )]
+    key_file: Option<PathBuf>,
+    /// The CA whose clients may connect, as PEM; several with commas between them.
+    #[arg(
+        long,
+        value_name = "FILES",
+        env = "KUBEWARDEN_CLIENT_CA_FILE",
+        value_delimiter = ','
+    )]
+    client_ca_file: Vec<PathBuf>,
+    /// How many reviews run at once; by default as many as there are cores.
+    #[arg(long, value_name = "COUNT", env = "KUBEWARDEN_WORKERS")]
+    workers: Option<NonZeroUsize>,
+    /// How many seconds a review may take.
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        env = "KUBEWARDEN_POLICY_TIMEOUT",
+        default_value_t = 2
+    )]
+    policy_timeout: u64,
+    /// Let a review take an hour.
+    #[arg(long, env = "KUBEWARDEN_DISABLE_TIMEOUT_PROTECTION")]
+    disable_timeout_protection: bool,
+    /// The namespace whose reviews are accepted without asking any policy.
+    #[arg(
+        long,
+        value_name = "NAMESPACE",
+        env = "KUBEWARDEN_ALWAYS_ACCEPT_ADMISSION_REVIEWS_ON_NAMESPACE"
+    )]
+    always_accept_admission_reviews_on_namespace: Option<String>,
+    /// Start without a cluster that answers.
+    #[arg(long, env = "KUBEWARDEN_IGNORE_KUBERNETES_CONNECTION_FAILURE")]
+    ignore_kubernetes_connection_failure: bool,
+    /// Do not start when a policy cannot be used. Without it the others are served.
+    #[arg(long)]
+    refuse_bad_policies: bool,
+    #[command(flatten)]
+    unused: Unused,
+}
+
+/// Flags that have nothing to set here. They are taken so that a command line moves in as it is.
+#[derive(Debug, Args)]
+struct Unused {
+    /// Always so: the other policies are served when one is bad.
+    #[arg(long, env = "KUBEWARDEN_CONTINUE_ON_ERRORS", hide = true)]
+    continue_on_errors: bool,
+    /// Always so: metrics are on the port of the readiness probe.
+    #[arg(long, env = "KUBEWARDEN_ENABLE_METRICS", hide = true)]
+    enable_metrics: bool,
+    #[arg(long, env = "KUBEWARDEN_POLICIES_DOWNLOAD_DIR", hide = true)]
+    policies_download_dir: Option<PathBuf>,
+    #[arg(long, env = "KUBEWARDEN_SOURCES_PATH", hide = true)]
+    sources_path: Option<PathBuf>,
+    #[arg(long, env = "KUBEWARDEN_VERIFICATION_CONFIG_PATH", hide = true)]
+    verification_path: Option<PathBuf>,
+    #[arg(long, env = "KUBEWARDEN_DOCKER_CONFIG_JSON_PATH", hide = true)]
+    docker_config_json_path: Option<PathBuf>,
+    #[arg(long, env = "KUBEWARDEN_SIGSTORE_CACHE_DIR", hide = true)]
+    sigstore_cache_dir: Option<PathBuf>,
+    #[arg(long, env = "KUBEWARDEN_ENABLE_PPROF", hide = true)]
+    enable_pprof: bool,
+}
+
+impl Unused {
+    /// Those that were given and would have changed something in policy-server.
+    fn given(&self) -> Vec<&'static str> {
+        let given = [
+            ("--policies-download-dir", self.policies_download_dir.is_some()),
+            ("--sources-path", self.sources_path.is_some()),
+            (
+                "--docker-config-json-path",
+                self.docker_config_json_path.is_some(),
+            ),
+            ("--sigstore-cache-dir", self.sigstore_cache_dir.is_some()),
+            ("--enable-pprof", self.enable_pprof),
+        ];
+        given
+            .into_iter()
+            .filter(|(_, given)| *given)
+            .map(|(flag, _)| flag)
+            .collect()
+    }
+}
+
+/// Serves policies until it is told to stop.
+pub(super) fn run(arguments: &AdmissionArguments) -> Code {
+    match config(arguments) {
+        Ok(config) => {
+            let files = arguments.policies.clone();
+            let read = Box::new({
+                let files = files.clone();
+                move || read_again(&files)
+            });
+            serve::serve(&config, read, files).err().unwrap_or(Code::Success)
+        }
+        Err(code) => code,
+    }
+}
+
+fn config(arguments: &AdmissionArguments) -> Result<Config, Code> {
+    for flag in arguments.unused.given() {
+        say(format_args!(
+            "warning: {flag} has nothing to set here and is not used"
+        ));
+    }
+    if arguments.unused.verification_path.is_some() {
+        // To go on without it would run what the deployer wants to be refused.
+        say("error: --verification-path is given, and signatures cannot be verified yet");
+        return Err(Code::CommandLine);
+    }
+    let bind = SocketAddr::new(arguments.addr, arguments.port);
+    let tls = match (&arguments.cert_file, &arguments.key_file) {
+        (Some(certificate), Some(key)) => AdmissionTls::Files(TlsFiles {
+            certificate: certificate.clone(),
+            key: key.clone(),
+            client_ca: arguments.client_ca_file.clone(),
+        }),
+        _ => AdmissionTls::None,
+    };
+    if !tls.allows(bind) {
+        say(format_args!(
+            "error: reviews contain whole objects, Secrets too, so that plain HTTP is only served to this machine\n\n\
+             hint: give --cert-file and --key-file, or --addr 127.0.0.1 instead of {}",
+            arguments.addr
+        ));
+        return Err(Code::CommandLine);
+    }
+    let loaded = load_policies(&arguments.policies).map_err(|errors| {
+        say(errors.render(colours()));
+        Code::Configuration
+    })?;
+    loaded
+        .warnings
+        .iter()
+        .for_each(|warning| say(warning.render(colours())));
+    let mut admission = AdmissionConfig::new(bind, tls);
+    admission.policies = loaded.policies;
+    admission.policy_files.clone_from(&arguments.policies);
+    admission.timeout = if arguments.disable_timeout_protection {
+        NO_TIMEOUT
+    } else {
+        Duration::from_secs(arguments.policy_timeout)
+    };
+    admission.limits.deadline = admission.timeout;
+    if let Some(workers) = arguments.workers {
+        admission.queue.concurrent = workers;
+    }
+    if arguments.refuse_bad_policies {
+        admission.on_bad_policy = OnBadPolicy::RefuseStart;
+    }
+    admission
+        .always_accept_namespace
+        .clone_from(&arguments.always_accept_admission_reviews_on_namespace);
+    admission.kubernetes.ignore_connection_failure = arguments.ignore_kubernetes_connection_failure;
+    Ok(Config {
+        plugins: BTreeMap::new(),
+        proxy: None,
+        drain_timeout: admission.drain_timeout,
+        admission: Some(admission),
+        admin: Some(AdminConfig {
+            bind: SocketAddr::new(arguments.addr, arguments.readiness_probe_port),
+        }),
+        cache: CacheConfig::default(),
+        access_log: AccessLog::Off,
+    })
+}
+
+fn read_again(files: &[PathBuf]) -> Option<PolicySet> {
+    match load_policies(files) {
+        Ok(loaded) => Some(loaded.policies),
+        Err(errors) => {
+            tracing::error!(
+                "The policies were changed and cannot be read; what was served before goes on.\n{errors}"
+            );
+            None
+        }
+    }
+}
