@@ -19,7 +19,7 @@
 //!
 //! **What is bounded.** A guest may give any pointer, text without an end and lists that are no JSON; each is a typed error
 //! ([`ProgramError`], [`EvalError`]). Instances have the plugin's [`Limits`]; one deadline holds for an evaluation with all
-//! its calls. Arguments and results of a function have at most 4 MiB as text, the lists of functions and entrypoints 1 MiB.
+//! its calls. Arguments and results of a function have at most 2 MiB as text, the lists of functions and entrypoints 1 MiB.
 //!
 //! **Where it differs from OPA.** A function that OPA would let run longer or take more ends the evaluation with
 //! [`EvalError::Function`] instead of being undefined, since a rule that looks for violations finds none in what is undefined.

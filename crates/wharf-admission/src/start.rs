@@ -103,12 +103,20 @@ impl PreparedPolicies {
         }
     }
 
-    fn reload(&self, set: &PolicySet) -> Change {
-        let before = self.policies.all();
-        let change = self.policies.replace(self.preparer.prepare(set, &before));
+    fn reload(&self, set: &PolicySet, all_or_nothing: bool) -> Change {
+        let next = self.preparer.prepare(set, &self.policies.all());
+        let bad: BTreeMap<_, _> = next.values().filter_map(|served| served.reason()).collect();
+        let metrics = self.context.metrics.admission();
+        if all_or_nothing && !bad.is_empty() {
+            metrics.reloaded("refused");
+            return Change {
+                bad,
+                ..Change::default()
+            };
+        }
+        let change = self.policies.replace(next);
         self.count();
-        let outcome = if change.bad.is_empty() { "taken" } else { "partly" };
-        self.context.metrics.admission().reloaded(outcome);
+        metrics.reloaded(if change.bad.is_empty() { "taken" } else { "partly" });
         change
     }
 }
@@ -179,18 +187,7 @@ impl AdmissionServer {
     /// itself in place; with `all_or_nothing` nothing is taken where one is. Blocks the thread while modules are loaded.
     pub fn reload(&self, set: &PolicySet, all_or_nothing: bool) -> Change {
         let _guard = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
-        if all_or_nothing {
-            let tried = self.prepared.preparer.prepare(set, &self.prepared.policies.all());
-            let bad: BTreeMap<_, _> = tried.values().filter_map(|served| served.reason()).collect();
-            if !bad.is_empty() {
-                self.prepared.context.metrics.admission().reloaded("refused");
-                return Change {
-                    bad,
-                    ..Change::default()
-                };
-            }
-        }
-        self.prepared.reload(set)
+        self.prepared.reload(set, all_or_nothing)
     }
 
     /// Takes no more connections, and lets those that are there finish what is under way.

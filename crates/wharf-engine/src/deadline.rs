@@ -71,7 +71,13 @@ mod tests {
     #[test]
     fn the_earlier_of_two_counts() {
         let hour = Duration::from_secs(3_600);
-        assert_eq!(Deadline::after(hour).at_most(Duration::ZERO).given(), Duration::ZERO);
-        assert_eq!(Deadline::after(Duration::ZERO).at_most(hour).given(), Duration::ZERO);
+        assert_eq!(
+            Deadline::after(hour).at_most(Duration::ZERO).given(),
+            Duration::ZERO
+        );
+        assert_eq!(
+            Deadline::after(Duration::ZERO).at_most(hour).given(),
+            Duration::ZERO
+        );
     }
 }

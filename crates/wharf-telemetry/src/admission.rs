@@ -224,7 +224,7 @@ impl AdmissionMetrics {
         self.host_calls.get_or_create_owned(&labels).inc();
     }
 
-    /// Counts a change of the policies: `taken`, or `refused`.
+    /// Counts a change of the policies: `taken`, `partly` where some are bad, or `refused`.
     pub fn reloaded(&self, outcome: &'static str) {
         self.reloads
             .get_or_create_owned(&[("outcome", outcome.to_owned())])

@@ -58,7 +58,7 @@ impl fmt::Display for FileRole {
 pub(crate) struct Contents {
     pub(crate) certificate: FileContents,
     pub(crate) key: FileContents,
-    pub(crate) client_ca: Option<FileContents>,
+    pub(crate) client_ca: Vec<FileContents>,
 }
 
 /// One file, read once.
@@ -80,10 +80,11 @@ impl Contents {
         Ok(Contents {
             certificate: read_file(FileRole::Certificate, &settings.certificate)?,
             key: read_file(FileRole::Key, &settings.key)?,
-            client_ca: match &settings.client_ca {
-                Some(path) => Some(read_file(FileRole::ClientCa, path)?),
-                None => None,
-            },
+            client_ca: settings
+                .client_ca
+                .iter()
+                .map(|path| read_file(FileRole::ClientCa, path))
+                .collect::<Result<_, _>>()?,
         })
     }
 
@@ -104,9 +105,9 @@ impl Contents {
 
     pub(crate) fn digest(&self) -> ContentsDigest {
         let mut hash = Sha256::new();
-        for file in [Some(&self.certificate), Some(&self.key), self.client_ca.as_ref()] {
+        for file in [&self.certificate, &self.key].into_iter().chain(&self.client_ca) {
             // Each file by its own digest, so that no byte counts for its neighbour.
-            hash.update(Sha256::digest(file.map_or(&[][..], |file| &file.bytes)));
+            hash.update(Sha256::digest(&file.bytes));
         }
         ContentsDigest(hash.finalize().into())
     }

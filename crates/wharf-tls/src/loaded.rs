@@ -33,7 +33,8 @@ pub(crate) struct Loaded {
     pub(crate) chain: Vec<Certificate>,
     pub(crate) client_cas: Vec<Certificate>,
     certificate_file: TlsFile,
-    client_ca_file: Option<TlsFile>,
+    /// The files of client CAs, each with how many of `client_cas` are from it.
+    client_ca_files: Vec<(TlsFile, usize)>,
     /// Those that do not depend on the time.
     warnings: Vec<Warning>,
 }
@@ -48,11 +49,11 @@ impl Loaded {
         let chain = pem::certificates(&contents.certificate)?;
         let shown: Vec<Certificate> = chain.iter().map(|der| Certificate::of(der)).collect();
         let key = certified_key(contents, chain, &provider)?;
-        let clients = match &contents.client_ca {
-            Some(bundle) => Some(Clients::from_bundle(bundle, &provider)?),
-            None => None,
+        let clients = Clients::from_bundles(&contents.client_ca, &provider)?;
+        let (verifier, client_cas, client_ca_files) = match clients {
+            Some(clients) => (Some(clients.verifier), clients.shown, clients.files),
+            None => (None, Vec::new(), Vec::new()),
         };
-        let (verifier, client_cas) = clients.map(|clients| (clients.verifier, clients.shown)).unzip();
         let config = config(settings, provider, key, verifier).map_err(|error| LoadError::SetUp {
             certificate: contents.certificate.file.clone(),
             reason: reason(error),
@@ -63,17 +64,20 @@ impl Loaded {
             loaded_at: Timestamp::now(),
             warnings: lasting_warnings(contents, &shown),
             chain: shown,
-            client_cas: client_cas.unwrap_or_default(),
+            client_cas,
             certificate_file: contents.certificate.file.clone(),
-            client_ca_file: contents.client_ca.as_ref().map(|bundle| bundle.file.clone()),
+            client_ca_files,
         })
     }
 
     /// What is odd about the files at this moment.
     pub(crate) fn warnings(&self, now: Timestamp) -> Vec<Warning> {
         let mut warnings = warning::of_dates(&self.certificate_file, &self.chain, now);
-        if let Some(file) = &self.client_ca_file {
-            warnings.extend(warning::of_dates(file, &self.client_cas, now));
+        let mut rest = &self.client_cas[..];
+        for (file, count) in &self.client_ca_files {
+            let (of_file, others) = rest.split_at(*count);
+            warnings.extend(warning::of_dates(file, of_file, now));
+            rest = others;
         }
         warnings.extend(self.warnings.iter().cloned());
         warnings
@@ -136,17 +140,31 @@ fn position_of(key: &dyn SigningKey, certificates: &[CertificateDer<'_>]) -> Opt
 struct Clients {
     verifier: Arc<dyn ClientCertVerifier>,
     shown: Vec<Certificate>,
+    /// The files, each with how many of `shown` are from it.
+    files: Vec<(TlsFile, usize)>,
 }
 
 impl Clients {
-    fn from_bundle(bundle: &FileContents, provider: &Arc<CryptoProvider>) -> Result<Clients, LoadError> {
+    /// The CAs of all files together; none where there are no files.
+    fn from_bundles(
+        bundles: &[FileContents],
+        provider: &Arc<CryptoProvider>,
+    ) -> Result<Option<Clients>, LoadError> {
+        let Some(first) = bundles.first() else {
+            return Ok(None);
+        };
         let mut roots = RootCertStore::empty();
         let mut shown = Vec::new();
-        for (position, der) in (1..).zip(pem::certificates(bundle)?) {
-            shown.push(Certificate::of(&der));
-            roots
-                .add(der)
-                .map_err(|error| bad_certificate(bundle, position, error))?;
+        let mut files = Vec::with_capacity(bundles.len());
+        for bundle in bundles {
+            let before = shown.len();
+            for (position, der) in (1..).zip(pem::certificates(bundle)?) {
+                shown.push(Certificate::of(&der));
+                roots
+                    .add(der)
+                    .map_err(|error| bad_certificate(bundle, position, error))?;
+            }
+            files.push((bundle.file.clone(), shown.len() - before));
         }
         let subjects: usize = roots
             .subjects()
@@ -160,10 +178,14 @@ impl Clients {
             builder
         };
         let verifier = builder.build().map_err(|error| LoadError::SetUp {
-            certificate: bundle.file.clone(),
+            certificate: first.file.clone(),
             reason: error.to_string(),
         })?;
-        Ok(Clients { verifier, shown })
+        Ok(Some(Clients {
+            verifier,
+            shown,
+            files,
+        }))
     }
 }
 

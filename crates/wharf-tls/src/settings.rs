@@ -12,8 +12,8 @@ pub struct ServerTlsSettings {
     pub certificate: PathBuf,
     /// The PEM file of the key of the first certificate. It may be the same file.
     pub key: PathBuf,
-    /// The PEM file of the CAs whose clients are let in. Where it is set, a client without a certificate is refused.
-    pub client_ca: Option<PathBuf>,
+    /// The PEM files of the CAs whose clients are let in. Where there are some, a client without a certificate is refused.
+    pub client_ca: Vec<PathBuf>,
     /// The protocols that are offered, the preferred one first. Where it is empty, none is chosen, and a client that
     /// asks for one gets no answer about it.
     pub alpn: Vec<AlpnProtocol>,
@@ -27,7 +27,7 @@ impl ServerTlsSettings {
         ServerTlsSettings {
             certificate: certificate.into(),
             key: key.into(),
-            client_ca: None,
+            client_ca: Vec::new(),
             alpn: Vec::new(),
             minimum_version: TlsVersion::Tls12,
         }

@@ -169,7 +169,7 @@ fn load_tls(config: &AdmissionTls) -> Result<Option<ServerTls>, wharf_tls::LoadE
         return Ok(None);
     };
     let settings = ServerTlsSettings {
-        client_ca: files.client_ca.first().cloned(),
+        client_ca: files.client_ca.clone(),
         alpn: vec![AlpnProtocol::H2, AlpnProtocol::Http11],
         ..ServerTlsSettings::new(&files.certificate, &files.key)
     };

@@ -5,7 +5,9 @@ use std::io::Write;
 use std::path::Path;
 use std::str::FromStr;
 
-use wharf_config::{ConfigErrors, Diagnostic, HostPattern, Loaded, load, parse};
+use wharf_config::cases::{self, Form};
+use wharf_config::kubewarden::parse_policies;
+use wharf_config::{ConfigErrors, Diagnostic, HostPattern, load, parse};
 use wharf_plugin::units::{format_duration, parse_duration};
 use wharf_plugin::{ByteSize, Digest, PluginName, Reference};
 
@@ -14,40 +16,53 @@ const SHORT: usize = 256;
 /// What all that is said of one configuration may have: 100 diagnostics with their excerpts.
 const LONGEST_REPORT: usize = 1 << 20;
 
-/// Reads the bytes as a `wharf.yaml`, and short ones as a size, a duration, a reference and a name as well. Whatever
-/// is refused is refused with a reason and a hint, and all that is said can be shown.
+/// Reads the bytes as a `wharf.yaml`, as the other files in YAML that they may be, and short ones as a size, a duration,
+/// a reference and a name as well. Whatever is refused is refused with a reason and a hint, and all that is said can be
+/// shown.
 pub fn config(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else {
-        return check_outcome(load_file(bytes));
+        return load_file(bytes);
     };
-    check_outcome(parse(text, Path::new("wharf.yaml")));
+    let origin = Path::new("folder/wharf.yaml");
+    check_outcome(parse(text, origin).map(|loaded| (loaded.config, loaded.warnings)));
+    if text.contains("request") || text.contains("cases:") {
+        check_outcome(cases::parse(text, origin, Form::Table).map(|cases| (cases, Vec::new())));
+        check_outcome(cases::parse(text, origin, Form::Golden).map(|cases| (cases, Vec::new())));
+    }
+    if text.contains("module:") || text.contains("kind:") {
+        check_outcome(parse_policies(text, origin).map(|loaded| {
+            loaded.policies.bad.iter().for_each(|bad| check_errors(&bad.errors));
+            (loaded.policies, loaded.warnings)
+        }));
+    }
     if text.len() <= SHORT {
         check_small(text);
     }
 }
 
 /// Only a file can be something else than text.
-fn load_file(bytes: &[u8]) -> Result<Loaded, ConfigErrors> {
+fn load_file(bytes: &[u8]) {
     let mut file = tempfile::NamedTempFile::new().expect("a file can be made for the time of the test");
     file.write_all(bytes).expect("the file takes all bytes");
-    load(file.path())
+    check_outcome(load(file.path()).map(|loaded| (loaded.config, loaded.warnings)));
 }
 
-fn check_outcome(outcome: Result<Loaded, ConfigErrors>) {
+fn check_outcome<T: Debug>(outcome: Result<(T, Vec<Diagnostic>), ConfigErrors>) {
     match outcome {
-        Ok(loaded) => {
-            loaded.warnings.iter().for_each(check_diagnostic);
-            assert!(!format!("{:?}", loaded.config).is_empty());
+        Ok((read, warnings)) => {
+            warnings.iter().for_each(check_diagnostic);
+            assert!(!format!("{read:?}").is_empty());
         }
-        Err(errors) => {
-            assert!(!errors.errors.is_empty(), "refused without a reason");
-            errors.errors.iter().for_each(check_diagnostic);
-            errors.warnings.iter().for_each(check_diagnostic);
-            check_text(&errors.render(false));
-            assert!(errors.render(true).len() <= LONGEST_REPORT);
-            serde_json::to_string(&errors).expect("errors can be written as JSON");
-        }
+        Err(errors) => check_errors(&errors),
     }
+}
+
+fn check_errors(errors: &ConfigErrors) {
+    assert!(!errors.errors.is_empty(), "refused without a reason");
+    errors.errors.iter().chain(&errors.warnings).for_each(check_diagnostic);
+    check_text(&errors.render(false));
+    assert!(errors.render(true).len() <= LONGEST_REPORT);
+    serde_json::to_string(errors).expect("errors can be written as JSON");
 }
 
 fn check_diagnostic(diagnostic: &Diagnostic) {

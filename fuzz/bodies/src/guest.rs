@@ -22,7 +22,7 @@ const MEMORY: ByteSize = ByteSize::from_mib(1);
 
 /// The guest of a version, compiled once for the process.
 pub(crate) fn program(version: ProxyWasmVersion) -> &'static Program {
-    static PROGRAMS: [OnceLock<Program>; 3] = [OnceLock::new(), OnceLock::new(), OnceLock::new()];
+    static PROGRAMS: [OnceLock<Program>; 3] = [const { OnceLock::new() }; 3];
     PROGRAMS[version as usize].get_or_init(|| compile(version))
 }
 
@@ -53,7 +53,7 @@ fn compile(version: ProxyWasmVersion) -> Program {
 fn text(version: ProxyWasmVersion) -> String {
     let functions = functions(version);
     let mut out = String::from("(module\n(type $forward (func (result i32)))\n");
-    for Function { module, name, parameters } in &functions {
+    for Function { module, name, parameters } in functions {
         let types: String = parameters.chars().map(wasm_types).collect();
         let result = if returns(name) { "(result i32)" } else { "" };
         out += &format!("(import \"{module}\" \"{name}\" (func ${name} (param{types}) {result}))\n");
@@ -61,7 +61,7 @@ fn text(version: ProxyWasmVersion) -> String {
     out += "(import \"wasi_snapshot_preview1\" \"proc_exit\" (func $proc_exit (param i32)))\n";
     out += MACHINE;
     out += if version == ProxyWasmVersion::V0_1_0 { RESUME_0_1_0 } else { RESUME };
-    for function in &functions {
+    for function in functions {
         out += &forwarder(function);
     }
     for callback in Callback::ALL {

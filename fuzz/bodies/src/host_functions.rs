@@ -39,7 +39,7 @@ pub fn host_functions(bytes: &[u8]) {
     run.end();
 }
 
-/// Starts a VM of the scripted guest, watched, with no plugin in it.
+/// Starts a VM of the scripted guest with no plugin in it.
 pub(crate) fn start(plan: &Plan, vm: usize, world: &SharedWorld, news: &News, shared: &Arc<Shared>) -> Vm {
     let settings = VmSettings {
         namespace: Namespace::Named("vm".into()),
@@ -53,9 +53,7 @@ pub(crate) fn start(plan: &Plan, vm: usize, world: &SharedWorld, news: &News, sh
         vm,
     });
     let started = Vm::new(program(plan.version), settings, host, Arc::clone(shared));
-    let mut vm = started.unwrap_or_else(|error| panic!("nothing of the guest runs yet: {error}"));
-    vm.observe(Some(Box::new(Watch::new(functions(plan.version)))));
-    vm
+    started.unwrap_or_else(|error| panic!("nothing of the guest runs yet: {error}"))
 }
 
 /// A plugin of the guest; all have one name, which the guest knows.
@@ -86,7 +84,8 @@ impl Run {
             ..World::default()
         }));
         let news = News::default();
-        let vm = start(plan, 0, &world, &news, &Arc::new(Shared::default()));
+        let mut vm = start(plan, 0, &world, &news, &Arc::new(Shared::default()));
+        vm.observe(Some(Box::new(Watch::new(functions(plan.version)))));
         let mut run = Self {
             vm: Rc::new(RefCell::new(vm)),
             world,

@@ -21,13 +21,13 @@ struct Under {
 
 /// The observer of one VM.
 pub(crate) struct Watch {
-    functions: Vec<Function>,
+    functions: &'static [Function],
     /// The calls under way: one, and those that the guest's allocator makes from inside of it.
     under: Vec<Under>,
 }
 
 impl Watch {
-    pub(crate) fn new(functions: Vec<Function>) -> Self {
+    pub(crate) fn new(functions: &'static [Function]) -> Self {
         Self {
             functions,
             under: Vec::new(),

@@ -118,7 +118,7 @@ impl Plan {
 struct Reader<'a> {
     vocabulary: &'a Vocabulary,
     /// By their index in the guest's table, of which not all may be in the vocabulary.
-    functions: Vec<(usize, Function)>,
+    functions: Vec<(usize, &'static Function)>,
     specials_from: usize,
     /// Where each text lies.
     texts: Vec<(u32, u32)>,
@@ -131,7 +131,7 @@ impl<'a> Reader<'a> {
         let all = functions(version);
         let specials_from = all.len();
         let speaks = |name: &str| vocabulary.names.is_none_or(|names| names.contains(&name));
-        let known = all.into_iter().enumerate().filter(|(_, function)| speaks(function.name));
+        let known = all.iter().enumerate().filter(|(_, function)| speaks(function.name));
         let mut reader = Self {
             vocabulary,
             functions: known.collect(),

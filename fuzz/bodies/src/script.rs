@@ -7,6 +7,8 @@
 //! script: 32 × (u32 address of the next turn, u32 turns left) │ turns: u32 steps, u32 result, steps × (u64 do, 12 × u64)
 //! ```
 
+use std::sync::OnceLock;
+
 use wharf_abi_proxy_wasm::host_functions;
 use wharf_plugin::ProxyWasmVersion;
 
@@ -105,7 +107,12 @@ pub(crate) struct Function {
 }
 
 /// The functions that a guest of this version can call, by their index in its table.
-pub(crate) fn functions(version: ProxyWasmVersion) -> Vec<Function> {
+pub(crate) fn functions(version: ProxyWasmVersion) -> &'static [Function] {
+    static FOUND: [OnceLock<Vec<Function>>; 3] = [const { OnceLock::new() }; 3];
+    FOUND[version as usize].get_or_init(|| find(version))
+}
+
+fn find(version: ProxyWasmVersion) -> Vec<Function> {
     let given = host_functions(version);
     FUNCTIONS
         .iter()

@@ -83,11 +83,13 @@ const PLACES: [(&str, &[&str], &str); 9] = [
 ];
 
 /// The crates that may reach the world outside. The ABIs and what lies below them may not.
-const NOT_ABI: [&str; 5] = [
+const NOT_ABI: [&str; 7] = [
     "crates/wharf/",
+    "crates/wharf-admission/",
     "crates/wharf-proxy/",
     "crates/wharf-telemetry/",
     "crates/wharf-testing/",
+    "crates/wharf-tls/",
     "crates/wharf-loader/",
 ];
 

@@ -212,7 +212,8 @@ impl Chain {
         let position = self.position(direction, index);
         let gate = self.links[index].gate(direction);
         let unseen = std::mem::take(&mut gate.unseen);
-        let trailers = std::mem::take(&mut gate.trailers_unseen);
+        // They stay noted while the body goes on: a filter that resumes from its body callback must not end the body.
+        let trailers = gate.trailers_unseen;
         let (ended, only_headers) = (gate.ended, gate.ended_with_headers());
         gate.held = 0;
         self.release_headers(direction, index, only_headers);
@@ -223,6 +224,7 @@ impl Chain {
             self.pass_data(direction, position, unseen, ended && !trailers);
         }
         if trailers && !self.is_overtaken(direction, answers) {
+            self.links[index].gate(direction).trailers_unseen = false;
             self.pass_trailers(direction, position);
         }
     }
@@ -231,7 +233,8 @@ impl Chain {
         let answers = self.answers;
         let next = self.position(direction, index) + 1;
         let gate = self.links[index].gate(direction);
-        let (ended, trailers, only_headers) = (gate.ended, gate.trailers_seen, gate.ended_with_headers());
+        let (trailers, only_headers) = (gate.trailers_seen, gate.ended_with_headers());
+        let ended = gate.ended && !gate.trailers_unseen;
         self.release_headers(direction, index, only_headers);
         if only_headers || self.is_overtaken(direction, answers) {
             return;

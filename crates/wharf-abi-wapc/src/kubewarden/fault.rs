@@ -7,6 +7,7 @@ use wharf_engine::{Deadline, Fault, FaultKind};
 use wharf_plugin::ByteSize;
 
 use super::json::JsonProblem;
+use super::patch::PatchTooLarge;
 use crate::opa::EvalError;
 use crate::wapc::CallError;
 
@@ -58,6 +59,8 @@ pub enum PolicyFault {
     },
     /// The object of the request cannot be read, so that the policy's change of it cannot be told.
     UnreadableObject(JsonProblem),
+    /// The policy's change of the object cannot be told.
+    Patch(PatchTooLarge),
     /// The policy speaks another protocol.
     ProtocolVersion {
         /// What it says that it speaks.
@@ -86,6 +89,7 @@ impl PolicyFault {
             Self::OutputTooLarge { .. } => "output",
             Self::UnreadableAnswer { .. } => "bad_reply",
             Self::UnreadableObject(_) => "bad_request",
+            Self::Patch(_) => "patch",
             Self::ProtocolVersion { .. } => "protocol",
             Self::Unsupported(_) => "unsupported",
             Self::Context { .. } => "context",
@@ -160,6 +164,7 @@ impl fmt::Display for PolicyFault {
             Self::UnreadableObject(problem) => {
                 write!(f, "the object of the request cannot be read: {problem}")
             }
+            Self::Patch(problem) => write!(f, "the policy's change of the object cannot be told: {problem}"),
             Self::ProtocolVersion { answer } => write!(
                 f,
                 "the policy speaks protocol version {answer}, and only v1 is known here"

@@ -95,13 +95,24 @@ pub(crate) fn decode_object<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T
     }
 }
 
-/// Whoever wrote the JSON can make names and values of any length that then stand in the error.
+/// Whoever wrote the JSON can make names and values of any length and with any characters, which then stand in the error.
 fn shortened(text: &str) -> String {
     const MOST: usize = 500;
-    match text.char_indices().nth(MOST) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
+    let mut short: String = text
+        .chars()
+        .take(MOST)
+        .map(|c| {
+            if c.is_control() {
+                char::REPLACEMENT_CHARACTER
+            } else {
+                c
+            }
+        })
+        .collect();
+    if short.len() < text.len() && text.chars().nth(MOST).is_some() {
+        short.push('…');
     }
+    short
 }
 
 #[cfg(test)]
@@ -135,5 +146,14 @@ mod tests {
         let long = "x".repeat(100_000);
         let text = problem(&format!(r#"{{"{long}": ["{long}"]}}"#));
         assert!(text.len() < 1_500, "{}", text.len());
+        assert!(text.contains('…'));
+    }
+
+    #[test]
+    fn a_problem_is_one_line() {
+        assert_eq!(
+            problem(r#"{"a\u001b[1m\nb": 7}"#),
+            "at `a\u{fffd}[1m\u{fffd}b`: invalid type: integer `7`, expected a sequence at line 1 column 19"
+        );
     }
 }

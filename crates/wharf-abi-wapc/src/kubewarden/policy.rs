@@ -136,9 +136,12 @@ impl Policy {
             ExecutionMode::Wasi => {
                 Program::Command(Command::new(module, &options.limits, options.payload_limits)?)
             }
-            ExecutionMode::Opa | ExecutionMode::Gatekeeper => {
-                Program::Rego(Rego::new(module, mode, &options.limits, options.entrypoint.as_deref())?)
-            }
+            ExecutionMode::Opa | ExecutionMode::Gatekeeper => Program::Rego(Rego::new(
+                module,
+                mode,
+                &options.limits,
+                options.entrypoint.as_deref(),
+            )?),
         };
         Ok(Self {
             program,

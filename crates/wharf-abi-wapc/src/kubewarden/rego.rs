@@ -98,7 +98,13 @@ impl Rego {
         };
         let answer = self
             .program
-            .eval(&self.entrypoint, &input, &data, &mut Runtime(&mut bridge), deadline)
+            .eval(
+                &self.entrypoint,
+                &input,
+                &data,
+                &mut Runtime(&mut bridge),
+                deadline,
+            )
             .map_err(|error| of_eval(error, deadline))?;
         let verdict = match self.mode {
             ExecutionMode::Gatekeeper => answer::of_gatekeeper(&answer),
@@ -289,7 +295,11 @@ mod tests {
     use super::*;
 
     fn entrypoints(names: &[&str]) -> BTreeMap<String, i32> {
-        names.iter().zip(0..).map(|(name, number)| ((*name).to_owned(), number)).collect()
+        names
+            .iter()
+            .zip(0..)
+            .map(|(name, number)| ((*name).to_owned(), number))
+            .collect()
     }
 
     fn chosen(names: &[&str], mode: ExecutionMode, named: Option<&str>) -> String {
@@ -302,7 +312,10 @@ mod tests {
         assert_eq!(chosen(&["z/main", "a/other"], opa, None), "z/main");
         assert_eq!(chosen(&["z/other", "a/main", "b/main"], opa, None), "a/main");
         assert_eq!(chosen(&["z/other", "a/else"], opa, None), "z/other");
-        assert_eq!(chosen(&["policy", "policy/violation"], gatekeeper, None), "policy/violation");
+        assert_eq!(
+            chosen(&["policy", "policy/violation"], gatekeeper, None),
+            "policy/violation"
+        );
         assert_eq!(chosen(&["policy/main"], gatekeeper, None), "policy/main");
         assert_eq!(chosen(&["policy/main", "x"], gatekeeper, Some("x")), "x");
     }

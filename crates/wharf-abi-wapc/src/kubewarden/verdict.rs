@@ -87,7 +87,7 @@ impl Verdict {
     /// Where the policy rejects the request, what it would have changed does not matter.
     ///
     /// # Errors
-    /// [`PolicyFault::UnreadableObject`].
+    /// [`PolicyFault::UnreadableObject`], [`PolicyFault::Patch`].
     pub fn into_response(self, request: &ReviewRequest) -> Result<AdmissionResponse, PolicyFault> {
         let uid = request.uid();
         let mut patch = None;
@@ -96,7 +96,7 @@ impl Verdict {
                 return Ok(AdmissionResponse::rejected(uid, MUTATION_OF_NOTHING, None));
             };
             patch = match &self.mutated_object {
-                Some(mutated) => patch::difference(&original, mutated),
+                Some(mutated) => patch::difference(&original, mutated).map_err(PolicyFault::Patch)?,
                 None => self.patch.clone(),
             };
         }

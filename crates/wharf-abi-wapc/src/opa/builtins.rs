@@ -36,8 +36,8 @@ use wharf_engine::Deadline;
 
 use super::value::{Number, Object, Set, Value};
 
-/// The most bytes that the arguments of a call may have together as text, and the most that its result may have: 4 MiB.
-pub(crate) const MOST_TEXT: usize = 4 << 20;
+/// The most bytes that the arguments of a call may have together as text, and the most that its result may have: 2 MiB.
+pub(crate) const MOST_TEXT: usize = 2 << 20;
 
 /// The most elements that a function makes by itself, such as the addresses of a network.
 const MOST_ELEMENTS: usize = 100_000;
@@ -272,6 +272,7 @@ pub(crate) mod testing {
         let mut out = String::new();
         for line in text.lines() {
             let (name, arguments) = line.split_once('\t').unwrap();
+            let started = std::time::Instant::now();
             let given = match find(name) {
                 None => "unknown".to_owned(),
                 Some(_) => match call(name, arguments) {
@@ -280,6 +281,9 @@ pub(crate) mod testing {
                     Err(other) => format!("{other:?}"),
                 },
             };
+            if started.elapsed().as_millis() > 30 {
+                eprintln!("SLOW {:?} {:.80}", started.elapsed(), line);
+            }
             out.push_str(&given);
             out.push('\n');
         }

@@ -162,7 +162,7 @@ fn builtin(call: &mut HostCall<'_, State>, number: i32, addresses: &[u32]) -> Ho
     for address in addresses {
         match argument(call, &functions, *address, &mut room)? {
             Some(argument) => arguments.push(argument),
-            None => return Err(end(call, Failure::Limit("its arguments have more than 4MiB together"))),
+            None => return Err(end(call, Failure::Limit("its arguments have more than 2MiB together"))),
         }
     }
     let result = match (builtin.run)(&mut call.state().context, &arguments) {
@@ -172,7 +172,7 @@ fn builtin(call: &mut HostCall<'_, State>, number: i32, addresses: &[u32]) -> Ho
     };
     let text = result.to_term();
     if text.len() > MOST_TEXT {
-        return Err(end(call, Failure::Limit("its result has more than 4MiB")));
+        return Err(end(call, Failure::Limit("its result has more than 2MiB")));
     }
     hand_over(call, &functions, text.as_bytes())
 }

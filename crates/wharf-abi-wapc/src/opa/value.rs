@@ -4,13 +4,14 @@
 //! [`read`] takes that apart and [`write`] puts it together. Numbers stay as they were written ([`Number`]), so that a policy
 //! that only passes one through a built-in function gets the same digits back.
 
+mod collection;
 mod number;
 mod read;
 mod write;
 
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, BTreeSet};
 
+pub(crate) use collection::{Object, Set};
 pub(crate) use number::{Integer, Number};
 pub(crate) use read::{DEEPEST, read_json, read_term};
 pub(crate) use write::{is_printable, push_quoted, quoted};
@@ -26,11 +27,6 @@ pub(crate) enum Value {
     Object(Object),
     Set(Set),
 }
-
-/// Keys may be any values.
-pub(crate) type Object = BTreeMap<Value, Value>;
-
-pub(crate) type Set = BTreeSet<Value>;
 
 impl Value {
     pub(crate) fn string(text: impl Into<String>) -> Self {

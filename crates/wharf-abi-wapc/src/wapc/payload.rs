@@ -8,7 +8,7 @@ use wharf_plugin::ByteSize;
 pub struct PayloadLimits {
     /// The payload of a call. Default: 16MiB.
     pub request: ByteSize,
-    /// The guest's answer. Default: 16MiB.
+    /// The guest's answer. Default: 4MiB, which is more than a Kubernetes object can have.
     pub response: ByteSize,
     /// The payload of a host call. Default: 1MiB.
     pub host_request: ByteSize,
@@ -22,7 +22,7 @@ impl Default for PayloadLimits {
     fn default() -> Self {
         Self {
             request: ByteSize::from_mib(16),
-            response: ByteSize::from_mib(16),
+            response: ByteSize::from_mib(4),
             host_request: ByteSize::from_mib(1),
             host_response: ByteSize::from_mib(64),
             text: ByteSize::from_kib(64),

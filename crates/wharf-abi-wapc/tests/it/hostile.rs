@@ -198,7 +198,7 @@ fn wild_pointers_end_the_call_with_their_name() {
                         (MEMORY + 1, 0),
                         (-1, 1),
                         (-1, 0),
-                        (0, 1 << 24),
+                        (0, 1 << 21),
                         (0x7fff_ffff, 0x7fff),
                     ],
                 ),

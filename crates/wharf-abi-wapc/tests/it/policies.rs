@@ -174,14 +174,14 @@ fn settings_are_judged_and_the_words_are_the_policys() {
 }
 
 /// Label, what the user reads, and what the log says.
-fn told(fault: PolicyFault) -> String {
+fn told(fault: &PolicyFault) -> String {
     format!("{}\n{}\n{fault}", fault.label(), fault.public_message())
 }
 
 #[test]
 fn a_policy_that_gives_no_verdict_is_a_fault_with_its_words() {
     let check = |policy: Policy, expected: &Expect| {
-        expected.assert_eq(&told(ask(&policy, &creation("{}")).unwrap_err()));
+        expected.assert_eq(&told(&ask(&policy, &creation("{}")).unwrap_err()));
     };
     check(
         answering("yes"),
@@ -319,7 +319,9 @@ fn a_policy_without_metadata_is_asked_for_its_protocol() {
         let policy = policy_of(wat::parse_str(wat).unwrap(), PolicyOptions::default()).unwrap();
         assert_eq!(policy.mode(), ExecutionMode::KubewardenWapc);
         let host = TestPolicyHost::default();
-        let verdict = policy.validate_settings(host.boxed(), ample()).map_err(told);
+        let verdict = policy
+            .validate_settings(host.boxed(), ample())
+            .map_err(|fault| told(&fault));
         (verdict, host.seen.take())
     };
     let (verdict, asked) = judged(r#""v1""#);
@@ -451,4 +453,18 @@ fn what_a_policy_says_of_itself_is_at_hand() {
     assert_eq!(policy.grants(), &Default::default());
     let annotations = serde_json::to_value(&policy.metadata().unwrap().annotations).unwrap();
     assert_eq!(annotations["a"], Value::from("b"));
+}
+
+#[test]
+fn any_number_of_threads_may_ask_at_once() {
+    let policy = answering(r#"{"accepted":true}"#);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..100 {
+                    assert!(ask(&policy, &creation("{}")).unwrap().allowed);
+                }
+            });
+        }
+    });
 }

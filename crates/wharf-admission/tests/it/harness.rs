@@ -136,7 +136,13 @@ impl Served {
         for (name, text) in files {
             std::fs::write(self.directory.path().join(name), text).unwrap();
         }
-        self.server().reload(&read(self.directory.path(), policies), false)
+        self.server()
+            .reload(&read(self.directory.path(), policies), false)
+    }
+
+    /// Policies that are not served yet.
+    pub(crate) fn read(&self, policies: &str) -> PolicySet {
+        read(self.directory.path(), policies)
     }
 
     /// Asks for a review of a pod in the namespace `default`.
@@ -151,7 +157,9 @@ impl Served {
     /// The text of the metrics' line that begins with `start`.
     pub(crate) fn metric(&self, start: &str) -> Option<String> {
         let text = self.metrics.encode();
-        text.lines().find(|line| line.starts_with(start)).map(str::to_owned)
+        text.lines()
+            .find(|line| line.starts_with(start))
+            .map(str::to_owned)
     }
 }
 
@@ -205,7 +213,9 @@ pub(crate) fn receive(stream: &mut TcpStream) -> Answer {
     // What was read before a reset counts.
     let _ = stream.read_to_end(&mut text);
     let text = String::from_utf8(text).unwrap();
-    let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {text:?}"));
+    let (head, body) = text
+        .split_once("\r\n\r\n")
+        .unwrap_or_else(|| panic!("no answer: {text:?}"));
     Answer {
         status: head.split(' ').nth(1).unwrap().parse().unwrap(),
         head: head.to_ascii_lowercase(),

@@ -27,9 +27,19 @@ fn what_the_queue_does_not_take_is_turned_away_at_once() {
         clients.into_iter().map(|client| client.join().unwrap()).collect()
     });
     // One runs and one waits, at least; the others may have come before the thread took the first.
-    assert!(statuses.iter().all(|status| [200, 429].contains(status)), "{statuses:?}");
-    assert!(statuses.iter().filter(|status| **status == 429).count() >= 3, "{statuses:?}");
-    assert!(served.metric("wharf_admission_refused_total{reason=\"queue_full\"}").is_some());
+    assert!(
+        statuses.iter().all(|status| [200, 429].contains(status)),
+        "{statuses:?}"
+    );
+    assert!(
+        statuses.iter().filter(|status| **status == 429).count() >= 3,
+        "{statuses:?}"
+    );
+    assert!(
+        served
+            .metric("wharf_admission_refused_total{reason=\"queue_full\"}")
+            .is_some()
+    );
 }
 
 #[test]
@@ -54,19 +64,28 @@ fn the_time_in_the_queue_counts() {
         assert!(!slow.is_finished());
         assert_eq!(slow.join().unwrap().response()["status"]["code"], json!(500));
     });
-    assert_eq!(served.review("/validate/quick").response()["allowed"], json!(true));
+    assert_eq!(
+        served.review("/validate/quick").response()["allowed"],
+        json!(true)
+    );
 }
 
 #[test]
 fn a_thousand_clients_are_answered() {
     let mut config = config();
     config.queue.waiting = 2_000;
-    let served = Served::with(config, &[("yes.wat", policy(YES))], "yes: { module: ./yes.wat }\n");
+    let served = Served::with(
+        config,
+        &[("yes.wat", policy(YES))],
+        "yes: { module: ./yes.wat }\n",
+    );
     std::thread::scope(|scope| {
         let clients: Vec<_> = (0..1_000)
             .map(|_| {
                 let client = std::thread::Builder::new().stack_size(256 << 10);
-                client.spawn_scoped(scope, || served.review("/validate/yes")).unwrap()
+                client
+                    .spawn_scoped(scope, || served.review("/validate/yes"))
+                    .unwrap()
             })
             .collect();
         for client in clients {
@@ -81,7 +100,12 @@ fn a_drained_server_finishes_what_is_under_way() {
     let mut served = Served::new(&files, "loop: { module: ./loop.wat, timeout: 1s }\n");
     let address = served.address();
     let client = std::thread::spawn(move || {
-        crate::harness::send(address, "POST", "/validate/loop", &crate::harness::pod("default").to_string())
+        crate::harness::send(
+            address,
+            "POST",
+            "/validate/loop",
+            &crate::harness::pod("default").to_string(),
+        )
     });
     std::thread::sleep(Duration::from_millis(300));
     let server = served.server.take().unwrap();

@@ -7,12 +7,17 @@ use serde_json::json;
 use crate::harness::{Served, policy};
 
 fn says(message: &str) -> String {
-    policy(&format!(r#"{{"accepted":false,"valid":true,"message":"{message}"}}"#))
+    policy(&format!(
+        r#"{{"accepted":false,"valid":true,"message":"{message}"}}"#
+    ))
 }
 
 fn message(served: &Served, id: &str) -> String {
     let answer = served.review(&format!("/validate/{id}"));
-    answer.response()["status"]["message"].as_str().unwrap().to_owned()
+    answer.response()["status"]["message"]
+        .as_str()
+        .unwrap()
+        .to_owned()
 }
 
 #[test]
@@ -41,15 +46,24 @@ fn policies_are_added_changed_and_removed() {
 #[test]
 fn what_goes_bad_goes_on_as_it_was() {
     let served = Served::new(&[("one.wat", says("one"))], "a: { module: ./one.wat }\n");
-    let change = served.reload(&[("one.wat", "(module".to_owned())], "a: { module: ./one.wat }\nb: { module: ./one.wat }\n");
+    let change = served.reload(
+        &[("one.wat", "(module".to_owned())],
+        "a: { module: ./one.wat }\nb: { module: ./one.wat }\n",
+    );
     assert_eq!(change.bad.keys().collect::<Vec<_>>(), ["a", "b"]);
     assert_eq!(message(&served, "a"), "one");
-    assert_eq!(served.review("/validate/b").response()["status"]["code"], json!(500));
+    assert_eq!(
+        served.review("/validate/b").response()["status"]["code"],
+        json!(500)
+    );
     let described = served.server().policies().describe();
     assert_eq!(described[0]["state"], json!("outdated"));
     assert_eq!(described[1]["state"], json!("bad"));
     // It is taken again once it is good.
-    let change = served.reload(&[("one.wat", says("two"))], "a: { module: ./one.wat }\nb: { module: ./one.wat }\n");
+    let change = served.reload(
+        &[("one.wat", says("two"))],
+        "a: { module: ./one.wat }\nb: { module: ./one.wat }\n",
+    );
     assert_eq!(change.taken, ["a", "b"]);
     assert_eq!(message(&served, "a"), "two");
     assert_eq!(served.server().policies().describe()[0]["state"], json!("ready"));
@@ -57,7 +71,10 @@ fn what_goes_bad_goes_on_as_it_was() {
 
 #[test]
 fn no_review_is_lost_while_policies_change() {
-    let served = Served::new(&[("one.wat", says("one")), ("two.wat", says("two"))], "a: { module: ./one.wat }\n");
+    let served = Served::new(
+        &[("one.wat", says("one")), ("two.wat", says("two"))],
+        "a: { module: ./one.wat }\n",
+    );
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let ask = || {
@@ -79,4 +96,15 @@ fn no_review_is_lost_while_policies_change() {
         let asked: u32 = clients.into_iter().map(|client| client.join().unwrap()).sum();
         assert!(asked > 0);
     });
+}
+
+#[test]
+fn all_or_nothing_takes_nothing_where_one_is_bad() {
+    let served = Served::new(&[("one.wat", says("one"))], "a: { module: ./one.wat }\n");
+    let next = "a: { module: ./one.wat, message: other }\nb: { module: ./gone.wat }\n";
+    let change = served.server().reload(&served.read(next), true);
+    assert_eq!(change.bad.keys().collect::<Vec<_>>(), ["b"]);
+    assert!(change.taken.is_empty());
+    assert_eq!(message(&served, "a"), "one");
+    assert_eq!(served.review("/validate/b").status, 404);
 }

@@ -9,7 +9,11 @@ const NO: &str = r#"{"accepted":false,"valid":true,"message":"no pods here","cod
 const CHANGE: &str = r#"{"accepted":true,"valid":true,"mutated_object":{"apiVersion":"v1","kind":"Pod","metadata":{"name":"p","labels":{"a":"b"}},"spec":{"containers":[]}}}"#;
 
 fn served(policies: &str) -> Served {
-    let files = [("yes.wat", policy(YES)), ("no.wat", policy(NO)), ("change.wat", policy(CHANGE))];
+    let files = [
+        ("yes.wat", policy(YES)),
+        ("no.wat", policy(NO)),
+        ("change.wat", policy(CHANGE)),
+    ];
     Served::new(&files, policies)
 }
 
@@ -17,7 +21,11 @@ fn served(policies: &str) -> Served {
 fn a_verdict_comes_back_with_the_requests_uid() {
     let served = served("yes: { module: ./yes.wat }\nno: { module: ./no.wat }\n");
     let answer = served.review("/validate/yes");
-    assert!(answer.head.contains("content-type: application/json"), "{}", answer.head);
+    assert!(
+        answer.head.contains("content-type: application/json"),
+        "{}",
+        answer.head
+    );
     let expected = json!({
         "apiVersion": "admission.k8s.io/v1",
         "kind": "AdmissionReview",
@@ -36,8 +44,13 @@ fn a_verdict_comes_back_with_the_requests_uid() {
         "status": { "message": "no pods here", "code": 403 },
     });
     assert_eq!(*refused.response(), expected);
-    let line = served.metric("kubewarden_policy_evaluations_total{policy_name=\"no\"").unwrap();
-    assert!(line.contains("accepted=\"false\"") && line.contains("error_code=\"403\""), "{line}");
+    let line = served
+        .metric("kubewarden_policy_evaluations_total{policy_name=\"no\"")
+        .unwrap();
+    assert!(
+        line.contains("accepted=\"false\"") && line.contains("error_code=\"403\""),
+        "{line}"
+    );
 }
 
 #[test]
@@ -48,10 +61,19 @@ fn monitor_mode_lets_everything_through_but_counts_the_verdict() {
     );
     for id in ["no", "change"] {
         let answer = served.review(&format!("/validate/{id}"));
-        assert_eq!(*answer.response(), json!({ "uid": "u-1", "allowed": true }), "{id}");
+        assert_eq!(
+            *answer.response(),
+            json!({ "uid": "u-1", "allowed": true }),
+            "{id}"
+        );
     }
-    let line = served.metric("kubewarden_policy_evaluations_total{policy_name=\"no\"").unwrap();
-    assert!(line.contains("policy_mode=\"monitor\"") && line.contains("accepted=\"false\""), "{line}");
+    let line = served
+        .metric("kubewarden_policy_evaluations_total{policy_name=\"no\"")
+        .unwrap();
+    assert!(
+        line.contains("policy_mode=\"monitor\"") && line.contains("accepted=\"false\""),
+        "{line}"
+    );
     // An audit asks for the policy's own verdict.
     assert_eq!(served.review("/audit/no").response()["allowed"], json!(false));
 }
@@ -82,14 +104,19 @@ fn a_change_needs_leave() {
 
 #[test]
 fn a_deployers_message_takes_the_place_of_the_policys() {
-    let served = served("no: { module: ./no.wat, message: ask the platform team }\nyes: { module: ./yes.wat, message: never seen }\n");
+    let served = served(
+        "no: { module: ./no.wat, message: ask the platform team }\nyes: { module: ./yes.wat, message: never seen }\n",
+    );
     let expected = json!({
         "message": "ask the platform team",
         "code": 403,
         "details": { "causes": [{ "message": "no pods here" }] },
     });
     assert_eq!(served.review("/validate/no").response()["status"], expected);
-    assert_eq!(served.review("/audit/no").response()["status"]["message"], json!("no pods here"));
+    assert_eq!(
+        served.review("/audit/no").response()["status"]["message"],
+        json!("no pods here")
+    );
     assert_eq!(served.review("/validate/yes").response()["status"], json!(null));
 }
 
@@ -106,12 +133,18 @@ fn a_namespace_may_be_let_through_without_asking() {
 #[test]
 fn raw_requests_are_any_json() {
     let served = served("yes: { module: ./yes.wat }\nno: { module: ./no.wat }\n");
-    let answer = served.post("/validate_raw/no", r#"{"request":{"uid":"raw-1","user":"tonio"}}"#);
+    let answer = served.post(
+        "/validate_raw/no",
+        r#"{"request":{"uid":"raw-1","user":"tonio"}}"#,
+    );
     let expected = json!({ "response": {
         "uid": "raw-1", "allowed": false, "status": { "message": "no pods here", "code": 403 },
     } });
     assert_eq!(answer.body, expected);
-    assert_eq!(served.post("/validate_raw/yes", r#"{"request":17}"#).response()["allowed"], json!(true));
+    assert_eq!(
+        served.post("/validate_raw/yes", r#"{"request":17}"#).response()["allowed"],
+        json!(true)
+    );
 }
 
 #[test]
@@ -136,5 +169,8 @@ fn a_group_decides_by_its_expression() {
 #[test]
 fn ids_may_be_written_with_escapes() {
     let served = served("'a b': { module: ./yes.wat }\n");
-    assert_eq!(served.review("/validate/a%20b").response()["allowed"], json!(true));
+    assert_eq!(
+        served.review("/validate/a%20b").response()["allowed"],
+        json!(true)
+    );
 }

@@ -18,13 +18,10 @@ impl Content {
 /// A configuration: text, `{ file: … }`, or any other value, which becomes JSON.
 pub(super) fn decode_payload(cx: &mut Context<'_>, fields: &Fields<'_>, key: &str) -> Option<Content> {
     let item = fields.item(key)?;
-    match item.children().as_slice() {
-        [only] if only.path.ends_with(".file") || only.path == "file" => {
-            if only.plain_text().is_some() {
-                return decode_file(cx, only);
-            }
-        }
-        _ => {}
+    if let ([only], Some(file)) = (item.children().as_slice(), item.peek("file"))
+        && only.plain_text().is_some()
+    {
+        return decode_file(cx, &file);
     }
     fields.payload(cx, key).map(Content::Bytes)
 }

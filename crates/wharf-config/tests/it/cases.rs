@@ -275,7 +275,7 @@ fn as_json(text: &str) -> Value {
     let indented: String = text.lines().map(|line| format!("  {line}\n")).collect();
     let wrapped = format!("plugin: a.wasm\nconfig:\n{indented}\ncases: [ {{ name: a }} ]\n");
     match &parse(&wrapped)[0].setup.config {
-        Content::Bytes(json) => serde_json::from_slice(json).unwrap(),
+        Content::Bytes(json) => serde_json::from_slice(json).expect("it is handed on as JSON"),
         other => panic!("{other:?}"),
     }
 }

@@ -269,3 +269,18 @@ fn a_hostile_allocator_ends_as_a_fault_and_not_as_an_overflow_of_the_host() {
         );
     }
 }
+
+#[test]
+fn an_instance_for_one_call_starts_within_the_deadline_of_that_call() {
+    let endless = linked(
+        "(module (func $start (loop $for_ever (br $for_ever))) (start $start))",
+        &Limits {
+            startup_deadline: LONG,
+            ..Limits::default()
+        },
+    );
+    let deadline = Duration::from_millis(20);
+    let fault = endless.instantiate_within((), deadline).map(|_| ()).unwrap_err();
+    assert_eq!(fault.kind(), &FaultKind::DeadlineExceeded { deadline });
+    assert_eq!(fault.callback(), "(start)");
+}

@@ -34,7 +34,7 @@ impl Site {
     /// Clients need a certificate of one of these CAs.
     pub(crate) fn mutual(identity: &Identity, cas: &[&Ca]) -> Site {
         let mut site = Site::of(identity);
-        site.settings.client_ca = Some(site.path("ca.crt"));
+        site.settings.client_ca = vec![site.path("ca.crt")];
         site.write_cas(cas);
         site
     }

@@ -18,12 +18,17 @@ fn help_says_what_there_is() {
 
         Commands:
           serve        Serve what a configuration describes, until SIGTERM or SIGINT
+          admission    Serve Kubewarden's policies by policy-server's flags and variables, with no
+                       configuration
           check        Check a configuration as `serve` would: compile its plugins and start each in a VM
                        made to try it
           inspect      Say what a module is, what it needs, and whether it would load as a filter. Its code
                        is not run
           run          Put requests through a filter by hand, with no server, and show all that it does
-          schema       Print the JSON Schema of the configuration (draft 2020-12)
+          test         Run cases of filters that stand in files: what a filter goes through, and what is
+                       expected of it
+          new          Write a project to begin with
+          schema       Print the JSON Schema of the configuration, or of other files (draft 2020-12)
           completions  Print a completion script for a shell
           help         Print this message or the help of the given subcommand(s)
 

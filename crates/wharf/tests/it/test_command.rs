@@ -12,7 +12,7 @@ use std::path::Path;
 use expect_test::Expect;
 use serde_json::Value;
 
-use crate::harness::{Folder, folder};
+use crate::harness::{Folder, folder, root};
 
 /// What a command gives, without the time that it took.
 fn transcript(folder: &Folder, arguments: &[&str]) -> String {
@@ -88,6 +88,45 @@ fn equal_runs_give_equal_results_however_many_run_side_by_side() {
         reports
             .map(|case| case["report"].as_str().unwrap())
             .all(|report| !report.is_empty() && !report.contains("memory of the guest"))
+    );
+}
+
+/// Each of them begins with its path and then its plugin, which is one of the repository's under another name.
+#[test]
+fn the_examples_of_the_documentation_pass() {
+    let text = fs::read_to_string(root().join("docs/testing.md")).unwrap();
+    let folder = folder();
+    for (name, guest) in [
+        ("greet", "rust-headers/rust-headers"),
+        ("auth", "rust-auth/rust-auth"),
+        ("counter", "rust-counter/rust-counter"),
+    ] {
+        let guest = root().join("guests").join(format!("{guest}.wasm"));
+        fs::copy(guest, folder.path().join(format!("{name}.wasm"))).unwrap();
+    }
+    let blocks = text
+        .split("```yaml\n")
+        .skip(1)
+        .filter_map(|rest| rest.split("```").next());
+    let mut names = Vec::new();
+    for block in blocks {
+        let first = block.lines().next().unwrap();
+        if let Some(name) = first.strip_prefix("# tests/") {
+            write(&folder, &format!("tests/{name}"), block);
+            names.push(name);
+        }
+    }
+    let expected = [
+        "greet.test.yaml",
+        "auth.test.yaml",
+        "counter.test.yaml",
+        "greets/case.yaml",
+    ];
+    assert_eq!(names, expected);
+    let text = transcript(&folder, &["tests", "--update"]);
+    assert!(
+        text.starts_with("exit code 0\n") && text.contains("\n6 passed, 0 failed\n"),
+        "{text}"
     );
 }
 

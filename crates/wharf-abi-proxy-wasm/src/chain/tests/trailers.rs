@@ -107,6 +107,30 @@ fn trailers_release_headers_and_body_that_wait() {
 }
 
 #[test]
+fn a_body_that_goes_on_before_its_trailers_does_not_end() {
+    let mut exchange = Scenario::new([filter("a")
+        .returns(Callback::RequestHeaders, &[PAUSE])
+        .on(Callback::RequestBody, PAUSE, [resume(REQUEST)])
+        .on(Callback::Tick, 0, [on_stream(STREAM), resume(REQUEST)])]);
+    exchange
+        .post()
+        .upload("up", false)
+        .trailers(Direction::Request, &[("t", "1")])
+        .told();
+    exchange.tick("a").poll();
+    expect![[r#"
+        a on_tick(1)
+        host: the exchange is woken
+        a on_request_body(2, 2, 0)
+        a on_request_trailers(2, 1)
+        => upstream: headers [:method: POST; :path: /]
+        => upstream: data "up"
+        => upstream: trailers [t: 1] end
+    "#]]
+    .assert_eq(&exchange.told());
+}
+
+#[test]
 fn trailers_made_in_the_last_body_callback_are_shown_to_the_filters_behind() {
     let mut exchange = Scenario::new([
         filter("a"),

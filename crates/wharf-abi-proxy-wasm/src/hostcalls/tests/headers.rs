@@ -456,13 +456,22 @@ fn all_maps_can_be_read_when_the_stream_is_logged() {
 /// A filter that logs asks for whatever there may have been.
 #[test]
 fn a_map_that_is_not_there_when_the_stream_is_logged_has_no_names() {
-    for (version, expected) in [(V0_2_1, expect![[r#"
+    for (version, expected) in [
+        (
+            V0_2_1,
+            expect![[r#"
         p Debug: proxy_get_header_map_value in context 2: NotFound: there is no "a" in ResponseTrailers
         proxy_get_header_map_value(3, 0x10100, 1, 0x40100, 0x40104) → 1 NotFound
-    "#]]), (V0_1_0, expect![[r#"
+    "#]],
+        ),
+        (
+            V0_1_0,
+            expect![[r#"
         proxy_get_header_map_value(3, 0x10100, 1, 0x40100, 0x40104) → 0 Ok
         memory at 0x40100: ???????? → \x00\x00\x00\x00\x00\x00\x00\x00
-    "#]])] {
+    "#]],
+        ),
+    ] {
         let mut guest = Guest::new(version);
         let (stream, _) = guest.open();
         let seen = guest.call_in(

@@ -8,6 +8,8 @@ mod allocator;
 mod catalog;
 mod contexts;
 mod guest;
+mod kit;
+mod life;
 mod numbers;
 mod phases;
 mod pointers;

@@ -286,19 +286,26 @@ pub enum UnreadableCapability {
 /// The kinds that the first version of `verify` takes: an object with the kind as its one key.
 #[derive(Deserialize)]
 enum VerifyV1 {
-    SigstorePubKeyVerify(PubKeyVerification),
-    SigstoreKeylessVerify(KeylessVerification),
+    #[serde(rename = "SigstorePubKeyVerify")]
+    PubKey(PubKeyVerification),
+    #[serde(rename = "SigstoreKeylessVerify")]
+    Keyless(KeylessVerification),
 }
 
 /// The kinds that the second version takes, with the kind in `type`.
 #[derive(Deserialize)]
 #[serde(tag = "type")]
 enum VerifyV2 {
-    SigstorePubKeyVerify(PubKeyVerification),
-    SigstoreKeylessVerify(KeylessVerification),
-    SigstoreKeylessPrefixVerify(KeylessPrefixVerification),
-    SigstoreGithubActionsVerify(GithubActionsVerification),
-    SigstoreCertificateVerify(SignerCertificateVerification),
+    #[serde(rename = "SigstorePubKeyVerify")]
+    PubKey(PubKeyVerification),
+    #[serde(rename = "SigstoreKeylessVerify")]
+    Keyless(KeylessVerification),
+    #[serde(rename = "SigstoreKeylessPrefixVerify")]
+    KeylessPrefix(KeylessPrefixVerification),
+    #[serde(rename = "SigstoreGithubActionsVerify")]
+    GithubActions(GithubActionsVerification),
+    #[serde(rename = "SigstoreCertificateVerify")]
+    Certificate(SignerCertificateVerification),
 }
 
 #[derive(Deserialize)]
@@ -315,15 +322,15 @@ impl CapabilityRequest {
     pub fn decode(namespace: &str, operation: &str, payload: &[u8]) -> Result<Self, UnreadableCapability> {
         let request = match (namespace, operation) {
             ("oci", "v1/verify") => match read("oci/v1/verify", payload)? {
-                VerifyV1::SigstorePubKeyVerify(verify) => Self::SigstorePubKeyVerify(verify),
-                VerifyV1::SigstoreKeylessVerify(verify) => Self::SigstoreKeylessVerify(verify),
+                VerifyV1::PubKey(verify) => Self::SigstorePubKeyVerify(verify),
+                VerifyV1::Keyless(verify) => Self::SigstoreKeylessVerify(verify),
             },
             ("oci", "v2/verify") => match read("oci/v2/verify", payload)? {
-                VerifyV2::SigstorePubKeyVerify(verify) => Self::SigstorePubKeyVerify(verify),
-                VerifyV2::SigstoreKeylessVerify(verify) => Self::SigstoreKeylessVerify(verify),
-                VerifyV2::SigstoreKeylessPrefixVerify(verify) => Self::SigstoreKeylessPrefixVerify(verify),
-                VerifyV2::SigstoreGithubActionsVerify(verify) => Self::SigstoreGithubActionsVerify(verify),
-                VerifyV2::SigstoreCertificateVerify(verify) => Self::SigstoreCertificateVerify(verify),
+                VerifyV2::PubKey(verify) => Self::SigstorePubKeyVerify(verify),
+                VerifyV2::Keyless(verify) => Self::SigstoreKeylessVerify(verify),
+                VerifyV2::KeylessPrefix(verify) => Self::SigstoreKeylessPrefixVerify(verify),
+                VerifyV2::GithubActions(verify) => Self::SigstoreGithubActionsVerify(verify),
+                VerifyV2::Certificate(verify) => Self::SigstoreCertificateVerify(verify),
             },
             ("oci", "v1/manifest_digest") => Self::OciManifestDigest {
                 image: read("oci/v1/manifest_digest", payload)?,

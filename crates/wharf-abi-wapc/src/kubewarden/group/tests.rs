@@ -21,7 +21,7 @@ fn ask(member: &str) -> Result<AdmissionResponse, PolicyFault> {
         other => panic!("{other} is no member"),
     };
     if member == "mutates" {
-        response.patch = patch::difference(&json!({}), &json!({"a": 1}));
+        response.patch = patch::difference(&json!({}), &json!({"a": 1})).unwrap();
         assert!(response.patch.is_some());
     }
     Ok(response)

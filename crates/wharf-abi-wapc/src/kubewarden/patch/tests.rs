@@ -9,7 +9,7 @@ fn operations(patch: &JsonPatch) -> json_patch::Patch {
 
 #[track_caller]
 fn check(original: &Value, mutated: &Value) {
-    match difference(original, mutated) {
+    match difference(original, mutated).unwrap() {
         None => assert_eq!(original, mutated),
         Some(patch) => {
             let operations = operations(&patch);
@@ -25,7 +25,7 @@ fn check(original: &Value, mutated: &Value) {
 fn the_operations_are_those_of_rfc_6902() {
     let original = json!({"metadata": {"labels": {"a/b": "1", "c~d": "2"}}, "list": [1, 2, 3]});
     let mutated = json!({"metadata": {"labels": {"a/b": "x"}}, "list": [1], "new": null});
-    let patch = difference(&original, &mutated).unwrap();
+    let patch = difference(&original, &mutated).unwrap().unwrap();
     assert_eq!(
         serde_json::to_value(operations(&patch)).unwrap(),
         json!([
@@ -42,9 +42,9 @@ fn the_operations_are_those_of_rfc_6902() {
 fn the_same_object_in_another_order_is_no_change() {
     assert_eq!(
         difference(&json!({"a": 1, "b": 2}), &json!({"b": 2, "a": 1})),
-        None
+        Ok(None)
     );
-    assert_eq!(difference(&json!({}), &json!({})), None);
+    assert_eq!(difference(&json!({}), &json!({})), Ok(None));
 }
 
 #[test]
@@ -120,4 +120,28 @@ fn a_policys_own_patch_must_be_one() {
     ] {
         assert_eq!(of_policy(patch.to_owned()).unwrap_err().to_string(), reason);
     }
+}
+
+/// Ten thousand elements are changed below a name of ten thousand letters: a hundred megabytes of paths.
+#[test]
+fn a_patch_that_would_be_far_larger_than_the_change_is_refused() {
+    let below = |value: Value| json!({ "n".repeat(10_000): value });
+    let numbers = |from: u32| (from..from + 10_000).collect::<Vec<_>>();
+    let refused = |original: Value, mutated: Value| {
+        assert_eq!(difference(&below(original), &below(mutated)), Err(PatchTooLarge));
+    };
+    refused(json!(numbers(0)), json!(numbers(1)));
+    refused(json!([]), json!(numbers(0)));
+    refused(json!(numbers(0)), json!([]));
+    let named = || -> Value {
+        numbers(0)
+            .into_iter()
+            .map(|n| (n.to_string(), json!(n)))
+            .collect::<serde_json::Map<_, _>>()
+            .into()
+    };
+    refused(json!({}), named());
+    refused(named(), json!({}));
+    check(&json!(numbers(0)), &json!(numbers(1)));
+    check(&below(json!(1)), &below(json!(numbers(1))));
 }

@@ -144,7 +144,7 @@ fn encode_object(_: &mut Context, arguments: &[Value]) -> Outcome {
         return Err(Failure::Undefined);
     };
     let mut pairs = Vec::new();
-    for (key, value) in &fields {
+    for (key, value) in fields.iter() {
         let key = escaped(key.as_str()?);
         match value {
             Value::String(text) => pairs.push(format!("{key}={}", escaped(text))),
@@ -177,7 +177,7 @@ fn decode_object(_: &mut Context, arguments: &[Value]) -> Outcome {
 fn marshal_with_options(_: &mut Context, arguments: &[Value]) -> Outcome {
     let (mut prefix, mut indent, mut pretty) = ("", "\t", None);
     let options = arguments[1].as_object()?;
-    for (key, value) in options {
+    for (key, value) in options.iter() {
         match key.as_str()? {
             "prefix" => prefix = value.as_str()?,
             "indent" => indent = value.as_str()?,
@@ -200,13 +200,13 @@ fn marshal_with_options(_: &mut Context, arguments: &[Value]) -> Outcome {
     }
     match value.json_text_in_lines(prefix, indent, MOST_TEXT) {
         Some(text) => Ok(Value::String(format!("{prefix}{text}"))),
-        None => Err(Failure::Limit("the JSON text has more than 4MiB")),
+        None => Err(Failure::Limit("the JSON text has more than 2MiB")),
     }
 }
 
 /// The value without what JSON does not have.
 pub(super) fn json_like(value: &Value) -> Outcome {
-    let limit = || Failure::Limit("the keys that are no strings have more than 4MiB as JSON");
+    let limit = || Failure::Limit("the keys that are no strings have more than 2MiB as JSON");
     value.clone().into_json_like(MOST_TEXT).ok_or_else(limit)
 }
 

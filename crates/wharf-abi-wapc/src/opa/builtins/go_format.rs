@@ -91,7 +91,7 @@ pub(super) fn format(format: &str, arguments: &[Argument]) -> Result<String, Fai
         printer.rest = &printer.rest[at + 1..];
         printer.directive();
         if printer.out.len() > MOST_TEXT {
-            return Err(Failure::Limit("the text that it makes has more than 4MiB"));
+            return Err(Failure::Limit("the text that it makes has more than 2MiB"));
         }
     }
     let text = printer.rest;
@@ -145,7 +145,7 @@ impl Printer<'_> {
             self.out.extend(["%!", verb.encode_utf8(&mut [0; 4]), "(", problem, ")"]);
             return;
         }
-        if verb == 'v' || (verb == 'w' && simple) {
+        if matches!(verb, 'v' | 'w') {
             directive.sharp_v = std::mem::take(&mut directive.sharp);
             directive.plus_v = std::mem::take(&mut directive.plus);
         }

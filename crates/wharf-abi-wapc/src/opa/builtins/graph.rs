@@ -1,6 +1,6 @@
 //! Ways through graphs.
 
-use super::{Builtin, Context, Failure, MOST_ELEMENTS, Operand, Outcome};
+use super::{Builtin, Context, Failure, MOST_ELEMENTS, Operand, Outcome, set};
 use crate::opa::value::{Object, Set, Value};
 
 pub(super) const TABLE: &[Builtin] = &[Builtin {
@@ -15,7 +15,7 @@ fn reachable_paths(context: &mut Context, arguments: &[Value]) -> Outcome {
     let graph = arguments[0].as_object()?;
     let mut paths = Paths {
         graph,
-        found: Set::new(),
+        found: Vec::new(),
         cells: 0,
     };
     for root in arguments[1].elements()? {
@@ -25,16 +25,16 @@ fn reachable_paths(context: &mut Context, arguments: &[Value]) -> Outcome {
             paths.add(&[root])?;
         }
         for neighbour in neighbours {
-            let mut reached = Set::from([root.clone()]);
+            let mut reached: Set = [root.clone()].into_iter().collect();
             paths.follow(context, neighbour, &mut vec![root], &mut reached)?;
         }
     }
-    Ok(Value::Set(paths.found))
+    Ok(set(paths.found))
 }
 
 struct Paths<'a> {
     graph: &'a Object,
-    found: Set,
+    found: Vec<Value>,
     /// The nodes in all paths together.
     cells: usize,
 }
@@ -81,7 +81,7 @@ impl<'a> Paths<'a> {
         if self.cells > MOST_ELEMENTS {
             return Err(Failure::Limit("the ways through a graph have more than 100000 nodes together"));
         }
-        self.found.insert(Value::Array(path.iter().copied().cloned().collect()));
+        self.found.push(Value::Array(path.iter().copied().cloned().collect()));
         Ok(())
     }
 }

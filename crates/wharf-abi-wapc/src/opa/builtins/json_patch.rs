@@ -54,7 +54,7 @@ fn apply(
             let value = find(context, document, &from)?.clone();
             *copied += value.to_term().len();
             if *copied > MOST_COPIED {
-                return Err(Failure::Limit("json.patch copies more than 4MiB"));
+                return Err(Failure::Limit("json.patch copies more than 2MiB"));
             }
             insert(context, document, &path, value)
         }
@@ -120,7 +120,6 @@ fn find<'a>(context: &mut Context, document: &'a Option<Value>, path: &Path) -> 
 fn change<R>(
     place: &mut Value,
     path: &[Value],
-    depth: usize,
     action: &mut dyn FnMut(&mut Value, &Value) -> Result<R, Failure>,
 ) -> Result<R, Failure> {
     let (key, rest) = path.split_first().ok_or(Failure::Undefined)?;
@@ -130,16 +129,16 @@ fn change<R>(
     match place {
         Value::Object(object) => {
             let inner = object.get_mut(key).ok_or(Failure::Undefined)?;
-            change(inner, rest, depth + 1, action)
+            change(inner, rest, action)
         }
         Value::Array(elements) => {
             let at = index(key, elements.len())?;
             let inner = elements.get_mut(at).ok_or(Failure::Undefined)?;
-            change(inner, rest, depth + 1, action)
+            change(inner, rest, action)
         }
         Value::Set(set) => {
             let mut inner = set.take(key).ok_or(Failure::Undefined)?;
-            let result = change(&mut inner, rest, depth + 1, action)?;
+            let result = change(&mut inner, rest, action)?;
             set.insert(inner);
             Ok(result)
         }
@@ -158,12 +157,10 @@ fn insert(context: &mut Context, document: &mut Option<Value>, path: &Path, valu
     }
     let document = document.as_mut().ok_or(Failure::Undefined)?;
     let mut value = Some(value);
-    change(document, &path.0, 0, &mut |place, key| {
+    change(document, &path.0, &mut |place, key| {
         let value = value.take().ok_or(Failure::Undefined)?;
         match place {
-            Value::Object(object) => {
-                object.insert(key.clone(), value);
-            }
+            Value::Object(object) => object.insert(key.clone(), value),
             Value::Array(elements) => {
                 let at = index(key, elements.len())?;
                 if at > elements.len() {
@@ -171,9 +168,7 @@ fn insert(context: &mut Context, document: &mut Option<Value>, path: &Path, valu
                 }
                 elements.insert(at, value);
             }
-            Value::Set(set) if *key == value => {
-                set.insert(value);
-            }
+            Value::Set(set) if *key == value => set.insert(value),
             _ => return Err(Failure::Undefined),
         }
         Ok(())
@@ -186,7 +181,7 @@ fn remove(context: &mut Context, document: &mut Option<Value>, path: &Path) -> O
         return document.take().ok_or(Failure::Undefined);
     }
     let document = document.as_mut().ok_or(Failure::Undefined)?;
-    change(document, &path.0, 0, &mut |place, key| {
+    change(document, &path.0, &mut |place, key| {
         match place {
             Value::Object(object) => object.remove(key),
             Value::Set(set) => set.take(key),

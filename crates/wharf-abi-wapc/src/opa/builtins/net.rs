@@ -4,7 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::{Builtin, Context, Failure, MOST_ELEMENTS, Operand, Outcome, set};
-use crate::opa::value::{Set, Value};
+use crate::opa::value::Value;
 
 pub(super) const TABLE: &[Builtin] = &[
     Builtin {
@@ -125,21 +125,21 @@ fn contains(outer: &str, inner: &str) -> Result<bool, Failure> {
 /// The pairs of places in both arguments where the network of the first contains that of the second.
 fn contains_matches(context: &mut Context, arguments: &[Value]) -> Outcome {
     let (outers, inners) = (places(&arguments[0]), places(&arguments[1]));
-    let mut matches = Set::new();
+    let mut matches = Vec::new();
     for outer in &outers {
         let (outer, outer_place) = outer.as_ref().map_err(Clone::clone)?;
         for inner in &inners {
             context.step()?;
             let (inner, inner_place) = inner.as_ref().map_err(Clone::clone)?;
             if contains(outer.as_str()?, inner.as_str()?)? {
-                matches.insert(Value::Array(vec![outer_place.clone(), inner_place.clone()]));
+                matches.push(Value::Array(vec![outer_place.clone(), inner_place.clone()]));
             }
             if matches.len() > MOST_ELEMENTS {
                 return Err(Failure::Limit("more than 100000 pairs of networks match"));
             }
         }
     }
-    Ok(Value::Set(matches))
+    Ok(set(matches))
 }
 
 /// The networks in an argument, each with what names it: its index, its key, or itself.
@@ -170,12 +170,12 @@ fn expand(context: &mut Context, arguments: &[Value]) -> Outcome {
     if last - first >= MOST_ELEMENTS as u128 {
         return Err(Failure::Limit("the network has more than 100000 addresses"));
     }
-    let mut addresses = Set::new();
+    let mut addresses = Vec::new();
     for address in first..=last {
         context.step()?;
-        addresses.insert(Value::String(Address(address).text()));
+        addresses.push(Value::String(Address(address).text()));
     }
-    Ok(Value::Set(addresses))
+    Ok(set(addresses))
 }
 
 /// A range of addresses, and the network that it was when nothing was added to it.

@@ -1,7 +1,5 @@
 //! Objects, arrays and sets that contain each other, and functions that older compilers leave to the host.
 
-use std::collections::BTreeMap;
-
 use super::{Builtin, Context, Failure, Operand, Outcome, set};
 use crate::opa::value::{Object, Set, Value};
 
@@ -45,7 +43,7 @@ fn subset(context: &mut Context, arguments: &[Value]) -> Outcome {
 }
 
 fn contains_object(context: &mut Context, all: &Object, some: &Object) -> Result<bool, Failure> {
-    for (key, value) in some {
+    for (key, value) in some.iter() {
         context.step()?;
         let contained = match (all.get(key), value) {
             (None, _) => false,
@@ -108,7 +106,7 @@ fn flatten(_: &mut Context, arguments: &[Value]) -> Outcome {
 
 /// One object out of several: objects under the same key are joined, of other values the last counts.
 fn union_n(_: &mut Context, arguments: &[Value]) -> Outcome {
-    let mut all = BTreeMap::new();
+    let mut all = Object::new();
     for object in arguments[0].as_array()? {
         merge(&mut all, object.as_object()?);
     }
@@ -116,12 +114,10 @@ fn union_n(_: &mut Context, arguments: &[Value]) -> Outcome {
 }
 
 fn merge(into: &mut Object, object: &Object) {
-    for (key, value) in object {
+    for (key, value) in object.iter() {
         match (into.get_mut(key), value) {
             (Some(Value::Object(inner)), Value::Object(object)) => merge(inner, object),
-            _ => {
-                into.insert(key.clone(), value.clone());
-            }
+            _ => into.insert(key.clone(), value.clone()),
         }
     }
 }

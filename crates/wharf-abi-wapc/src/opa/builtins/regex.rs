@@ -69,10 +69,13 @@ const MOST_PATTERN: usize = 16 << 10;
 const MOST_COMPILED: usize = 1 << 20;
 
 /// The most states of a pattern times bytes of a text.
-const MOST_WORK: usize = 200_000_000;
+const MOST_WORK: usize = 100_000_000;
 
-/// How many patterns an evaluation keeps compiled.
-const MOST_KEPT: usize = 100;
+/// How many patterns an evaluation keeps compiled, and how many bytes they may have together.
+const MOST_KEPT: (usize, usize) = (100, 8 << 20);
+
+/// The bytes that an engine may take beside a compiled pattern while it runs.
+const CACHE: usize = 256 << 10;
 
 /// A compiled pattern.
 struct Pattern {
@@ -86,6 +89,7 @@ struct Pattern {
 #[derive(Default)]
 pub(super) struct Patterns {
     kept: HashMap<String, Result<Rc<Pattern>, Failure>>,
+    bytes: usize,
 }
 
 impl Patterns {
@@ -94,8 +98,11 @@ impl Patterns {
             return kept.clone();
         }
         let compiled = compile(text).map(Rc::new);
-        if self.kept.len() == MOST_KEPT {
+        let bytes = compiled.as_ref().map_or(0, |pattern| pattern.regex.memory_usage() + CACHE / 8);
+        self.bytes += bytes;
+        if self.kept.len() == MOST_KEPT.0 || self.bytes > MOST_KEPT.1 {
             self.kept.clear();
+            self.bytes = bytes;
         }
         self.kept.insert(text.to_owned(), compiled.clone());
         compiled
@@ -108,7 +115,7 @@ fn compile(text: &str) -> Result<Pattern, Failure> {
     }
     let Parsed { hir, names } = syntax::parse(text)?;
     let states = states(&hir)?;
-    let settings = Regex::config().nfa_size_limit(Some(MOST_COMPILED)).onepass(false).dfa(false);
+    let settings = Regex::config().nfa_size_limit(Some(MOST_COMPILED)).hybrid_cache_capacity(CACHE).onepass(false).dfa(false);
     let regex = Regex::builder().configure(settings).build_from_hir(&hir);
     let regex = regex.map_err(|_| too_large())?;
     Ok(Pattern { regex, states, names })
@@ -244,7 +251,7 @@ fn replace(context: &mut Context, arguments: &[Value]) -> Outcome {
         }
         template.expand(text, &pattern, &captures, &mut replaced);
         if replaced.len() > MOST_TEXT {
-            return Err(Failure::Limit("the text with its replacements has more than 4MiB"));
+            return Err(Failure::Limit("the text with its replacements has more than 2MiB"));
         }
     }
     replaced.push_str(&text[copied..]);

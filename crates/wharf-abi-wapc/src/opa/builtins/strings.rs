@@ -10,6 +10,11 @@ use crate::opa::value::Value;
 
 pub(super) const TABLE: &[Builtin] = &[
     Builtin {
+        name: "glob.quote_meta",
+        arity: 1,
+        run: |_, arguments| Ok(Value::String(glob_quoted(arguments[0].as_str()?))),
+    },
+    Builtin {
         name: "indexof_n",
         arity: 2,
         run: indexof_n,
@@ -68,7 +73,7 @@ fn argument(value: &Value) -> Result<Argument, Failure> {
         let digits = BigInt::parse_bytes(number.text().as_bytes(), 10);
         return digits.map(Argument::Big).ok_or(Failure::Undefined);
     }
-    let text = || Argument::Text(number.text().to_owned());
+    let text = || Argument::Text(number.text().into_owned());
     Ok(number.as_f64().map_or_else(text, Argument::Float))
 }
 
@@ -131,6 +136,13 @@ fn text_or_texts(value: &Value) -> Result<Vec<&str>, Failure> {
     }
 }
 
+/// The glob that matches just this text.
+fn glob_quoted(text: &str) -> String {
+    let special = |c: char| r"\*?[]{}".contains(c);
+    let quote = |c: char| special(c).then_some('\\').into_iter().chain([c]);
+    text.chars().flat_map(quote).collect()
+}
+
 fn reversed(text: &str) -> String {
     text.chars().rev().collect()
 }
@@ -175,6 +187,7 @@ mod tests {
             ("strings.count", r#"["aaaa", "aa"]"#, "2"),
             ("strings.count", r#"["héé", ""]"#, "4"),
             ("strings.count", r#"["a", 1]"#, "undefined"),
+            ("glob.quote_meta", r#"["a*?\\[]{}-,!é"]"#, r#""a\\*\\?\\\\\\[\\]\\{\\}-,!é""#),
             ("strings.reverse", r#"["aé😀"]"#, r#""😀éa""#),
         ]);
     }

@@ -1,13 +1,22 @@
 //! Numbers as they were written.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use num_bigint::BigInt;
 
-/// A number in the notation of JSON. It is kept as text, since Rego's numbers have any size and precision; two that are
-/// equal in value are equal however they are written, and comparing costs no more than their digits.
+/// A number in the notation of JSON. It is kept as text where it is not simply an integer, since Rego's numbers have any
+/// size and precision; two that are equal in value are equal however they are written, and comparing costs no more than
+/// their digits.
 #[derive(Debug, Clone)]
-pub(crate) struct Number(Box<str>);
+pub(crate) struct Number(Kept);
+
+#[derive(Debug, Clone)]
+enum Kept {
+    /// Written as this integer is usually written.
+    Integer(i64),
+    Text(Box<str>),
+}
 
 /// The largest number of digits that is computed with, for numbers such as `1e999999999`.
 const MOST_DIGITS: i64 = 2_000;
@@ -15,27 +24,37 @@ const MOST_DIGITS: i64 = 2_000;
 impl Number {
     /// The number that `text` is, where it is one in JSON's notation.
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        is_json(text.as_bytes()).then(|| Self(text.into()))
+        match text.parse() {
+            // Text such as `-0` and `+1` is not what the integer is written as.
+            Ok(integer) if text != "-0" && is_json(text.as_bytes()) => Some(Self(Kept::Integer(integer))),
+            _ => is_json(text.as_bytes()).then(|| Self(Kept::Text(text.into()))),
+        }
     }
 
     /// The text that it was made from.
-    pub(crate) fn text(&self) -> &str {
-        &self.0
+    pub(crate) fn text(&self) -> Cow<'_, str> {
+        match &self.0 {
+            Kept::Integer(integer) => Cow::Owned(integer.to_string()),
+            Kept::Text(text) => Cow::Borrowed(text),
+        }
     }
 
     /// The integer that it is written as. `1.0` and `1e2` are not written as integers.
     pub(crate) fn as_i64(&self) -> Option<i64> {
-        self.0.parse().ok()
+        match &self.0 {
+            Kept::Integer(integer) => Some(*integer),
+            Kept::Text(text) => text.parse().ok(),
+        }
     }
 
     /// The nearest float; `None` beyond the largest.
     pub(crate) fn as_f64(&self) -> Option<f64> {
-        self.0.parse().ok().filter(|float: &f64| float.is_finite())
+        self.text().parse().ok().filter(|float: &f64| float.is_finite())
     }
 
     /// The integer that it is in value, however it is written.
     pub(crate) fn to_integer(&self) -> Integer {
-        let decimal = Decimal::of(&self.0);
+        let decimal = Decimal::of(&self.text());
         if decimal.digits.is_empty() {
             return Integer::Is(BigInt::ZERO);
         }
@@ -57,7 +76,8 @@ impl Number {
 
     /// Whether it is written with digits alone, and perhaps a sign.
     pub(crate) fn is_written_as_integer(&self) -> bool {
-        let digits = self.0.strip_prefix('-').unwrap_or(&self.0);
+        let text = self.text();
+        let digits = text.strip_prefix('-').unwrap_or(&text);
         digits.bytes().all(|byte| byte.is_ascii_digit())
     }
 }
@@ -74,13 +94,16 @@ pub(crate) enum Integer {
 
 impl From<i64> for Number {
     fn from(number: i64) -> Self {
-        Self(number.to_string().into())
+        Self(Kept::Integer(number))
     }
 }
 
 impl From<&BigInt> for Number {
     fn from(number: &BigInt) -> Self {
-        Self(number.to_string().into())
+        match i64::try_from(number) {
+            Ok(number) => number.into(),
+            Err(_) => Self(Kept::Text(number.to_string().into())),
+        }
     }
 }
 
@@ -103,7 +126,7 @@ impl Ord for Number {
         if let (Some(one), Some(other)) = (self.as_i64(), other.as_i64()) {
             return one.cmp(&other);
         }
-        Decimal::of(&self.0).cmp(&Decimal::of(&other.0))
+        Decimal::of(&self.text()).cmp(&Decimal::of(&other.text()))
     }
 }
 
@@ -249,5 +272,8 @@ mod tests {
         assert_eq!(integer("1e999999999"), Integer::TooLong);
         assert_eq!((number("1.0").as_i64(), number("-7").as_i64()), (None, Some(-7)));
         assert_eq!(number("1e400").as_f64(), None);
+        for text in ["-0", "-7", "1.0", "1E2", "9223372036854775808"] {
+            assert_eq!(number(text).text(), text);
+        }
     }
 }

@@ -26,7 +26,7 @@ impl Value {
         match self {
             Self::Null => text.push_str("null"),
             Self::Bool(value) => text.push_str(if *value { "true" } else { "false" }),
-            Self::Number(number) => text.push_str(number.text()),
+            Self::Number(number) => text.push_str(&number.text()),
             Self::String(string) if style.rego => text.push_str(&quoted(string)),
             Self::String(string) => write_json_string(text, string, false),
             Self::Array(elements) => style.list(text, '[', elements.iter(), ']'),
@@ -52,7 +52,7 @@ impl Value {
             Self::Array(elements) => all(&mut elements.into_iter()),
             Self::Set(elements) => all(&mut elements.into_iter()),
             Self::Object(object) => {
-                let mut fields = Object::new();
+                let mut fields = Vec::with_capacity(object.len());
                 for (key, value) in object {
                     let key = match key {
                         key @ Self::String(_) => key,
@@ -62,9 +62,9 @@ impl Value {
                             Self::String(text)
                         }
                     };
-                    fields.insert(key, value.json_like(most)?);
+                    fields.push((key, value.json_like(most)?));
                 }
-                Some(Self::Object(fields))
+                Some(Self::Object(fields.into_iter().collect()))
             }
             scalar => Some(scalar),
         }

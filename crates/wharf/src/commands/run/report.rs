@@ -42,6 +42,12 @@ impl Telling {
         with_costs: true,
         with_whole_bodies: false,
     };
+    /// To whoever looks at a case later.
+    pub(in crate::commands) const OF_PASSED_CASE: Self = Self {
+        by_flags: false,
+        with_costs: false,
+        with_whole_bodies: false,
+    };
     /// To be compared with another run.
     pub(in crate::commands) const GOLDEN: Self = Self {
         by_flags: false,

@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use wharf_abi_proxy_wasm::shared::QueueListener;
-use wharf_abi_proxy_wasm::{CallRefused, ContextId, Host, HttpCall, LogLevel, PluginContext, RefusedCall};
+use wharf_abi_proxy_wasm::{
+    CallRefused, ContextId, Host, HttpCall, LogLevel, PluginContext, RefusedCall, Status,
+};
 use wharf_config::cases::{Clock, Randomness};
 use wharf_engine::Fault;
 
@@ -15,6 +17,9 @@ use super::plan::{Properties, Setup};
 
 /// The most lines, refusals, or properties that are kept of one part, of a filter that makes them without end.
 const MOST_NOTES: usize = 10_000;
+
+/// The most bytes that are kept of a run: of its log, its call-outs, and the bodies that leave the filter.
+const MOST_BYTES: usize = 256 << 20;
 
 /// How far a fixed clock goes on with each reading: durations that a guest measures are never nothing.
 const READING: Duration = Duration::from_micros(1);
@@ -70,6 +75,8 @@ pub(super) struct World {
     pub(super) ticking: BTreeMap<ContextId, Duration>,
     /// News of queues: whom to tell, and of which.
     pub(super) news: Arc<Mutex<VecDeque<(ContextId, u32)>>>,
+    /// How many bytes are kept.
+    kept: usize,
     properties: Properties,
     /// Those of the exchange that is under way.
     pub(super) exchange_properties: Properties,
@@ -104,6 +111,7 @@ impl World {
             pending: VecDeque::new(),
             ticking: BTreeMap::new(),
             news: Arc::default(),
+            kept: 0,
             properties,
             exchange_properties: Properties::new(),
             time: match setup.clock {
@@ -122,6 +130,23 @@ impl World {
     pub(super) fn next_news(&self) -> Option<(ContextId, u32)> {
         let mut news = self.news.lock().unwrap_or_else(PoisonError::into_inner);
         news.pop_front()
+    }
+
+    /// Whether so many bytes more are kept. The first that are not leave a remark.
+    pub(super) fn keep(&mut self, bytes: usize) -> bool {
+        let kept = self.kept.saturating_add(bytes);
+        if kept <= MOST_BYTES {
+            self.kept = kept;
+            return true;
+        }
+        if self.kept <= MOST_BYTES {
+            let limit = MOST_BYTES >> 20;
+            let remark = format!("more than {limit} MiB came from the filter, and no more of it is kept");
+            self.notes.remarks.push(remark);
+            // From now on nothing is kept, so that no part is missing between others.
+            self.kept = usize::MAX;
+        }
+        false
     }
 
     /// Lets time pass, where it does not pass by itself.
@@ -171,9 +196,9 @@ pub(super) struct RunHost {
 
 impl Host for RunHost {
     fn log(&mut self, _plugin: Option<&PluginContext>, level: LogLevel, message: &str) {
-        let log = &mut self.world.borrow_mut().notes.log;
-        if log.len() < MOST_NOTES {
-            log.push((level, message.to_owned()));
+        let mut world = self.world.borrow_mut();
+        if world.notes.log.len() < MOST_NOTES && world.keep(message.len()) {
+            world.notes.log.push((level, message.to_owned()));
         }
     }
 
@@ -227,7 +252,12 @@ impl Host for RunHost {
     }
 
     fn http_call(&mut self, call: HttpCall) -> Result<(), CallRefused> {
-        self.world.borrow_mut().pending.push_back(call);
+        let mut world = self.world.borrow_mut();
+        if !world.keep(call.body.len()) {
+            let reason = "the filter has made more call-outs than are kept";
+            return Err(CallRefused::new(Status::InternalFailure, reason));
+        }
+        world.pending.push_back(call);
         Ok(())
     }
 
@@ -284,5 +314,26 @@ mod tests {
         SplitMix(0).fill(&mut bytes);
         assert_eq!(bytes[..8], 0xe220_a839_7b1d_cdaf_u64.to_le_bytes());
         assert_ne!(bytes[8..], [0; 3]);
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded() {
+        let setup = Setup {
+            config: Default::default(),
+            vm_config: Default::default(),
+            root_id: String::new(),
+            vm_id: String::new(),
+            env: Vec::new(),
+            properties: Properties::new(),
+            allow_on_headers_stop_iteration: false,
+            limits: Default::default(),
+            clock: Clock::Fixed(0),
+            random: Randomness::Seeded,
+            shared_data: Vec::new(),
+        };
+        let mut world = World::new(&setup);
+        assert!(world.keep(MOST_BYTES - 1) && world.keep(1));
+        assert!(!world.keep(1) && !world.keep(0) && !world.keep(usize::MAX));
+        assert_eq!(world.notes.remarks.len(), 1);
     }
 }

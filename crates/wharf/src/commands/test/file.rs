@@ -1,44 +1,46 @@
 //! Files that are written whole or not at all.
 
-use std::fs::{self, Permissions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Puts `bytes` in the place of a file: whoever reads it sees the old ones or the new ones. What is there and is no file,
 /// such as a pipe, is written to.
 pub(super) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let target = match fs::canonicalize(path) {
         Ok(target) if !fs::metadata(&target)?.is_file() => {
-            return fs::OpenOptions::new().write(true).open(target)?.write_all(bytes);
+            return OpenOptions::new().write(true).open(target)?.write_all(bytes);
         }
         // A link stays a link.
         Ok(target) => target,
         Err(error) if error.kind() == ErrorKind::NotFound => path.to_owned(),
         Err(error) => return Err(error),
     };
-    let folder = match target.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
-    };
-    let mut file = tempfile::Builder::new()
-        .prefix(".wharf-")
-        .permissions(Permissions::from_mode(0o666))
-        .tempfile_in(folder)
-        .map_err(of_the_system)?;
-    file.write_all(bytes)?;
-    file.persist(&target).map_err(|error| error.error)?;
-    Ok(())
+    let (mut file, beside) = create_beside(&target)?;
+    let written = file.write_all(bytes).and_then(|()| fs::rename(&beside, &target));
+    if written.is_err() {
+        // Where not even this works, there is nothing left to try.
+        let _ = fs::remove_file(&beside);
+    }
+    written
 }
 
-/// The error of the system alone: the name of a file that exists for an instant says nothing.
-fn of_the_system(error: io::Error) -> io::Error {
-    let inner = error.get_ref().and_then(|with_path| with_path.source());
-    let inner = inner.and_then(|inner| inner.downcast_ref::<io::Error>());
-    match inner.and_then(io::Error::raw_os_error) {
-        Some(code) => io::Error::from_raw_os_error(code),
-        None => error,
+/// A new file in the same folder, under a name that nothing else has.
+fn create_beside(target: &Path) -> io::Result<(File, PathBuf)> {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    const TRIES: usize = 100;
+    let mut taken = io::Error::from(ErrorKind::AlreadyExists);
+    for _ in 0..TRIES {
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let beside = target.with_file_name(format!(".wharf-{}-{number}", std::process::id()));
+        match OpenOptions::new().write(true).create_new(true).open(&beside) {
+            Ok(file) => return Ok((file, beside)),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => taken = error,
+            Err(error) => return Err(error),
+        }
     }
+    Err(taken)
 }
 
 #[cfg(test)]
@@ -53,8 +55,6 @@ mod tests {
         write(&path, b"two").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"two");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
-        let mode = fs::metadata(&path).unwrap().permissions().mode();
-        assert_ne!(mode & 0o400, 0);
     }
 
     #[test]

@@ -29,6 +29,9 @@ use crate::exit::Code;
 /// The file with the report of a golden case.
 const EXPECTED: &str = "expected.txt";
 
+/// The most bytes of a report that are kept until all cases have run.
+const MOST_REPORT: usize = 256 << 10;
+
 /// What the cases of all files share: each filter is loaded once for each set of limits, when its first case wants it.
 pub(super) struct Filters {
     loader: Loader,
@@ -113,15 +116,14 @@ impl Case for OneCase {
 
 impl OneCase {
     fn judge(&self, run: &Run) -> Outcome {
-        let report = format!("{}\n", report::text(run, Telling::GOLDEN).trim_end());
         let mut failures = match compare::compare(&self.case, run) {
             Ok(failures) => failures,
             Err(broken) => return Outcome::broken(broken),
         };
         let mut updated = None;
         if self.form == Form::Golden {
-            let is_well = failures.is_empty();
-            match self.compare_golden(&report, is_well) {
+            let report = tell(run, Telling::GOLDEN);
+            match self.compare_golden(&report, failures.is_empty()) {
                 Ok(Golden::Same) => {}
                 Ok(Golden::Updated(path)) => updated = Some(path),
                 Ok(Golden::Different(difference)) => failures.push(Failure {
@@ -138,7 +140,7 @@ impl OneCase {
             } else {
                 Verdict::Failed(failures)
             },
-            report,
+            report: bounded(tell(run, Telling::OF_PASSED_CASE)),
             updated,
         }
     }
@@ -173,6 +175,19 @@ impl OneCase {
             Golden::Different(difference)
         }))
     }
+}
+
+fn tell(run: &Run, telling: Telling) -> String {
+    format!("{}\n", report::text(run, telling).trim_end())
+}
+
+fn bounded(mut report: String) -> String {
+    let end = report.floor_char_boundary(MOST_REPORT);
+    if end < report.len() {
+        report.truncate(end);
+        report.push_str("\n…\n");
+    }
+    report
 }
 
 /// How a report compares with the one that is kept.

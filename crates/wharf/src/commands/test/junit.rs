@@ -13,9 +13,6 @@ use super::xml::Xml;
 use super::{Results, Unusable, file};
 use crate::commands::single::shown;
 
-/// The most bytes of a case's report that are kept.
-const MOST_REPORT: usize = 256 << 10;
-
 /// The file cannot be written.
 #[derive(Debug)]
 pub(super) struct CannotWrite {
@@ -159,11 +156,8 @@ fn write_case(xml: &mut Xml, file: &str, done: &Done) {
             xml.text("error", &[("message", first), ("type", "broken")], &text);
         }
     }
-    let report = &done.outcome.report;
-    if !report.is_empty() {
-        let end = report.floor_char_boundary(MOST_REPORT);
-        let more = if end < report.len() { "\n…" } else { "" };
-        xml.text("system-out", &[], &format!("{}{more}", &report[..end]));
+    if !done.outcome.report.is_empty() {
+        xml.text("system-out", &[], &done.outcome.report);
     }
     xml.close();
 }

@@ -94,7 +94,7 @@ fn a_junit_file_that_cannot_be_written_fails_the_run() {
             1 passed, 0 failed
             --- stderr ---
             error: the report missing/junit.xml cannot be written
-              caused by: No such file or directory (os error 2) at path "/tmp/.tmpQscVoW/missing/.wharf-2O2yWK"
+              caused by: No such file or directory (os error 2)
 
             hint: name a file in a folder that is there and can be written
         "#]],

@@ -6,7 +6,8 @@ use std::time::Duration;
 use wharf_plugin::ProxyWasmVersion::{self, V0_2_1};
 
 use super::catalog::{BAD_MEMORY, OK};
-use super::guest::{Allocator, END, Hostile, PLACES, Seen, Step};
+use super::guest::{Allocator, Hostile, Seen};
+use super::kit::{END, PLACES, Step};
 use super::phases::{CONFIGURE, Group, NO_ANSWER, Phase, REQUEST_HEADERS, guarded};
 
 /// The phase in which a function with good arguments has something to give: a message is there only where a call-out

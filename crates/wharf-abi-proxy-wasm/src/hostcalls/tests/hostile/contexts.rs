@@ -129,7 +129,7 @@ fn table(version: ProxyWasmVersion) -> String {
 }
 
 /// The letters of one call in all contexts.
-fn row(hostile: &mut Hostile, other_root: ContextId, step: Option<super::guest::Step>) -> String {
+fn row(hostile: &mut Hostile, other_root: ContextId, step: Option<super::kit::Step>) -> String {
     let contexts = Contexts::open(hostile, other_root);
     let letters = contexts.all.iter().map(|(_, context)| {
         let set = hostile

@@ -6,7 +6,8 @@ use expect_test::{ExpectFile, expect_file};
 use wharf_plugin::ProxyWasmVersion::{self, V0_1_0, V0_2_0, V0_2_1};
 
 use super::catalog::{Entry, Parameter};
-use super::guest::{Hostile, Kit, Seen, Starts, Step};
+use super::guest::{Hostile, Seen};
+use super::kit::{Kit, Starts, Step};
 use crate::testing::{SharedWorld, link};
 use crate::vm::StartError;
 
@@ -139,14 +140,13 @@ pub(super) fn letter(seen: &Seen, step: usize) -> char {
     }
 }
 
-/// A table with a line for each call and a column for each phase. The same in a line below is not written again.
+/// A table with a line for each call and a column for each phase.
 fn table(version: ProxyWasmVersion) -> String {
     let mut hostile = Hostile::new(version);
     let mut out = String::from("statuses in hexadecimal; ! a fault; . the callback does not come\n\n");
     for (column, phase) in PHASES.iter().enumerate() {
         writeln!(out, "{} {} ({})", mark(column), phase.label, phase.callback).unwrap();
     }
-    let mut last = None;
     let marks = in_groups((0..PHASES.len()).map(mark));
     writeln!(out, "\n{:38}{marks}", "").unwrap();
     for index in 0..hostile.kit.entries.len() {
@@ -160,18 +160,14 @@ fn table(version: ProxyWasmVersion) -> String {
                 });
                 letter(&seen, 0)
             });
-            let line = in_groups(letters);
-            writeln!(out, "{label:38}{line}").unwrap();
-            last = Some(line);
+            writeln!(out, "{label:38}{}", in_groups(letters)).unwrap();
         }
     }
-    assert!(last.is_some());
     out
 }
 
 fn mark(column: usize) -> char {
-    let letters = ('A'..='Z').chain('a'..='z');
-    letters.clone().nth(column).unwrap()
+    ('A'..='Z').chain('a'..='z').nth(column).unwrap()
 }
 
 /// A space between the groups.
@@ -315,7 +311,7 @@ fn the_start_section_is_no_way_around() {
             );
             let program = link(&wat, version).unwrap_or_else(|error| panic!("{error}\n{wat}"));
             let world = SharedWorld::new(version);
-            let started = guarded(name, || super::guest::start(&program, &world, 0));
+            let started = guarded(name, || super::kit::start(&program, &world, 0));
             let seen = started.map_err(|error| match error {
                 StartError::Fault(fault) => fault.kind().label(),
                 other => panic!("{name}: {other}"),

@@ -6,7 +6,8 @@ use std::fmt::Write;
 use expect_test::{Expect, expect};
 use wharf_plugin::ProxyWasmVersion::V0_2_1;
 
-use super::guest::{Hostile, STREAM, Step};
+use super::guest::{Hostile, STREAM};
+use super::kit::Step;
 use super::phases::{Group, Phase, REQUEST_HEADERS, guarded};
 
 const fn phase(label: &'static str, callback: &'static str) -> Phase {
@@ -327,7 +328,7 @@ fn headers_that_have_left_cannot_be_changed() {
                 "{map} in {}: {seen:?}",
                 phase.label
             );
-            assert_eq!(seen.out, super::guest::UNDISTURBED);
+            assert_eq!(seen.out, super::life::UNDISTURBED);
         }
     }
 }

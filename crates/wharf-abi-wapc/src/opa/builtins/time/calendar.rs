@@ -162,8 +162,8 @@ pub(super) fn days_since_1970(year: i64, month: i64) -> i64 {
 
 /// Year, month and day of a day that is counted from 1970.
 fn date_of(days: i64) -> (i64, i64, i64) {
-    // The mean year has 365.2425 days, so this is the year or one of its neighbours.
-    let mut year = 1970 + days.div_euclid(366);
+    // Not later than the year, and not much earlier, since years have 365 or 366 days.
+    let mut year = 1970 + days.div_euclid(if days < 0 { 365 } else { 366 });
     while days_since_1970(year + 1, 1) <= days {
         year += 1;
     }

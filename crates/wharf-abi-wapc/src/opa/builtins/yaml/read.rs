@@ -1,6 +1,6 @@
 //! YAML to values.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use base64::Engine as _;
 use granit_parser::{Event, Parser, ScalarStyle, Tag};
@@ -27,20 +27,25 @@ pub(super) fn read(context: &mut Context, text: &str) -> Outcome {
     };
     for event in Parser::new_from_str_with_options(text, options) {
         context.step()?;
-        let (event, _) = event.map_err(|_| Failure::Undefined)?;
+        let (event, span) = event.map_err(|_| Failure::Undefined)?;
         // What comes after the first document is not looked at, not even for mistakes.
         if matches!(event, Event::DocumentEnd) {
             break;
         }
-        reader.take(event)?;
+        let at_end = !text.ends_with('\n') && span.end.byte_offset() == Some(text.len());
+        reader.take(event, at_end)?;
     }
-    Ok(reader.root.map_or(Value::Null, |node| node.value))
+    match reader.root {
+        Some(node) => node.value.ok_or(Failure::Undefined),
+        None => Ok(Value::Null),
+    }
 }
 
 /// A value, and what it is in the places where YAML tells more than the value.
 #[derive(Clone)]
 struct Node {
-    value: Value,
+    /// The value; `None` where it has a number in it that JSON cannot write, which matters only if the value is used.
+    value: Option<Value>,
     /// What it is as a key of an object; `None` where it cannot be one.
     key: Option<String>,
     /// How much it is, for anchors that are used again and again.
@@ -67,10 +72,14 @@ struct Reader {
 }
 
 impl Reader {
-    fn take(&mut self, event: Event<'_>) -> Result<(), Failure> {
+    /// Takes the next event; `at_end` says that its text ends where the whole text does, without the end of a line.
+    fn take(&mut self, event: Event<'_>, at_end: bool) -> Result<(), Failure> {
         match event {
             Event::Scalar(text, style, anchor, tag) => {
-                let node = scalar(&text, style, tag.as_deref())?;
+                // The parser ends the last line of a block, where OPA's leaves it as it is.
+                let block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
+                let text = if block && at_end { text.strip_suffix('\n').unwrap_or(&text) } else { &*text };
+                let node = scalar(text, style, tag.as_deref())?;
                 self.add(anchor, node)
             }
             Event::SequenceStart(_, anchor, _) => self.start(anchor, false),
@@ -84,7 +93,7 @@ impl Reader {
                 let node = self.anchors.get(&anchor).cloned().ok_or(Failure::Undefined)?;
                 self.aliased += node.weight;
                 if self.aliased > MOST_TEXT {
-                    return Err(Failure::Limit("the aliases of a YAML text stand for more than 4MiB"));
+                    return Err(Failure::Limit("the aliases of a YAML text stand for more than 2MiB"));
                 }
                 self.add(0, node)
             }
@@ -129,7 +138,7 @@ fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Result<Node, Fai
         (Some(_), None) => Scalar::Text,
     };
     Ok(Node {
-        value: scalar.value(text).ok_or(Failure::Undefined)?,
+        value: scalar.value(text),
         key: scalar.key(text),
         weight: text.len() + 8,
         is_merge: text == "<<" && ((tag.is_none() && is_plain) || name.as_deref() == Some("merge")),
@@ -163,7 +172,7 @@ fn binary(text: &str) -> Result<Node, Failure> {
     Ok(Node {
         weight: text.len() + 8,
         key: Some(text.clone()),
-        value: Value::String(text),
+        value: Some(Value::String(text)),
         is_merge: false,
         depth: 0,
     })
@@ -172,7 +181,7 @@ fn binary(text: &str) -> Result<Node, Failure> {
 fn sequence(nodes: Vec<Node>) -> Node {
     let (weight, depth) = measure(&nodes);
     Node {
-        value: Value::Array(nodes.into_iter().map(|node| node.value).collect()),
+        value: nodes.into_iter().map(|node| node.value).collect::<Option<_>>().map(Value::Array),
         key: None,
         weight,
         is_merge: false,
@@ -180,20 +189,24 @@ fn sequence(nodes: Vec<Node>) -> Node {
     }
 }
 
+/// The fields of an object as it is read.
+type Fields = BTreeMap<Value, Option<Value>>;
+
 fn mapping(nodes: Vec<Node>) -> Result<Node, Failure> {
     let (weight, depth) = measure(&nodes);
-    let mut object = Object::new();
+    let mut fields = Fields::new();
     let mut nodes = nodes.into_iter();
     while let (Some(key), Some(node)) = (nodes.next(), nodes.next()) {
         if key.is_merge {
-            merge(&mut object, node.value)?;
+            merge(&mut fields, node.value.ok_or(Failure::Undefined)?)?;
         } else {
             let key = key.key.ok_or(Failure::Undefined)?;
-            object.insert(Value::String(key), node.value);
+            fields.insert(Value::String(key), node.value);
         }
     }
+    let fields = fields.into_iter().map(|(key, value)| Some((key, value?)));
     Ok(Node {
-        value: Value::Object(object),
+        value: fields.collect::<Option<Object>>().map(Value::Object),
         key: None,
         weight,
         is_merge: false,
@@ -203,15 +216,16 @@ fn mapping(nodes: Vec<Node>) -> Result<Node, Failure> {
 
 /// Puts the fields of an object, or of several, in the place of a `<<`. As in OPA they count over those before them, and of
 /// several objects the first counts most.
-fn merge(object: &mut Object, value: Value) -> Result<(), Failure> {
+fn merge(all: &mut Fields, value: Value) -> Result<(), Failure> {
+    let mut add = |fields: Object| all.extend(fields.into_iter().map(|(key, value)| (key, Some(value))));
     match value {
-        Value::Object(fields) => object.extend(fields),
+        Value::Object(fields) => add(fields),
         Value::Array(objects) => {
             for fields in objects.into_iter().rev() {
                 let Value::Object(fields) = fields else {
                     return Err(Failure::Undefined);
                 };
-                object.extend(fields);
+                add(fields);
             }
         }
         _ => return Err(Failure::Undefined),

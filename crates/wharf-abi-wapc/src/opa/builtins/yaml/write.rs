@@ -46,7 +46,7 @@ impl Writer<'_> {
     fn node(&mut self, value: &Value, in_mapping: bool) -> Result<(), Failure> {
         self.context.step()?;
         if self.text.len() > MOST_TEXT {
-            return Err(Failure::Limit("the YAML text has more than 4MiB"));
+            return Err(Failure::Limit("the YAML text has more than 2MiB"));
         }
         match value {
             Value::Array(elements) if elements.is_empty() => self.sign("[]", false),
@@ -55,10 +55,11 @@ impl Writer<'_> {
             Value::Object(object) => self.mapping(object)?,
             Value::String(text) => self.string(text, false),
             Value::Number(number) => {
-                let text = match Scalar::of(number.text()) {
+                let written = number.text();
+                let text = match Scalar::of(&written) {
                     Scalar::Int(digits, _) => digits,
                     Scalar::Float(float) => shortest(&format!("{float:e}")),
-                    _ => number.text().to_owned(),
+                    _ => written.into_owned(),
                 };
                 self.plain(&text, true);
             }
@@ -86,7 +87,7 @@ impl Writer<'_> {
         let before = self.indent;
         self.indent += 2;
         let mut fields: Vec<(&str, &Value)> = Vec::new();
-        for (key, value) in object {
+        for (key, value) in object.iter() {
             if let Value::String(key) = key {
                 fields.push((key, value));
             }

@@ -416,3 +416,63 @@ pub(super) fn compare_log(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use wharf_config::cases::{FAULTS, LOG_LEVELS};
+    use wharf_engine::FaultKind;
+
+    use super::*;
+
+    #[test]
+    fn the_words_for_faults_are_those_of_the_engine() {
+        let reason = String::new();
+        let name = String::new();
+        let kinds = [
+            FaultKind::Trap {
+                reason: reason.clone(),
+            },
+            FaultKind::DeadlineExceeded {
+                deadline: Default::default(),
+            },
+            FaultKind::MemoryLimit {
+                limit: Default::default(),
+                requested: Default::default(),
+            },
+            FaultKind::TableLimit {
+                limit: 0,
+                requested: 0,
+            },
+            FaultKind::StackExhausted,
+            FaultKind::Exit { code: 0 },
+            FaultKind::BadReply {
+                reason: reason.clone(),
+            },
+            FaultKind::MissingExport { name: name.clone() },
+            FaultKind::WrongSignature { name, reason },
+            FaultKind::InstanceLimit { limit: 0 },
+        ];
+        assert_eq!(kinds.each_ref().map(FaultKind::label), FAULTS);
+    }
+
+    #[test]
+    fn the_words_for_levels_are_those_of_reports() {
+        let levels = [
+            LogLevel::Trace,
+            LogLevel::Debug,
+            LogLevel::Info,
+            LogLevel::Warn,
+            LogLevel::Error,
+            LogLevel::Critical,
+        ];
+        assert_eq!(levels.map(level_name), LOG_LEVELS);
+    }
+
+    #[test]
+    fn notes_are_bounded() {
+        assert_eq!(shorten("a\nb\n"), "a\nb\n");
+        let text = shorten(&"line\n".repeat(MOST_NOTES + 5));
+        assert_eq!(text.lines().count(), MOST_NOTES + 1);
+        assert!(text.ends_with("    … 5 lines more\n"), "{text}");
+    }
+}
