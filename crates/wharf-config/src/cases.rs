@@ -210,6 +210,9 @@ pub struct Placed<T> {
     pub value: T,
 }
 
+/// The most bytes that the set-ups of all cases of a file may have together.
+const MOST_BYTES: usize = 64 << 20;
+
 const CASE_FILE: FileKind = FileKind {
     what: "the case file",
     name: "greet.test.yaml",
@@ -273,6 +276,7 @@ fn check(
 fn decode_table(cx: &mut Context<'_>, root: &Item<'_>) -> Option<Vec<FilterCase>> {
     let fields = Fields::open(cx, root, &TABLE)?;
     let common = setup::decode(cx, &fields);
+    let mut weight: usize = 0;
     let mut names = BTreeMap::new();
     let mut cases = Vec::new();
     for item in fields.list(cx, "cases")? {
@@ -293,7 +297,17 @@ fn decode_table(cx: &mut Context<'_>, root: &Item<'_>) -> Option<Vec<FilterCase>
                 names.insert(name.clone(), item.span());
             }
         }
-        let given = setup::decode(cx, &fields).over(&common);
+        let given = setup::decode(cx, &fields);
+        weight = weight
+            .saturating_add(common.weight())
+            .saturating_add(given.weight());
+        if weight > MOST_BYTES {
+            let message = "the cases are too large from here on, with what the file says for all of them";
+            let complaint = Complaint::new(item.at, message);
+            cx.error(complaint.hint("split the file, or say what is large in the cases that need it"));
+            return None;
+        }
+        let given = given.over(&common);
         given.report_missing(cx, &item);
         let case = decode_case(cx, &item, &fields, given, name.unwrap_or_default());
         cases.extend(case);

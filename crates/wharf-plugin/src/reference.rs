@@ -37,7 +37,15 @@ impl Reference {
 impl fmt::Display for Reference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::File(path) => write!(f, "file:{}", path.display()),
+            Self::File(path) => {
+                // Two slashes behind the scheme would name a host.
+                let authority = if path.as_os_str().as_encoded_bytes().starts_with(b"//") {
+                    "//"
+                } else {
+                    ""
+                };
+                write!(f, "file:{authority}{}", path.display())
+            }
             Self::Https(url) => f.write_str(url),
             Self::Oci(image) => write!(f, "oci://{image}"),
         }
@@ -183,6 +191,11 @@ mod tests {
                 "file:/opt/b.wasm",
             ),
             (
+                "file:////opt/b.wasm",
+                Reference::File("//opt/b.wasm".into()),
+                "file:////opt/b.wasm",
+            ),
+            (
                 "https://example.com/b.wasm",
                 Reference::Https("https://example.com/b.wasm".into()),
                 "https://example.com/b.wasm",
@@ -201,6 +214,7 @@ mod tests {
             let parsed: Reference = text.parse().unwrap();
             assert_eq!(parsed, reference);
             assert_eq!(parsed.to_string(), written);
+            assert_eq!(written.parse(), Ok(reference));
         }
     }
 

@@ -44,8 +44,11 @@ const PLACES: [(&str, &[&str], &str); 9] = [
     ),
     (
         "granit_parser",
-        &["crates/wharf-config/"],
-        "only wharf-config reads YAML",
+        &[
+            "crates/wharf-config/",
+            "crates/wharf-abi-wapc/src/opa/builtins/yaml/",
+        ],
+        "only wharf-config reads YAML, and Rego's own functions for it",
     ),
     (
         "dangerously_unverified",

@@ -13,6 +13,14 @@ const MOST_BYTES: u64 = 64 << 20;
 
 impl Content {
     pub(super) const EMPTY: Self = Self::Bytes(Vec::new());
+
+    /// About how many bytes it takes as long as nobody reads it.
+    pub(super) fn weight(&self) -> usize {
+        match self {
+            Self::Bytes(bytes) | Self::Repeated { bytes, .. } => bytes.len(),
+            Self::File(path) => path.as_os_str().len(),
+        }
+    }
 }
 
 /// A configuration: text, `{ file: … }`, or any other value, which becomes JSON.

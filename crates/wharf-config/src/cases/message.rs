@@ -8,7 +8,7 @@ use crate::table::Kind;
 
 use super::content::decode_body;
 use super::tables::{HEADER, STATUS};
-use super::{Header, Message};
+use super::{Answer, Header, Message};
 
 /// Which pseudo-headers may stand among headers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +35,23 @@ pub(super) fn decode_message(cx: &mut Context<'_>, fields: &Fields<'_>, pseudo: 
         body: body?,
         trailers: trailers?,
     })
+}
+
+impl Answer {
+    /// About how many bytes it takes.
+    pub(super) fn weight(&self) -> usize {
+        const ENTRY: usize = 64;
+        let Self::Responds(message) = self else {
+            return ENTRY;
+        };
+        let headers = message.headers.iter().chain(&message.trailers);
+        let body = message.body.iter().map(|piece| ENTRY + piece.weight());
+        headers
+            .map(|(name, value)| ENTRY + name.len() + value.len())
+            .chain(body)
+            .sum::<usize>()
+            + ENTRY
+    }
 }
 
 impl Message {

@@ -13,7 +13,7 @@ use crate::yaml::Value;
 
 use super::content::{decode_content, decode_payload};
 use super::exchange::decode_answers;
-use super::{Answers, Clock, Content, Randomness, Setup, clock};
+use super::{Answer, Answers, Clock, Content, Randomness, Setup, clock};
 
 /// The time that callbacks have where the case does not say: so long that a busy machine does not reach it.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -76,6 +76,35 @@ pub(super) fn decode(cx: &mut Context<'_>, fields: &Fields<'_>) -> Given {
 }
 
 impl Given {
+    /// About how many bytes it takes.
+    pub(super) fn weight(&self) -> usize {
+        const ENTRY: usize = 64;
+        let contents = |map: &BTreeMap<String, Content>| {
+            map.iter()
+                .map(|(key, value)| ENTRY + key.len() + value.weight())
+                .sum::<usize>()
+        };
+        let env = self
+            .env
+            .iter()
+            .map(|(name, value)| ENTRY + name.len() + value.len());
+        let answers = self.callouts.iter().map(|(upstream, answers)| {
+            let answers = answers.iter().map(Answer::weight);
+            ENTRY + upstream.len() + answers.sum::<usize>()
+        });
+        let texts = [&self.root_id, &self.vm_id]
+            .into_iter()
+            .flatten()
+            .map(String::len);
+        let configurations = [&self.config, &self.vm_config].into_iter().flatten();
+        env.chain(answers)
+            .chain(texts)
+            .chain(configurations.map(Content::weight))
+            .sum::<usize>()
+            .saturating_add(contents(&self.properties))
+            .saturating_add(contents(&self.shared_data))
+    }
+
     /// What a case says, over what its file says. Mappings are joined key by key.
     pub(super) fn over(self, file: &Self) -> Self {
         fn joined<T: Clone>(mut own: BTreeMap<String, T>, file: &BTreeMap<String, T>) -> BTreeMap<String, T> {

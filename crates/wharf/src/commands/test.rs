@@ -48,8 +48,8 @@ pub(crate) struct TestArguments {
     #[arg(long)]
     update: bool,
     /// How many cases run side by side; by default as many as there are cores.
-    #[arg(long, value_name = "COUNT")]
-    jobs: Option<NonZeroUsize>,
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=256))]
+    jobs: Option<u16>,
     /// Write a report for CI systems, in the XML of JUnit.
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
@@ -142,8 +142,8 @@ pub(super) fn run(arguments: &TestArguments) -> Code {
                 run_all(arguments, &chosen, unusable)
             }
         }
-        // What there is may stand in the files that cannot be used.
-        Err(NothingToRun::NoCases) if !unusable.is_empty() => run_all(arguments, &[], unusable),
+        // What is meant may stand in the files that cannot be used.
+        Err(_) if !unusable.is_empty() => run_all(arguments, &[], unusable),
         Err(nothing) => {
             complain(&nothing, Some(nothing.hint()));
             Code::CommandLine
@@ -195,11 +195,10 @@ fn list(cases: &[Box<dyn Case>], unusable: &[Unusable], as_json: bool) -> Code {
 
 fn run_all(arguments: &TestArguments, cases: &[Box<dyn Case>], unusable: Vec<Unusable>) -> Code {
     let started = Instant::now();
-    let jobs = arguments
-        .jobs
-        .or_else(|| std::thread::available_parallelism().ok());
+    let cores = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let jobs = arguments.jobs.map_or_else(cores, usize::from);
     let mut printed = Ok(());
-    let done = suite::run(cases, jobs.map_or(1, NonZeroUsize::get), |done| {
+    let done = suite::run(cases, jobs, |done| {
         if printed.is_ok() && !arguments.json {
             printed = print(terminal::verdict(done));
         }
@@ -216,18 +215,14 @@ fn run_all(arguments: &TestArguments, cases: &[Box<dyn Case>], unusable: Vec<Unu
             print(terminal::summary(&results))
         };
     }
-    if let Some(path) = &arguments.junit
-        && let Err(error) = junit::write(path, &results)
-    {
-        complain(
-            &error,
-            Some("name a file in a folder that is there and can be written"),
-        );
-        return Code::Failure;
+    let written = arguments.junit.as_ref().map(|path| junit::write(path, &results));
+    if let Some(Err(error)) = &written {
+        let hint = "name a file in a folder that is there and can be written";
+        complain(error, Some(hint));
     }
-    match printed {
-        Err(_) => Code::Failure,
-        Ok(()) => worst(&results.done, &results.unusable),
+    match worst(&results.done, &results.unusable) {
+        Code::Success if printed.is_err() || matches!(written, Some(Err(_))) => Code::Failure,
+        code => code,
     }
 }
 

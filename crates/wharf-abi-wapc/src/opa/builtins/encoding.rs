@@ -224,8 +224,11 @@ mod tests {
             ("hex.decode", r#"["6"]"#, "undefined"),
             ("hex.decode", r#"["6g"]"#, "undefined"),
             ("hex.decode", r#"["é"]"#, "undefined"),
-            ("hex.decode", r#"["ff"]"#, "undefined"),
         ]);
+        for (name, arguments) in [("hex.decode", r#"["ff"]"#), ("urlquery.decode", r#"["%ff"]"#)] {
+            let given = call(name, arguments);
+            assert!(matches!(given, Err(Failure::Limit(_))), "{name}: {given:?}");
+        }
     }
 
     #[test]

@@ -1,4 +1,7 @@
 //! JSON Patch (RFC 6902) on any value of Rego: an operation reaches into sets too, and its path may be an array of keys.
+//!
+//! Operations see what those before them did. OPA 1.4 gets that wrong where an element of an array was removed and the one
+//! that took its place is looked at again.
 
 use super::{Builtin, Context, Failure, Operand, Outcome};
 use crate::opa::value::Value;

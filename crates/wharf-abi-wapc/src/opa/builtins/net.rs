@@ -1,5 +1,6 @@
 //! Networks in CIDR notation, with the rules of Go's package net: an IPv4 address that is written as IPv6
-//! (`::ffff:1.2.3.4`) is one of IPv4.
+//! (`::ffff:1.2.3.4`) is one of IPv4. Where networks of that kind are merged OPA 1.4 stops or merges too little; here they
+//! are merged like others.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

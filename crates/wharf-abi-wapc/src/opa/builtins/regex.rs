@@ -69,7 +69,7 @@ const MOST_PATTERN: usize = 16 << 10;
 const MOST_COMPILED: usize = 1 << 20;
 
 /// The most states of a pattern times bytes of a text.
-const MOST_WORK: usize = 100_000_000;
+const MOST_WORK: usize = 50_000_000;
 
 /// How many patterns an evaluation keeps compiled, and how many bytes they may have together.
 const MOST_KEPT: (usize, usize) = (100, 8 << 20);

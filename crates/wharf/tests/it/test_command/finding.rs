@@ -175,12 +175,12 @@ fn flags_that_make_no_sense() {
         &folder(),
         &["--jobs", "0"],
         &expect![[r#"
-        exit code 2
-        --- stderr ---
-        error: invalid value '0' for '--jobs <COUNT>': number would be zero for non-zero type
+            exit code 2
+            --- stderr ---
+            error: invalid value '0' for '--jobs <COUNT>': 0 is not in 1..=256
 
-        For more information, try '--help'.
-    "#]],
+            For more information, try '--help'.
+        "#]],
     );
     check(
         &folder(),

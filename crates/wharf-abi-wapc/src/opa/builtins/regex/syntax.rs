@@ -12,8 +12,9 @@ use super::super::Failure;
 /// How deep groups may be nested.
 const DEEPEST: usize = 200;
 
-/// How many classes of Unicode characters (`\pL`) a pattern may name; each takes some time.
-const MOST_UNICODE_CLASSES: usize = 100;
+/// How many classes a pattern may have that take some time to make: those of Unicode (`\pL`), and with `(?i)` all that have
+/// many characters.
+const MOST_LARGE_CLASSES: usize = 50;
 
 /// The largest number of repetitions, also of those that are in each other.
 const MOST_REPETITIONS: u32 = 1_000;
@@ -36,7 +37,7 @@ pub(super) fn parse(pattern: &str) -> Result<Parsed, Failure> {
         groups: vec![Group::default()],
         names: Vec::new(),
         captures: 0,
-        unicode_classes: 0,
+        large_classes: 0,
         may_repeat: true,
     };
     while let Some(c) = parser.rest.chars().next() {
@@ -109,7 +110,7 @@ struct Parser<'a> {
     groups: Vec<Group>,
     names: Vec<(String, usize)>,
     captures: u32,
-    unicode_classes: usize,
+    large_classes: usize,
     /// Whether what was read last was no repetition, which may not be repeated again.
     may_repeat: bool,
 }

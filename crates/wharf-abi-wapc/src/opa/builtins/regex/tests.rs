@@ -211,7 +211,8 @@ fn too_much_work_is_refused() {
         ("[ab]*a[ab]{900}", long.as_str()),
         (deep.as_str(), "a"),
         (&"a".repeat(17_000), "a"),
-        (&"\\\\pL".repeat(101), "a"),
+        (&"\\\\pL".repeat(51), "a"),
+        (&format!("(?i){}", "[\\\\x{80}-\\\\x{FFFF}]".repeat(51)), "a"),
     ] {
         let given = call("regex.match", &format!("[\"{pattern}\", {text:?}]"));
         assert!(matches!(given, Err(Failure::Limit(_))), "{:.40}: {given:?}", pattern);

@@ -3,7 +3,7 @@
 use regex_syntax::hir::{Class, ClassUnicode, ClassUnicodeRange, HirKind};
 
 use super::super::super::Failure;
-use super::{MOST_UNICODE_CLASSES, Parser};
+use super::{MOST_LARGE_CLASSES, Parser};
 
 /// The classes with names such as `[:alpha:]`, as ranges.
 const NAMED: [(&str, &[(char, char)]); 14] = [
@@ -48,7 +48,7 @@ impl Parser<'_> {
             }
         }
         self.rest = &self.rest[1..];
-        Ok(self.folded(ClassUnicode::new(ranges), negated))
+        self.folded(ClassUnicode::new(ranges), negated)
     }
 
     /// A character, or all from one to another.
@@ -91,17 +91,30 @@ impl Parser<'_> {
         let known = NAMED.iter().find(|(known, _)| *known == bare);
         let (_, ranges) = known.ok_or(Failure::Undefined)?;
         self.rest = rest;
-        Ok(Some(self.folded(class_of(ranges), bare.len() < name.len())))
+        self.folded(class_of(ranges), bare.len() < name.len()).map(Some)
     }
 
-    fn folded(&self, mut class: ClassUnicode, negated: bool) -> ClassUnicode {
+    /// The class with the characters that differ in case only, where that is asked for, or all but those.
+    fn folded(&mut self, mut class: ClassUnicode, negated: bool) -> Result<ClassUnicode, Failure> {
         if self.flags.ignore_case {
+            let width = |range: &ClassUnicodeRange| u32::from(range.end()) - u32::from(range.start());
+            if class.ranges().iter().any(|range| width(range) > 1_000) {
+                self.count_large()?;
+            }
             class.case_fold_simple();
         }
         if negated {
             class.negate();
         }
-        class
+        Ok(class)
+    }
+
+    fn count_large(&mut self) -> Result<(), Failure> {
+        self.large_classes += 1;
+        match self.large_classes {
+            0..=MOST_LARGE_CLASSES => Ok(()),
+            _ => Err(Failure::Limit("a regular expression has more than 50 large classes of characters")),
+        }
     }
 
     /// `\d`, `\pL` and the like, where one of them stands here.
@@ -117,7 +130,7 @@ impl Parser<'_> {
             _ => return Ok(None),
         };
         self.rest = &self.rest[2..];
-        Ok(Some(self.folded(class_of(ranges), escaped.is_ascii_uppercase())))
+        self.folded(class_of(ranges), escaped.is_ascii_uppercase()).map(Some)
     }
 
     /// `\pL`, `\p{Greek}`, `\p{^Greek}`: a general category or a script.
@@ -133,12 +146,7 @@ impl Parser<'_> {
         if bare.is_empty() || bare.len() > 64 || !bare.chars().all(is_name) {
             return Err(Failure::Undefined);
         }
-        self.unicode_classes += 1;
-        if self.unicode_classes > MOST_UNICODE_CLASSES {
-            return Err(Failure::Limit(
-                "a regular expression names more than 100 classes of Unicode characters",
-            ));
-        }
+        self.count_large()?;
         let find = |property: &str| {
             let class = regex_syntax::parse(&format!("\\p{{{property}={bare}}}")).ok()?;
             match class.into_kind() {
@@ -148,7 +156,7 @@ impl Parser<'_> {
         };
         let class = find("gc").or_else(|| find("sc")).ok_or(Failure::Undefined)?;
         self.rest = rest;
-        Ok(self.folded(class, negated != (bare.len() < name.len())))
+        self.folded(class, negated != (bare.len() < name.len()))
     }
 
     /// An escaped character outside of brackets; `None` is half of a surrogate pair.
