@@ -6,8 +6,10 @@ use std::process::ExitCode;
 use crate::repository::Repository;
 
 mod compatibility;
+mod held;
 mod ledger;
 mod metrics;
+mod policies;
 
 /// What `cargo xtask docs --help` says.
 pub(crate) const LONG_ABOUT: &str = "\
@@ -15,9 +17,11 @@ Write the documents that are generated
 
   docs/wharf.schema.json   the JSON Schema of the configuration, as `wharf schema` prints it
   docs/metrics.md          the metrics, from wharf-telemetry
-  README.md                its table of compatibility, from conformance/proxy-wasm.yaml
+  README.md                its tables of compatibility, from the ledgers in conformance/
+  docs/compatibility-policies.md
+                           what there is for policies, from conformance/wapc.yaml and conformance/kubewarden.yaml
 
-`cargo xtask tidy` checks that they are current. docs/configuration.md is written by the tests of wharf-config.";
+Those two ledgers are held against the code, and their tests must exist. `cargo xtask tidy` checks that they are current. docs/configuration.md is written by the tests of wharf-config.";
 
 /// Why a document cannot be generated.
 #[derive(Debug, thiserror::Error)]
@@ -25,9 +29,9 @@ pub(crate) enum DocsError {
     /// The source of a document is not there.
     #[error("is missing")]
     Missing { path: &'static str },
-    /// The ledger cannot be read.
+    /// A ledger cannot be read, or is not what the code is.
     #[error("{reason}")]
-    Ledger { reason: String },
+    Ledger { path: &'static str, reason: String },
     /// The place for the table is not there.
     #[error("has no line `{marker}`, between which and its end the table belongs")]
     Marker {
@@ -43,8 +47,7 @@ impl DocsError {
     /// The file that the error is about.
     pub(crate) fn path(&self) -> &'static str {
         match self {
-            Self::Missing { path } | Self::Marker { path, .. } => path,
-            Self::Ledger { .. } => ledger::PATH,
+            Self::Missing { path } | Self::Marker { path, .. } | Self::Ledger { path, .. } => path,
             Self::UnknownMetric { .. } => metrics::SOURCE,
         }
     }
@@ -54,7 +57,7 @@ impl DocsError {
 pub(crate) type Document = (&'static str, String);
 
 /// All generated documents, or why one cannot be.
-pub(crate) fn generate(repository: &Repository) -> [Result<Document, DocsError>; 3] {
+pub(crate) fn generate(repository: &Repository) -> [Result<Document, DocsError>; 4] {
     [
         Ok((
             "docs/wharf.schema.json",
@@ -62,6 +65,7 @@ pub(crate) fn generate(repository: &Repository) -> [Result<Document, DocsError>;
         )),
         metrics::generate(repository).map(|text| ("docs/metrics.md", text)),
         compatibility::generate(repository).map(|text| ("README.md", text)),
+        policies::generate(repository).map(|text| (policies::PATH, text)),
     ]
 }
 

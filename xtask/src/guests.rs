@@ -9,6 +9,7 @@ use clap::Args;
 use self::record::Record;
 use self::toolchain::{BuildError, Toolchain};
 
+mod metadata;
 mod record;
 pub(crate) mod toolchain;
 mod wasm;
@@ -41,11 +42,19 @@ pub(crate) struct Arguments {
     names: Vec<String>,
 }
 
-/// A guest that is built from source, in `guests/<name>/`.
+/// A guest that is built from source: a filter in `guests/<name>/`, or a policy in `guests/policies/<name>/`.
 #[derive(Clone, Copy)]
 struct Guest {
     name: &'static str,
     language: Language,
+    kind: Kind,
+}
+
+/// What a guest is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Kind {
+    Filter,
+    Policy,
 }
 
 /// What guests are written in.
@@ -58,44 +67,32 @@ pub(crate) enum Language {
 }
 
 /// All guests that are built, in the order of `guests/README.md`.
-const GUESTS: [Guest; 9] = [
-    Guest {
-        name: "rust-headers",
-        language: Language::Rust,
-    },
-    Guest {
-        name: "rust-body",
-        language: Language::Rust,
-    },
-    Guest {
-        name: "rust-auth",
-        language: Language::Rust,
-    },
-    Guest {
-        name: "rust-counter",
-        language: Language::Rust,
-    },
-    Guest {
-        name: "rust-queue",
-        language: Language::Rust,
-    },
-    Guest {
-        name: "as-counter",
-        language: Language::AssemblyScript,
-    },
-    Guest {
-        name: "c-headers",
-        language: Language::C,
-    },
-    Guest {
-        name: "c-legacy",
-        language: Language::C,
-    },
-    Guest {
-        name: "go-headers",
-        language: Language::Go,
-    },
+const GUESTS: [Guest; 14] = [
+    filter("rust-headers", Language::Rust),
+    filter("rust-body", Language::Rust),
+    filter("rust-auth", Language::Rust),
+    filter("rust-counter", Language::Rust),
+    filter("rust-queue", Language::Rust),
+    filter("as-counter", Language::AssemblyScript),
+    filter("c-headers", Language::C),
+    filter("c-legacy", Language::C),
+    filter("go-headers", Language::Go),
+    policy("policy-labels", Language::Rust),
+    policy("policy-defaults", Language::Rust),
+    policy("policy-unique-host", Language::Rust),
+    policy("policy-raw", Language::Rust),
+    policy("policy-replicas", Language::Go),
 ];
+
+const fn filter(name: &'static str, language: Language) -> Guest {
+    let kind = Kind::Filter;
+    Guest { name, language, kind }
+}
+
+const fn policy(name: &'static str, language: Language) -> Guest {
+    let kind = Kind::Policy;
+    Guest { name, language, kind }
+}
 
 impl Language {
     pub(crate) const ALL: [Self; 4] = [Self::Rust, Self::AssemblyScript, Self::C, Self::Go];
@@ -123,8 +120,16 @@ impl Folders {
         }
     }
 
+    /// The folder of all guests of a kind, which is the workspace of those in Rust.
+    fn workspace(&self, kind: Kind) -> PathBuf {
+        match kind {
+            Kind::Filter => self.guests.clone(),
+            Kind::Policy => self.guests.join("policies"),
+        }
+    }
+
     fn source(&self, guest: Guest) -> PathBuf {
-        self.guests.join(guest.name)
+        self.workspace(guest.kind).join(guest.name)
     }
 
     /// The committed file.
@@ -197,7 +202,7 @@ pub(crate) fn run(arguments: &Arguments, root: &Path) -> ExitCode {
         let toolchain = Toolchain::find(language, &folders);
         for guest in guests.into_iter().filter(|guest| arguments.wants(guest)) {
             let outcome = outcome(guest, &toolchain, arguments.check, &folders, &record);
-            println!("{:<13} {outcome}", guest.name);
+            println!("{:<18} {outcome}", guest.name);
             good &= match outcome {
                 Outcome::Same { .. } | Outcome::Skipped { .. } => true,
                 Outcome::Differs { .. } => !arguments.check,
@@ -268,6 +273,10 @@ fn build_and_compare(
     })?;
     let bytes =
         wasm::without_debug_sections(&bytes).map_err(|source| BuildError::NotWasm { path: built, source })?;
+    let bytes = match guest.kind {
+        Kind::Filter => bytes,
+        Kind::Policy => metadata::add(bytes, &folders.source(guest))?,
+    };
     let path = folders.committed(guest);
     let committed = std::fs::read(&path).ok();
     if committed.as_deref() == Some(&*bytes) {

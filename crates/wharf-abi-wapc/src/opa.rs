@@ -90,10 +90,9 @@ impl Program {
         let mut instance = linked.instantiate_within(state, deadline.left())?;
         check_version(&mut instance)?;
         let mut calls = guest::Calls::new(&mut instance, deadline)?;
-        let (wanted, entrypoints) = guest::lists(&mut calls)?;
         let mut functions = Table::new();
         let mut missing = Vec::new();
-        for (name, number) in wanted {
+        for (name, number) in guest::functions(&mut calls)? {
             match builtins::find(&name) {
                 Some(builtin) => {
                     functions.insert(number, builtin);
@@ -107,7 +106,7 @@ impl Program {
         Ok(Self {
             linked,
             functions: Arc::new(functions),
-            entrypoints,
+            entrypoints: guest::entrypoints(&mut calls)?,
         })
     }
 

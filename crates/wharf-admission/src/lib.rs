@@ -10,6 +10,7 @@
 //! Connections are served by a small runtime, guests run on threads of their own ([`AdmissionServer`]). Policies are
 //! replaced as a whole while reviews run ([`AdmissionServer::reload`]); a review keeps the policy that it began with.
 
+mod capabilities;
 mod host;
 mod http;
 mod policies;
@@ -18,6 +19,7 @@ mod review;
 mod server;
 mod start;
 
+pub use capabilities::{CapabilityLimits, ClusterCapabilities, ConnectError};
 pub use host::SharedCapabilities;
 pub use policies::Change;
 pub use server::{Bound, StartError};

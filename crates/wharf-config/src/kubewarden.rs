@@ -5,6 +5,7 @@ mod capabilities;
 mod collection;
 mod entries;
 mod files;
+mod inputs;
 mod limits;
 mod module;
 mod policy;
@@ -12,6 +13,7 @@ mod resources;
 mod webhook;
 
 pub use files::{LoadedPolicies, load_policies, parse_policies};
+pub use inputs::{RecordedAnswer, RecordedCall, read_recording, read_settings};
 pub use limits::PolicyLimits;
 pub use policy::{
     BadPolicy, ContextAwareResource, ExecutionMode, GroupConfig, PolicyConfig, PolicyEntry, PolicyKind,

@@ -41,3 +41,4 @@ pub use root::{AdminConfig, Config};
 pub use routes::{FilterConfig, RouteConfig};
 pub use schema::json_schema;
 pub use upstreams::{EndpointsConfig, UpstreamConfig};
+pub use yaml::{to_yaml, to_yaml_documents};

@@ -73,9 +73,13 @@ impl Sections {
                     }
                 }
                 // A memory of its own, or a section that comes twice.
-                Payload::MemorySection(_) | Payload::ImportSection(_) | Payload::ExportSection(_) => return None,
+                Payload::MemorySection(_) | Payload::ImportSection(_) | Payload::ExportSection(_) => {
+                    return None;
+                }
                 // Without imports there is nothing to do, and most modules need not be read to their end.
-                Payload::FunctionSection(_) | Payload::CodeSectionStart { .. } if found.is_none() => return None,
+                Payload::FunctionSection(_) | Payload::CodeSectionStart { .. } if found.is_none() => {
+                    return None;
+                }
                 _ => {}
             }
         }

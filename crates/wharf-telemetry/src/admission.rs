@@ -36,6 +36,10 @@ pub struct AdmissionMetrics {
     host_calls: Family<Labels<3>, Counter>,
     reloads: Family<Labels<1>, Counter>,
     policies: Family<Labels<1>, Gauge>,
+    cluster_answers: Family<Labels<2>, Counter>,
+    watches: Family<Labels<1>, Gauge>,
+    /// The bytes of the objects that watches keep.
+    pub watch_bytes: Gauge,
     /// Reviews that run.
     pub running: Gauge,
     /// Reviews that wait for a thread.
@@ -124,6 +128,21 @@ impl AdmissionMetrics {
                 "Changes of the policies while serving, by outcome",
             ),
             policies: add(r, "wharf_admission_policies", "Policies, by state"),
+            cluster_answers: add(
+                r,
+                "wharf_admission_kubernetes_answers",
+                "Answers about the cluster that policies got, by operation and where they came from",
+            ),
+            watches: add(
+                r,
+                "wharf_admission_kubernetes_watches",
+                "Watches of the cluster's objects, by state",
+            ),
+            watch_bytes: add(
+                r,
+                "wharf_admission_kubernetes_watch_bytes",
+                "Memory of the objects that watches keep",
+            ),
             running: add(r, "wharf_admission_reviews_running", "Reviews that run"),
             waiting: add(
                 r,
@@ -229,6 +248,18 @@ impl AdmissionMetrics {
         self.reloads
             .get_or_create_owned(&[("outcome", outcome.to_owned())])
             .inc();
+    }
+
+    /// Counts an answer about the cluster: `fetched` from the API server, `joined` to another's request, `kept` from one a
+    /// moment ago, or from a list that is `watched`.
+    pub fn cluster_answer(&self, operation: &'static str, source: &'static str) {
+        let labels = [("operation", operation.to_owned()), ("source", source.to_owned())];
+        self.cluster_answers.get_or_create_owned(&labels).inc();
+    }
+
+    /// How many watches are `listing`, `following`, or `broken`.
+    pub fn watches(&self, state: &'static str) -> Gauge {
+        self.watches.get_or_create_owned(&[("state", state.to_owned())])
     }
 
     /// How many policies are `ready`, `bad`, or `outdated`: these run in an older form, because the newer is bad.

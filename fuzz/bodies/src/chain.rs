@@ -57,7 +57,11 @@ pub fn chain(bytes: &[u8]) {
         return run.exchange.finish();
     }
     run.resume_until_over();
-    assert!(run.exchange.checker.is_over(), "stuck: {:?}", run.exchange.checker);
+    assert!(
+        run.exchange.checker.is_over(),
+        "stuck: {:?}",
+        run.exchange.checker
+    );
     if plan.nature == Nature::Pure && run.lets_all_through {
         run.check_nothing_changed();
     }
@@ -81,7 +85,11 @@ impl Run {
         let mut filters = Vec::new();
         for index in 0..=plan.flags & 3 {
             let shares = flag(2) && index == 1;
-            let added = if shares { add_to_last(&vms, flag(3)) } else { add(plan, vms.len(), &world, flag(3)) };
+            let added = if shares {
+                add_to_last(&vms, flag(3))
+            } else {
+                add(plan, vms.len(), &world, flag(3))
+            };
             let unavailable = flag(7) && index > 0;
             // The VM's place here is its number, under which it calls out.
             vms.extend(added.clone());
@@ -159,14 +167,22 @@ impl Run {
 
     fn check_nothing_changed(&self) {
         let Drive { checker, came, .. } = &self.exchange;
-        assert!(!checker.answered && !checker.reset, "nobody asked for that: {checker:?}");
+        assert!(
+            !checker.answered && !checker.reset,
+            "nobody asked for that: {checker:?}"
+        );
         assert_eq!(came[0], checker.request.body, "the request's body");
         assert_eq!(came[1], checker.response.body, "the response's body");
     }
 }
 
 /// Starts a VM with a plugin in it; `None` where the script does not let it start.
-fn add(plan: &Plan, index: usize, world: &SharedWorld, stop_iteration: bool) -> Option<(SharedVm, ContextId)> {
+fn add(
+    plan: &Plan,
+    index: usize,
+    world: &SharedWorld,
+    stop_iteration: bool,
+) -> Option<(SharedVm, ContextId)> {
     let mut vm = start(plan, index, world, &News::default(), &Arc::new(Shared::default()));
     let Ok(root) = vm.add_plugin(plugin(stop_iteration)) else {
         // Nobody answers a VM that is gone; the next one gets its number.

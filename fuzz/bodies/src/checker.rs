@@ -37,9 +37,9 @@ impl Checker {
     fn take(&mut self, output: Output) {
         assert!(!self.reset, "{output:?} after a reset");
         let direction = match &output {
-            Output::Headers { direction, .. } | Output::Data { direction, .. } | Output::Trailers { direction } => {
-                *direction
-            }
+            Output::Headers { direction, .. }
+            | Output::Data { direction, .. }
+            | Output::Trailers { direction } => *direction,
             Output::Answered { .. } => {
                 assert!(!self.response.headers, "an answer after the response has left");
                 self.answered = true;
@@ -74,7 +74,9 @@ impl Sent {
                 assert!(!self.headers, "headers twice");
                 (self.headers, self.ended) = (true, end_of_stream);
             }
-            Output::Data { body, end_of_stream, .. } => {
+            Output::Data {
+                body, end_of_stream, ..
+            } => {
                 assert!(self.headers, "a body before its headers");
                 assert!(end_of_stream || !body.is_empty(), "no bytes and no end");
                 self.body.extend(contents(body));
@@ -93,14 +95,30 @@ impl Sent {
 fn check_lists(chain: &Chain, output: &Output) {
     let exchange = chain.exchange().borrow();
     let list = match output {
-        Output::Headers { direction: Direction::Request, .. } => &exchange.request_headers,
-        Output::Headers { direction: Direction::Response, .. } => &exchange.response_headers,
-        Output::Trailers { direction: Direction::Request } => &exchange.request_trailers,
-        Output::Trailers { direction: Direction::Response } => &exchange.response_trailers,
+        Output::Headers {
+            direction: Direction::Request,
+            ..
+        } => &exchange.request_headers,
+        Output::Headers {
+            direction: Direction::Response,
+            ..
+        } => &exchange.response_headers,
+        Output::Trailers {
+            direction: Direction::Request,
+        } => &exchange.request_trailers,
+        Output::Trailers {
+            direction: Direction::Response,
+        } => &exchange.response_trailers,
         _ => return,
     };
-    let list = list.as_ref().unwrap_or_else(|| panic!("{output:?} and no list of them"));
-    let bytes = |list: &HeaderList| list.iter().map(|(name, value)| name.as_str().len() + value.len()).sum::<usize>();
+    let list = list
+        .as_ref()
+        .unwrap_or_else(|| panic!("{output:?} and no list of them"));
+    let bytes = |list: &HeaderList| {
+        list.iter()
+            .map(|(name, value)| name.as_str().len() + value.len())
+            .sum::<usize>()
+    };
     assert_eq!(list.byte_size(), bytes(list));
 }
 

@@ -31,7 +31,11 @@ pub fn config(bytes: &[u8]) {
     }
     if text.contains("module:") || text.contains("kind:") {
         check_outcome(parse_policies(text, origin).map(|loaded| {
-            loaded.policies.bad.iter().for_each(|bad| check_errors(&bad.errors));
+            loaded
+                .policies
+                .bad
+                .iter()
+                .for_each(|bad| check_errors(&bad.errors));
             (loaded.policies, loaded.warnings)
         }));
     }
@@ -59,7 +63,11 @@ fn check_outcome<T: Debug>(outcome: Result<(T, Vec<Diagnostic>), ConfigErrors>) 
 
 fn check_errors(errors: &ConfigErrors) {
     assert!(!errors.errors.is_empty(), "refused without a reason");
-    errors.errors.iter().chain(&errors.warnings).for_each(check_diagnostic);
+    errors
+        .errors
+        .iter()
+        .chain(&errors.warnings)
+        .for_each(check_diagnostic);
     check_text(&errors.render(false));
     assert!(errors.render(true).len() <= LONGEST_REPORT);
     serde_json::to_string(errors).expect("errors can be written as JSON");
@@ -67,12 +75,19 @@ fn check_errors(errors: &ConfigErrors) {
 
 fn check_diagnostic(diagnostic: &Diagnostic) {
     assert!(!diagnostic.message.is_empty());
-    assert!(diagnostic.hint.is_some(), "it does not say what to do: {}", diagnostic.message);
+    assert!(
+        diagnostic.hint.is_some(),
+        "it does not say what to do: {}",
+        diagnostic.message
+    );
     check_text(&diagnostic.render(false));
     if let Some(location) = &diagnostic.location {
         assert!(location.line > 0 && location.column > 0);
         let excerpt = &location.excerpt;
-        assert!(excerpt.text.get(excerpt.highlight.clone()).is_some(), "no mark can be set there");
+        assert!(
+            excerpt.text.get(excerpt.highlight.clone()).is_some(),
+            "no mark can be set there"
+        );
     }
 }
 
@@ -109,7 +124,10 @@ where
         Ok(value) => {
             let written = value.to_string();
             let again = written.parse::<T>();
-            assert!(again.is_ok_and(|again| again == value), "{text:?} is written {written:?}");
+            assert!(
+                again.is_ok_and(|again| again == value),
+                "{text:?} is written {written:?}"
+            );
         }
         Err(error) => assert!(!error.to_string().is_empty()),
     }

@@ -53,8 +53,17 @@ impl Drive {
             return;
         }
         let list: HeaderList = match (direction, is_grpc) {
-            (Direction::Request, true) => list(&[(":method", "POST"), (":path", "/s/m"), ("content-type", "application/grpc")]),
-            (Direction::Request, false) => list(&[(":method", "POST"), (":path", "/?q"), (":authority", "up"), ("a", "1")]),
+            (Direction::Request, true) => list(&[
+                (":method", "POST"),
+                (":path", "/s/m"),
+                ("content-type", "application/grpc"),
+            ]),
+            (Direction::Request, false) => list(&[
+                (":method", "POST"),
+                (":path", "/?q"),
+                (":authority", "up"),
+                ("a", "1"),
+            ]),
             (Direction::Response, _) => list(&[(":status", "200"), ("a", "1"), ("a", "2")]),
         };
         self.chain.headers(direction, list, end);
@@ -87,7 +96,8 @@ impl Drive {
         if self.phase(direction) != Phase::Body {
             return;
         }
-        self.chain.trailers(direction, list(&[("t", "1"), ("grpc-status", "0")]));
+        self.chain
+            .trailers(direction, list(&[("t", "1"), ("grpc-status", "0")]));
         self.set_phase(direction, Phase::Ended);
         self.drain_unless_lazy();
     }

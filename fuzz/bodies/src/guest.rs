@@ -44,7 +44,8 @@ fn compile(version: ProxyWasmVersion) -> Program {
         ..Limits::default()
     };
     let text = text(version);
-    let bytes = wat::parse_str(&text).unwrap_or_else(|error| panic!("the guest is good WAT: {error}\n{text}"));
+    let bytes =
+        wat::parse_str(&text).unwrap_or_else(|error| panic!("the guest is good WAT: {error}\n{text}"));
     let artifact = VerifiedArtifact::dangerously_unverified(Reference::File("guest.wat".into()), bytes);
     let (module, _) = engine.compile(&artifact, &limits).expect("the guest compiles");
     Program::new(&module, version, &limits).expect("the guest imports what there is")
@@ -53,24 +54,40 @@ fn compile(version: ProxyWasmVersion) -> Program {
 fn text(version: ProxyWasmVersion) -> String {
     let functions = functions(version);
     let mut out = String::from("(module\n(type $forward (func (result i32)))\n");
-    for Function { module, name, parameters } in functions {
+    for Function {
+        module,
+        name,
+        parameters,
+    } in functions
+    {
         let types: String = parameters.chars().map(wasm_types).collect();
         let result = if returns(name) { "(result i32)" } else { "" };
         out += &format!("(import \"{module}\" \"{name}\" (func ${name} (param{types}) {result}))\n");
     }
     out += "(import \"wasi_snapshot_preview1\" \"proc_exit\" (func $proc_exit (param i32)))\n";
     out += MACHINE;
-    out += if version == ProxyWasmVersion::V0_1_0 { RESUME_0_1_0 } else { RESUME };
+    out += if version == ProxyWasmVersion::V0_1_0 {
+        RESUME_0_1_0
+    } else {
+        RESUME
+    };
     for function in functions {
         out += &forwarder(function);
     }
     for callback in Callback::ALL {
         out += &exported(*callback, version);
     }
-    let names = functions.iter().map(|function| function.name).chain(SPECIAL.iter().copied());
+    let names = functions
+        .iter()
+        .map(|function| function.name)
+        .chain(SPECIAL.iter().copied());
     let elements: String = names.map(|name| format!(" $do_{name}")).collect();
     let marker = version.marker();
-    write!(out, "(table funcref (elem{elements}))\n(func (export \"{marker}\"))\n)").expect("text takes all");
+    write!(
+        out,
+        "(table funcref (elem{elements}))\n(func (export \"{marker}\"))\n)"
+    )
+    .expect("text takes all");
     out
 }
 
@@ -92,7 +109,11 @@ fn forwarder(Function { name, parameters, .. }: &Function) -> String {
     let mut arguments = String::new();
     for (index, kind) in types.split_whitespace().enumerate() {
         let load = format!("(i64.load offset={} (global.get $arguments))", 8 * index);
-        arguments += &if kind == "i64" { load } else { format!("(i32.wrap_i64 {load})") };
+        arguments += &if kind == "i64" {
+            load
+        } else {
+            format!("(i32.wrap_i64 {load})")
+        };
     }
     let nothing = if returns(name) { "" } else { "(i32.const 0)" };
     format!("(func $do_{name} (result i32) (call ${name} {arguments}) {nothing})\n")
@@ -113,7 +134,10 @@ fn exported(callback: Callback, version: ProxyWasmVersion) -> String {
         _ => String::new(),
     };
     let index = callback as u32;
-    let run = format!("(call $run (i32.const {index}) (i32.const {}))", default.unwrap_or(0));
+    let run = format!(
+        "(call $run (i32.const {index}) (i32.const {}))",
+        default.unwrap_or(0)
+    );
     let (result, run) = match default {
         Some(_) => ("(result i32)", run),
         None => ("", format!("(drop {run})")),

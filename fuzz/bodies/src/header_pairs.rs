@@ -14,7 +14,11 @@ pub fn header_pairs(bytes: &[u8]) {
     let held: usize = decoded.iter().map(|(name, value)| name.len() + value.len()).sum();
     assert!(held <= bytes.len(), "more than was given");
     let encoded = encode(&decoded);
-    assert_eq!(pairs::decode(&encoded).as_ref(), Ok(&decoded), "it changes on its way");
+    assert_eq!(
+        pairs::decode(&encoded).as_ref(),
+        Ok(&decoded),
+        "it changes on its way"
+    );
     if decoded.is_empty() {
         assert!(encoded.is_empty());
     } else {
@@ -37,7 +41,10 @@ fn check_refusal(bytes: &[u8], error: PairsError) {
         PairsError::TooMany(many) => assert!(many == count() && many as usize > pairs::MAXIMUM_COUNT),
         PairsError::TrailingBytes(trailing) => {
             let without = &bytes[..bytes.len() - trailing];
-            assert!(trailing > 0 && pairs::decode(without).is_ok(), "so many are too many");
+            assert!(
+                trailing > 0 && pairs::decode(without).is_ok(),
+                "so many are too many"
+            );
         }
         _ => {}
     }
@@ -48,7 +55,9 @@ fn check_list(pairs: &[Pair<'_>]) {
     let mut whole = HeaderList::new();
     let taken = whole.replace_all(pairs);
     let mut added = HeaderList::new();
-    let first_error = pairs.iter().find_map(|(name, value)| added.add(name, value).err());
+    let first_error = pairs
+        .iter()
+        .find_map(|(name, value)| added.add(name, value).err());
     assert_eq!(taken.err(), first_error, "the same pair is refused");
     if first_error.is_none() {
         assert_eq!(whole, added);
@@ -74,7 +83,10 @@ fn check_list(pairs: &[Pair<'_>]) {
 }
 
 fn check_counts(list: &HeaderList) {
-    let counted: usize = list.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    let counted: usize = list
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len())
+        .sum();
     assert_eq!(list.byte_size(), counted);
     assert!(counted <= headers::MAXIMUM_BYTES && list.len() <= headers::MAXIMUM_COUNT);
 }

@@ -6,8 +6,8 @@ use std::sync::{Arc, PoisonError};
 
 use bytes::Bytes;
 use wharf_abi_proxy_wasm::{
-    ChainLimits, ContextId, Direction, Filter, HttpCallResponse, Namespace, PeerType, PluginContext, Shared, SharedVm,
-    Vm, VmSettings,
+    ChainLimits, ContextId, Direction, Filter, HttpCallResponse, Namespace, PeerType, PluginContext, Shared,
+    SharedVm, Vm, VmSettings,
 };
 use wharf_plugin::{OnFault, PluginName};
 
@@ -120,8 +120,12 @@ impl Run {
         let end = detail & 0x80 != 0;
         match kind {
             0 => self.open_exchange(detail),
-            2 | 3 => self.exchange(detail, |exchange| exchange.headers(direction, end, detail & 0x40 != 0)),
-            4 | 5 => self.exchange(detail, |exchange| exchange.data(direction, usize::from(detail & 0x7f), end)),
+            2 | 3 => self.exchange(detail, |exchange| {
+                exchange.headers(direction, end, detail & 0x40 != 0)
+            }),
+            4 | 5 => self.exchange(detail, |exchange| {
+                exchange.data(direction, usize::from(detail & 0x7f), end)
+            }),
             6 | 7 => self.exchange(detail, |exchange| exchange.trailers(direction)),
             8 => self.exchange(detail, Drive::poll),
             9 => self.exchange(detail, Drive::drain),
@@ -143,7 +147,11 @@ impl Run {
     }
 
     fn open_exchange(&mut self, detail: u8) {
-        let on_fault = if detail & 1 == 0 { OnFault::Closed } else { OnFault::Open };
+        let on_fault = if detail & 1 == 0 {
+            OnFault::Closed
+        } else {
+            OnFault::Open
+        };
         if self.exchanges.len() >= MOST_STREAMS {
             return;
         }
@@ -157,7 +165,8 @@ impl Run {
         let limits = ChainLimits {
             body_buffer: if detail & 2 == 0 { 1 << 20 } else { 50 },
         };
-        self.exchanges.push(Drive::new(filters.collect(), limits, detail & 4 != 0));
+        self.exchanges
+            .push(Drive::new(filters.collect(), limits, detail & 4 != 0));
     }
 
     fn exchange(&mut self, detail: u8, work: impl FnOnce(&mut Drive)) {
@@ -256,7 +265,13 @@ impl Run {
             22 => _ = vm.on_new_connection(stream),
             23 => _ = vm.on_downstream_data(stream, data(), end),
             24 => _ = vm.on_upstream_data(stream, data(), end),
-            25 => _ = (vm.take_signals(stream), vm.take_downstream(stream), vm.take_upstream(stream)),
+            25 => {
+                _ = (
+                    vm.take_signals(stream),
+                    vm.take_downstream(stream),
+                    vm.take_upstream(stream),
+                )
+            }
             26 => _ = vm.on_downstream_connection_close(stream, PeerType::Remote),
             27 => _ = vm.on_upstream_connection_close(stream, PeerType::Local),
             _ => _ = vm.close_stream(stream),
@@ -279,7 +294,11 @@ impl Run {
             let _ = vm.shut_down();
         }
         assert_eq!(vm.is_faulted(), vm.fault().is_some());
-        assert_eq!(self.world.borrow().faults, usize::from(vm.is_faulted()), "a fault is told once");
+        assert_eq!(
+            self.world.borrow().faults,
+            usize::from(vm.is_faulted()),
+            "a fault is told once"
+        );
         assert!(vm.memory_size() <= 1 << 20);
     }
 
@@ -290,7 +309,11 @@ impl Run {
             self.with_vm(|vm| {
                 // A context that ends after the call may still fault.
                 let _ = vm.on_queue_ready(*root, SANITY_QUEUE);
-                assert_eq!(self.world.borrow().sane, before + 1, "the normal call does not work");
+                assert_eq!(
+                    self.world.borrow().sane,
+                    before + 1,
+                    "the normal call does not work"
+                );
             });
         }
     }

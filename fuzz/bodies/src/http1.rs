@@ -54,7 +54,10 @@ fn outcome_of<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Outcome {
         if refusal.is_some() {
             break;
         }
-        assert!(held.len() < LIMITS.bytes, "a head that is not complete is held without bound");
+        assert!(
+            held.len() < LIMITS.bytes,
+            "a head that is not complete is held without bound"
+        );
     }
     Outcome {
         accepted,
@@ -69,7 +72,12 @@ fn compare_with_hyper(accepted: &[u8], requests: &[Plain]) {
     assert!(seen.len() <= requests.len(), "hyper sees more: {seen:?}");
     for (hyper, plain) in seen.iter().zip(requests) {
         assert_eq!(hyper.method, plain.method);
-        assert!(plain.is_target_of(&hyper.target), "hyper reads {} for {}", hyper.target, plain.target);
+        assert!(
+            plain.is_target_of(&hyper.target),
+            "hyper reads {} for {}",
+            hyper.target,
+            plain.target
+        );
         assert_eq!(hyper.headers, plain.headers);
         if plain.complete {
             assert_eq!(hyper.body.as_ref(), Some(&plain.body), "another body");
@@ -81,7 +89,12 @@ fn compare_with_hyper(accepted: &[u8], requests: &[Plain]) {
     let last = seen.last().and_then(|_| requests.get(seen.len() - 1));
     if seen.len() < requests.len() {
         let why = last.is_some_and(Plain::closes);
-        assert!(why, "hyper stops after {} of {}: {error:?}", seen.len(), requests.len());
+        assert!(
+            why,
+            "hyper stops after {} of {}: {error:?}",
+            seen.len(),
+            requests.len()
+        );
     } else if last.is_none_or(|last| last.complete) {
         assert!(error.is_none(), "hyper refuses what was accepted: {error:?}");
     }

@@ -24,7 +24,10 @@ pub fn inspect(bytes: &[u8]) {
         Ok(module) => {
             assert!(!module.abis.is_empty());
             assert_eq!(Ok(&module.surface), surface.as_ref());
-            module.abis.iter().for_each(|abi| assert!(!abi.to_string().is_empty()));
+            module
+                .abis
+                .iter()
+                .for_each(|abi| assert!(!abi.to_string().is_empty()));
         }
         Err(error) => check_error(&error),
     }
@@ -42,9 +45,14 @@ fn check_surface(bytes: &[u8], surface: &ModuleSurface) {
     assert!(surface.imports.len() <= ModuleSurface::MAX_ITEMS);
     assert!(surface.exports.len() <= ModuleSurface::MAX_ITEMS);
     let names = surface.imports.iter().map(|import| import.name.len());
-    let names: usize = names.chain(surface.exports.iter().map(|export| export.name.len())).sum();
+    let names: usize = names
+        .chain(surface.exports.iter().map(|export| export.name.len()))
+        .sum();
     assert!(names <= bytes.len(), "more names than bytes");
-    for Import { signature, module, .. } in &surface.imports {
+    for Import {
+        signature, module, ..
+    } in &surface.imports
+    {
         assert!(signature.len() <= FACTOR * bytes.len() && module.len() <= bytes.len());
     }
     for Export { signature, .. } in &surface.exports {
@@ -55,21 +63,36 @@ fn check_surface(bytes: &[u8], surface: &ModuleSurface) {
     let lines = lines.chain(surface.exports.iter().take(20).map(ToString::to_string));
     assert!(lines.into_iter().all(|line| !line.is_empty()));
     for export in &surface.exports {
-        assert_eq!(surface.export(&export.name).map(|found| &found.name), Some(&export.name));
+        assert_eq!(
+            surface.export(&export.name).map(|found| &found.name),
+            Some(&export.name)
+        );
     }
 }
 
 fn check_sections(bytes: &[u8], found: &ModuleSections) {
     let most = ModuleSections::MAX_ITEMS;
-    for count in [found.sections.len(), found.producers.len(), found.memories.len(), found.tables.len()] {
+    for count in [
+        found.sections.len(),
+        found.producers.len(),
+        found.memories.len(),
+        found.tables.len(),
+    ] {
         assert!(count <= most);
     }
     // Only custom sections have their names in the module.
     let name = |section: &Section| if section.custom { section.name.len() } else { 0 };
-    let content: usize = found.sections.iter().map(|section| name(section) + section.bytes).sum();
+    let content: usize = found
+        .sections
+        .iter()
+        .map(|section| name(section) + section.bytes)
+        .sum();
     assert!(content <= bytes.len(), "more sections than bytes");
     assert!(found.functions <= bytes.len());
-    let named = found.sections.iter().any(|section| section.name == "name" && section.custom);
+    let named = found
+        .sections
+        .iter()
+        .any(|section| section.name == "name" && section.custom);
     assert_eq!(found.has_names(), named);
     let _ = (found.has_debug_information(), found.bytes_of("code"));
 }
@@ -84,5 +107,7 @@ fn check_requirements(bytes: &[u8]) {
 
 fn engine() -> &'static Engine {
     static ENGINE: OnceLock<Engine> = OnceLock::new();
-    ENGINE.get_or_init(|| Engine::new(EngineSettings::default()).expect("an engine with default settings starts"))
+    ENGINE.get_or_init(|| {
+        Engine::new(EngineSettings::default()).expect("an engine with default settings starts")
+    })
 }

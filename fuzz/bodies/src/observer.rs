@@ -42,7 +42,9 @@ impl Watch {
 
 impl HostCallObserver for Watch {
     fn before(&mut self, _event: &HostCallEvent<'_>, memory: &GuestMemory<'_>) {
-        let all = memory.read(0, memory.size() as u32).expect("all of the memory can be read");
+        let all = memory
+            .read(0, memory.size() as u32)
+            .expect("all of the memory can be read");
         self.under.push(Under {
             before: all.to_vec(),
             allocated: Vec::new(),
@@ -62,7 +64,9 @@ impl HostCallObserver for Watch {
         }
         let mut allowed = call.allocated;
         allowed.extend(answers(self.parameters(event), event.arguments));
-        let now = memory.read(0, memory.size() as u32).expect("all of the memory can be read");
+        let now = memory
+            .read(0, memory.size() as u32)
+            .expect("all of the memory can be read");
         check_memory(event, &call.before, now, &allowed);
     }
 }
@@ -78,7 +82,11 @@ fn check_result(event: &HostCallEvent<'_>, from_allocator: bool) {
         _ => panic!("{} answers {values:?}", event.name),
     };
     if event.module == WASI {
-        assert!((0..=LAST_ERRNO).contains(&status), "{} answers {status}", event.name);
+        assert!(
+            (0..=LAST_ERRNO).contains(&status),
+            "{} answers {status}",
+            event.name
+        );
     } else if event.name.starts_with("proxy_") {
         assert!(STATUSES.contains(&status), "{} answers {status}", event.name);
         let allowed = matches!(event.name, "proxy_log" | "proxy_get_log_level");
@@ -116,7 +124,11 @@ const ZEROS: [u8; CHUNK] = [0; CHUNK];
 
 fn check_memory(event: &HostCallEvent<'_>, before: &[u8], now: &[u8], allowed: &[(u64, u64)]) {
     assert!(now.len() >= before.len(), "memory never shrinks");
-    let may_change = |at: u64| allowed.iter().any(|&(start, length)| at >= start && at < start + length);
+    let may_change = |at: u64| {
+        allowed
+            .iter()
+            .any(|&(start, length)| at >= start && at < start + length)
+    };
     // What is new in the memory was zeros.
     let old = before.chunks(CHUNK).chain(std::iter::repeat(&ZEROS[..]));
     for ((start, old), new) in (0_u64..).step_by(CHUNK).zip(old).zip(now.chunks(CHUNK)) {

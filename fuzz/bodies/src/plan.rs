@@ -131,7 +131,10 @@ impl<'a> Reader<'a> {
         let all = functions(version);
         let specials_from = all.len();
         let speaks = |name: &str| vocabulary.names.is_none_or(|names| names.contains(&name));
-        let known = all.iter().enumerate().filter(|(_, function)| speaks(function.name));
+        let known = all
+            .iter()
+            .enumerate()
+            .filter(|(_, function)| speaks(function.name));
         let mut reader = Self {
             vocabulary,
             functions: known.collect(),
@@ -161,7 +164,10 @@ impl<'a> Reader<'a> {
                 if !(0..3).contains(&result) {
                     self.plan.nature = Nature::Wild;
                 }
-                self.turns().push(Turn { steps: Vec::new(), result });
+                self.turns().push(Turn {
+                    steps: Vec::new(),
+                    result,
+                });
             }
             0xa0..=0xdf => {
                 let (kind, detail) = (what - 0xa0, input.byte());
@@ -272,7 +278,10 @@ fn number(input: &mut Input<'_>) -> u64 {
 
 /// The texts that every program may point to.
 fn texts() -> Vec<Vec<u8>> {
-    let mut texts = vec![map(&[(":method", "GET"), (":path", "/"), (":authority", "up")]), Vec::new()];
+    let mut texts = vec![
+        map(&[(":method", "GET"), (":path", "/"), (":authority", "up")]),
+        Vec::new(),
+    ];
     texts.push(map(&[("a", "1"), ("content-type", "text/plain"), ("b", "")]));
     texts.push(map(&[(":status", "200"), ("grpc-status", "0"), ("a", "2")]));
     let plain: [&[u8]; 12] = [
@@ -296,7 +305,9 @@ fn texts() -> Vec<Vec<u8>> {
 /// A map as the ABI serializes it.
 fn map(headers: &[(&str, &str)]) -> Vec<u8> {
     let mut out = Vec::new();
-    let pairs = headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+    let pairs = headers
+        .iter()
+        .map(|(name, value)| (name.as_bytes(), value.as_bytes()));
     pairs::encode(pairs, &mut out);
     out
 }

@@ -243,7 +243,10 @@ impl Turn {
         for step in steps {
             let mut fields = [0_u64; 13];
             fields[0] = step.function as u64;
-            fields[1..].iter_mut().zip(&step.arguments).for_each(|(field, argument)| *field = *argument);
+            fields[1..]
+                .iter_mut()
+                .zip(&step.arguments)
+                .for_each(|(field, argument)| *field = *argument);
             fields.iter().for_each(|field| out.extend(field.to_le_bytes()));
         }
     }
@@ -257,7 +260,10 @@ mod tests {
     fn every_host_function_of_the_abi_can_be_called() {
         for version in ProxyWasmVersion::ALL {
             let known = functions(version);
-            for given in host_functions(version).iter().filter(|given| given.module == "env") {
+            for given in host_functions(version)
+                .iter()
+                .filter(|given| given.module == "env")
+            {
                 assert!(
                     known.iter().any(|function| function.name == given.name),
                     "{} cannot be called by the fuzzer's guest: add it to FUNCTIONS",

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use wharf_abi_proxy_wasm::shared::QueueListener;
 use wharf_abi_proxy_wasm::{
-    CallRefused, ContextId, GrpcAction, GrpcCall, HeaderList, Host, HttpCall, LogLevel, PluginContext, RefusedCall,
-    Status, StreamProperties, headers,
+    CallRefused, ContextId, GrpcAction, GrpcCall, HeaderList, Host, HttpCall, LogLevel, PluginContext,
+    RefusedCall, Status, StreamProperties, headers,
 };
 use wharf_engine::Fault;
 
@@ -63,7 +63,10 @@ impl FuzzHost {
 }
 
 fn check_list(list: &HeaderList) {
-    let counted: usize = list.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    let counted: usize = list
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len())
+        .sum();
     assert_eq!(counted, list.byte_size());
     assert!(counted <= headers::MAXIMUM_BYTES && list.len() <= headers::MAXIMUM_COUNT);
 }
@@ -110,7 +113,10 @@ impl Host for FuzzHost {
         assert!(call.headers.get(b":path").is_some(), "the ABI asks for it");
         let mut world = self.world.borrow_mut();
         let open = (self.vm, call.root, call.id);
-        assert!(call.id != 0 && !world.http_calls.contains(&open), "the id is taken");
+        assert!(
+            call.id != 0 && !world.http_calls.contains(&open),
+            "the id is taken"
+        );
         world.http_calls.push(open);
         Ok(())
     }
@@ -118,7 +124,11 @@ impl Host for FuzzHost {
     fn grpc_call(&mut self, call: GrpcCall) -> Result<(), CallRefused> {
         self.refusal()?;
         check_list(&call.metadata);
-        assert_eq!(call.id % 2 == 1, call.message.is_some(), "calls are odd, streams are even");
+        assert_eq!(
+            call.id % 2 == 1,
+            call.message.is_some(),
+            "calls are odd, streams are even"
+        );
         self.world.borrow_mut().grpc_calls.push(OpenGrpc {
             vm: self.vm,
             root: call.root,
@@ -130,7 +140,10 @@ impl Host for FuzzHost {
 
     fn grpc_action(&mut self, id: u32, action: GrpcAction) {
         let mut world = self.world.borrow_mut();
-        let call = world.grpc_calls.iter_mut().find(|call| (call.vm, call.id) == (self.vm, id));
+        let call = world
+            .grpc_calls
+            .iter_mut()
+            .find(|call| (call.vm, call.id) == (self.vm, id));
         let call = call.unwrap_or_else(|| panic!("{action:?} on {id}, which the host has not taken"));
         assert!(!call.ended, "{action:?} on {id}, which has ended");
         call.ended = matches!(action, GrpcAction::Cancel);

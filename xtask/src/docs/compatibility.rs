@@ -1,9 +1,9 @@
-//! The README's table of compatibility.
+//! The README's tables of compatibility.
 
 use std::fmt::Write;
 
-use super::DocsError;
 use super::ledger::{self, Section, Support};
+use super::{DocsError, policies};
 use crate::repository::Repository;
 
 const PATH: &str = "README.md";
@@ -16,38 +16,58 @@ pub(super) fn generate(repository: &Repository) -> Result<String, DocsError> {
     let missing = |marker| DocsError::Marker { path: PATH, marker };
     let (before, rest) = readme.split_once(BEGIN).ok_or_else(|| missing(BEGIN))?;
     let (_, after) = rest.split_once(END).ok_or_else(|| missing(END))?;
-    Ok(format!(
-        "{before}{BEGIN}\n{}{END}{after}",
-        table(&ledger::read(repository)?)
-    ))
-}
-
-fn table(sections: &[Section]) -> String {
-    let mut text =
-        "| proxy-wasm 0.1.0, 0.2.0, 0.2.1 | supported | partial | no |\n|---|---|---|---|\n".to_owned();
-    for section in sections {
-        let count = |support| {
-            section
-                .entries
-                .iter()
-                .filter(|entry| entry.support == support)
-                .count()
-        };
+    let proxy_wasm = table(&ledger::read(repository, ledger::PROXY_WASM)?);
+    let mut policies = "\n| for policies | supported | partial | no |\n|---|---|---|---|\n".to_owned();
+    for (title, path) in policies::LEDGERS {
+        let sections = ledger::read(repository, path)?;
+        let count = |support| sections.iter().map(|section| section.count(support)).sum::<usize>();
         let (supported, partial, no) = (
             count(Support::Supported),
             count(Support::Partial),
             count(Support::No),
         );
         line(
+            &mut policies,
+            format_args!(
+                "| [{title}]({}#{}) | {supported} | {partial} | {no} |",
+                policies::PATH,
+                policies::anchor(title)
+            ),
+        );
+    }
+    Ok(format!("{before}{BEGIN}\n{proxy_wasm}{policies}{END}{after}"))
+}
+
+fn table(sections: &[Section]) -> String {
+    let mut text = counts("proxy-wasm 0.1.0, 0.2.0, 0.2.1", sections);
+    text.push_str(&gaps_of(sections));
+    text
+}
+
+/// How many are there of each section.
+pub(super) fn counts(head: &str, sections: &[Section]) -> String {
+    let mut text = format!("| {head} | supported | partial | no |\n|---|---|---|---|\n");
+    for section in sections {
+        let (supported, partial, no) = (
+            section.count(Support::Supported),
+            section.count(Support::Partial),
+            section.count(Support::No),
+        );
+        line(
             &mut text,
             format_args!("| {} | {supported} | {partial} | {no} |", title(&section.key)),
         );
     }
+    text
+}
+
+/// What is not wholly there, and why; nothing where all is.
+pub(super) fn gaps_of(sections: &[Section]) -> String {
     let gaps: Vec<Gap<'_>> = sections.iter().flat_map(gaps).collect();
     if gaps.is_empty() {
-        return text;
+        return String::new();
     }
-    text.push_str("\n| not wholly | | why |\n|---|---|---|\n");
+    let mut text = "\n| not wholly | | why |\n|---|---|---|\n".to_owned();
     for Gap {
         names,
         support,
@@ -65,7 +85,7 @@ fn table(sections: &[Section]) -> String {
             format_args!(
                 "| {} | {support} | {} |",
                 names.join(", "),
-                reason.replace('|', "\\|")
+escaped(reason)
             ),
         );
     }
@@ -103,17 +123,36 @@ fn gaps(section: &Section) -> Vec<Gap<'_>> {
     gaps
 }
 
-fn line(text: &mut String, line: std::fmt::Arguments<'_>) {
+/// A text for a cell of a table.
+pub(super) fn escaped(text: &str) -> String {
+    text.replace('|', "\\|")
+}
+
+pub(super) fn line(text: &mut String, line: std::fmt::Arguments<'_>) {
     writeln!(text, "{line}").expect("a string takes all text");
 }
 
 /// What readers call a section.
-fn title(key: &str) -> &str {
+pub(super) fn title(key: &str) -> &str {
     match key {
         "start" => "start and allocators",
         "functions" => "host functions",
         "wasi" => "WASI preview 1 functions",
         "foreign" => "foreign functions",
+        "exports" => "exports of the guest",
+        "assemblyscript" => "imports of AssemblyScript",
+        "operations" => "operations of policies",
+        "payload" => "what policies are given",
+        "answers" => "answers of policies",
+        "metadata" => "metadata of policies",
+        "modes" => "execution modes",
+        "capabilities" => "host capabilities",
+        "grants" => "grants of capabilities",
+        "groups" => "groups of policies",
+        "policies" => "policies.yml and custom resources",
+        "flags" => "flags of policy-server",
+        "metrics" => "metrics of policy-server",
+        "builtins" => "built-in functions of Rego",
         other => other,
     }
 }
@@ -132,18 +171,24 @@ functions:
   - { name: h, status: partial, reason: c }
   - { name: i, status: no, reason: a | b }
 ";
-        let repository = Repository::of(&[("README.md", &readme), (ledger::PATH, ledger)]);
+        let repository = Repository::of(&[("README.md", &readme), (ledger::PROXY_WASM, ledger),
+            (ledger::WAPC, "exports: [{ name: f, status: supported }, { name: g, status: supported }]"),
+            (ledger::KUBEWARDEN, "modes: [{ name: f, status: no, reason: r }]\nflags: [{ name: g, status: no, reason: r }]"),
+        ]);
         let expected = format!(
             "a\n{BEGIN}\n| proxy-wasm 0.1.0, 0.2.0, 0.2.1 | supported | partial | no |\n|---|---|---|---|\n\
              | host functions | 1 | 1 | 2 |\n\n| not wholly | | why |\n|---|---|---|\n\
-             | `g`, `i` | no | a \\| b |\n| `h` | partial | c |\n{END}\nb\n"
+             | `g`, `i` | no | a \\| b |\n| `h` | partial | c |\n\
+             \n| for policies | supported | partial | no |\n|---|---|---|---|\n\
+             | [waPC](docs/compatibility-policies.md#wapc) | 2 | 0 | 0 |\n\
+             | [Kubewarden](docs/compatibility-policies.md#kubewarden) | 0 | 0 | 2 |\n{END}\nb\n"
         );
         assert_eq!(generate(&repository).unwrap(), expected);
     }
 
     #[test]
     fn a_readme_without_markers_is_an_error() {
-        let repository = Repository::of(&[("README.md", "text"), (ledger::PATH, "a: []")]);
+        let repository = Repository::of(&[("README.md", "text"), (ledger::PROXY_WASM, "a: []")]);
         assert!(matches!(
             generate(&repository),
             Err(DocsError::Marker { marker: BEGIN, .. })

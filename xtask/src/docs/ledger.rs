@@ -1,4 +1,4 @@
-//! The ledger of the ABI, `conformance/proxy-wasm.yaml`.
+//! The ledgers in `conformance/`: what is there, how far, and the tests that say so.
 
 use granit_parser::{Event, Parser};
 use serde_json::{Map, Value};
@@ -6,8 +6,12 @@ use serde_json::{Map, Value};
 use super::DocsError;
 use crate::repository::Repository;
 
-/// Where the ledger is.
-pub(super) const PATH: &str = "conformance/proxy-wasm.yaml";
+/// The ledger of the proxy-wasm ABI. A test of its crate holds it against the code.
+pub(super) const PROXY_WASM: &str = "conformance/proxy-wasm.yaml";
+/// The ledger of waPC.
+pub(super) const WAPC: &str = "conformance/wapc.yaml";
+/// The ledger of Kubewarden's policies and of policy-server.
+pub(super) const KUBEWARDEN: &str = "conformance/kubewarden.yaml";
 
 /// How far something is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +28,10 @@ pub(super) struct Entry {
     pub(super) support: Support,
     /// Why it is not wholly there; empty where it is.
     pub(super) reason: String,
+    /// How it is other than what it is held against; empty where it is not.
+    pub(super) differs: String,
+    /// The tests that say so, as they stand there.
+    pub(super) tests: Vec<String>,
 }
 
 /// A part of the ledger, such as the host functions.
@@ -33,18 +41,28 @@ pub(super) struct Section {
     pub(super) entries: Vec<Entry>,
 }
 
-/// Reads the ledger: each of its top-level lists whose items have a name and a status is a section.
+impl Section {
+    /// How many are there so far.
+    pub(super) fn count(&self, support: Support) -> usize {
+        self.entries
+            .iter()
+            .filter(|entry| entry.support == support)
+            .count()
+    }
+}
+
+/// Reads a ledger: each of its top-level lists whose items have a name and a status is a section.
 ///
 /// # Errors
 /// [`DocsError::Missing`], and [`DocsError::Ledger`] where it is not such a file.
-pub(super) fn read(repository: &Repository) -> Result<Vec<Section>, DocsError> {
-    let text = repository.text(PATH).ok_or(DocsError::Missing { path: PATH })?;
-    let tree = parse(text).map_err(|reason| DocsError::Ledger { reason })?;
+pub(super) fn read(repository: &Repository, path: &'static str) -> Result<Vec<Section>, DocsError> {
+    let text = repository.text(path).ok_or(DocsError::Missing { path })?;
+    let tree = parse(text).map_err(|reason| DocsError::Ledger { path, reason })?;
     let sections = tree.as_object().into_iter().flatten();
     let sections = sections.filter_map(|(key, value)| value.as_array().map(|items| section(key, items)));
     sections
         .collect::<Result<_, _>>()
-        .map_err(|reason| DocsError::Ledger { reason })
+        .map_err(|reason| DocsError::Ledger { path, reason })
 }
 
 fn section(key: &str, items: &[Value]) -> Result<Section, String> {
@@ -68,7 +86,10 @@ fn entry(item: &Value) -> Result<Entry, String> {
             ));
         }
     };
-    let reason = text("reason").split_whitespace().collect::<Vec<_>>().join(" ");
+    let line = |key: &str| text(key).split_whitespace().collect::<Vec<_>>().join(" ");
+    let (reason, differs) = (line("reason"), line("differs"));
+    let tests = item["tests"].as_array().into_iter().flatten();
+    let tests = tests.filter_map(|test| Some(test.as_str()?.to_owned())).collect();
     if name.is_empty() {
         return Err("there is an item without a name".to_owned());
     }
@@ -79,6 +100,8 @@ fn entry(item: &Value) -> Result<Entry, String> {
         name,
         support,
         reason,
+        differs,
+        tests,
     })
 }
 
@@ -128,7 +151,7 @@ mod tests {
     use super::*;
 
     fn ledger(text: &str) -> Result<Vec<Section>, DocsError> {
-        read(&Repository::of(&[(PATH, text)]))
+        read(&Repository::of(&[(WAPC, text)]), WAPC)
     }
 
     #[test]
@@ -142,6 +165,7 @@ callbacks:
     reason: >
       only on
       Tuesdays
+    tests: [a::b]
 ";
         let sections = ledger(text).unwrap();
         assert_eq!(
@@ -155,11 +179,16 @@ callbacks:
             name,
             support,
             reason,
+            differs,
+            tests,
         } = &sections[1].entries[0];
         assert_eq!(
             (name.as_str(), *support, reason.as_str()),
             ("proxy_on_x", Support::Partial, "only on Tuesdays")
         );
+        assert_eq!((differs.as_str(), tests.as_slice()), ("", &["a::b".to_owned()][..]));
+        assert_eq!(sections[1].count(Support::Partial), 1);
+        assert_eq!(sections[1].count(Support::No), 0);
     }
 
     #[test]

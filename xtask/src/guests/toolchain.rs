@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::{Folders, Guest, Language};
+use super::{Folders, Guest, Kind, Language};
 
 /// The target of the Rust guests.
 const RUST_TARGET: &str = "wasm32-wasip1";
@@ -39,6 +39,8 @@ pub(crate) enum BuildError {
         path: PathBuf,
         source: wasmparser::BinaryReaderError,
     },
+    #[error("{} is not a JSON object: {reason}", path.display())]
+    Metadata { path: PathBuf, reason: String },
 }
 
 impl Toolchain {
@@ -74,8 +76,8 @@ impl Toolchain {
 
     fn build_rust(&self, guest: Guest, folders: &Folders, built: &Path) -> Result<(), BuildError> {
         // The sources of the dependencies have to be there before their folders can be remapped.
-        run(cargo(folders).args(["fetch", "--locked"]))?;
-        let mut build = cargo(folders);
+        run(cargo(guest, folders).args(["fetch", "--locked"]))?;
+        let mut build = cargo(guest, folders);
         build
             .args([
                 "build",
@@ -141,13 +143,18 @@ impl Toolchain {
 
     fn build_go(&self, guest: Guest, folders: &Folders, built: &Path) -> Result<(), BuildError> {
         let mut build = self.program.command();
+        // A filter is called again and again; a policy in Go is a command.
+        let mode = match guest.kind {
+            Kind::Filter => "-buildmode=c-shared",
+            Kind::Policy => "-buildmode=exe",
+        };
         build
             .current_dir(folders.source(guest))
             .args([
                 "build",
                 "-trimpath",
                 "-buildvcs=false",
-                "-buildmode=c-shared",
+                mode,
                 "-ldflags=-w -buildid=",
                 "-o",
             ])
@@ -249,10 +256,10 @@ impl Program {
     }
 }
 
-/// The cargo that called this, or the one on the PATH, in the workspace of the guests.
-fn cargo(folders: &Folders) -> Command {
+/// The cargo that called this, or the one on the PATH, in the workspace of the guest.
+fn cargo(guest: Guest, folders: &Folders) -> Command {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.current_dir(&folders.guests);
+    cargo.current_dir(folders.workspace(guest.kind));
     cargo
 }
 

@@ -30,6 +30,31 @@ pub(super) fn without_debug_sections(module: &[u8]) -> Result<Vec<u8>, BinaryRea
     Ok(kept)
 }
 
+/// The module with a custom section at its end.
+pub(super) fn with_custom_section(mut module: Vec<u8>, name: &str, content: &[u8]) -> Vec<u8> {
+    let name_size = leb128(name.len());
+    module.push(0);
+    module.extend(leb128(name_size.len() + name.len() + content.len()));
+    module.extend(name_size);
+    module.extend_from_slice(name.as_bytes());
+    module.extend_from_slice(content);
+    module
+}
+
+/// A size as the binary format has it: seven bits a byte, the lowest first.
+fn leb128(mut size: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    loop {
+        let low = (size & 0x7f) as u8;
+        size >>= 7;
+        if size == 0 {
+            bytes.push(low);
+            return bytes;
+        }
+        bytes.push(low | 0x80);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -47,5 +72,14 @@ mod tests {
     fn a_module_that_is_cut_off_is_an_error() {
         let module = wat::parse_str("(module (func))").unwrap();
         without_debug_sections(&module[..module.len() - 1]).unwrap_err();
+    }
+
+    #[test]
+    fn a_custom_section_is_added_as_the_text_format_adds_it() {
+        for content in ["", "abc", &"x".repeat(20_000)] {
+            let without = wat::parse_str("(module (func))").unwrap();
+            let with = wat::parse_str(format!(r#"(module (func) (@custom "some.name" "{content}"))"#)).unwrap();
+            assert_eq!(with_custom_section(without, "some.name", content.as_bytes()), with);
+        }
     }
 }

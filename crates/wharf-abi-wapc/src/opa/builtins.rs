@@ -42,6 +42,9 @@ pub(crate) const MOST_TEXT: usize = 2 << 20;
 /// The most elements that a function makes by itself, such as the addresses of a network.
 const MOST_ELEMENTS: usize = 100_000;
 
+/// The most bytes of the keys that an evaluation asks chance for, with the 100 that each costs: 1 MiB.
+const MOST_KEYS: usize = 1 << 20;
+
 /// One built-in function.
 pub(crate) struct Builtin {
     /// Its name in Rego.
@@ -76,6 +79,7 @@ pub(crate) struct Context {
     random: numbers::Random,
     /// What `rand.intn` and `uuid.rfc4122` have given for their keys, since each gives one value for a key.
     drawn: BTreeMap<String, Value>,
+    drawn_bytes: usize,
     patterns: regex::Patterns,
     /// What the policy printed and traced.
     pub(crate) lines: Lines,
@@ -91,9 +95,26 @@ impl Context {
             now_ns,
             random: numbers::Random::new(seed),
             drawn: BTreeMap::new(),
+            drawn_bytes: 0,
             patterns: regex::Patterns::default(),
             lines: Lines::default(),
         }
+    }
+
+    /// What was drawn for this key, or what is drawn now.
+    fn draw(&mut self, key: String, draw: impl FnOnce(&mut numbers::Random) -> Value) -> Outcome {
+        if let Some(drawn) = self.drawn.get(&key) {
+            return Ok(drawn.clone());
+        }
+        self.drawn_bytes += key.len() + 100;
+        if self.drawn_bytes > MOST_KEYS {
+            return Err(Failure::Limit(
+                "the keys that chance was asked for have more than 1MiB together",
+            ));
+        }
+        let drawn = draw(&mut self.random);
+        self.drawn.insert(key, drawn.clone());
+        Ok(drawn)
     }
 
     /// To be called in each round of a loop that may be long. It looks at the clock now and then.
@@ -138,12 +159,21 @@ pub(crate) const TABLE: &[&[Builtin]] = &[
 
 /// The function that Rego calls `name`.
 pub(crate) fn find(name: &str) -> Option<&'static Builtin> {
-    TABLE.iter().copied().flatten().find(|builtin| builtin.name == name)
+    TABLE
+        .iter()
+        .copied()
+        .flatten()
+        .find(|builtin| builtin.name == name)
 }
 
 /// The names of all functions, sorted.
 pub(crate) fn names() -> Vec<&'static str> {
-    let mut names: Vec<_> = TABLE.iter().copied().flatten().map(|builtin| builtin.name).collect();
+    let mut names: Vec<_> = TABLE
+        .iter()
+        .copied()
+        .flatten()
+        .map(|builtin| builtin.name)
+        .collect();
     names.sort_unstable();
     names
 }
@@ -262,12 +292,26 @@ pub(crate) mod testing {
     fn names_are_sorted_and_each_is_there_once() {
         let names = names();
         assert!(names.windows(2).all(|pair| pair[0] < pair[1]), "{names:?}");
-        assert!(names.iter().all(|name| find(name).is_some_and(|builtin| builtin.name == *name)));
+        assert!(
+            names
+                .iter()
+                .all(|name| find(name).is_some_and(|builtin| builtin.name == *name))
+        );
     }
 
     #[test]
     fn no_function_panics_whatever_it_is_given() {
-        let scalars = ["null", "true", "0", "-1", "1.5", "1e999999999", "\"\"", "\"a\"", "\"%[9]*.*d{}\\\\(\""];
+        let scalars = [
+            "null",
+            "true",
+            "0",
+            "-1",
+            "1.5",
+            "1e999999999",
+            "\"\"",
+            "\"a\"",
+            "\"%[9]*.*d{}\\\\(\"",
+        ];
         let composites = ["[]", "[0,\"UTC\",\"x\"]", "{}", "{\"a\":1}", "set()", "{1,[2]}"];
         let mut context = context();
         for name in names() {

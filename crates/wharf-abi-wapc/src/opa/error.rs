@@ -6,7 +6,6 @@ use std::time::Duration;
 use wharf_engine::{Deadline, Fault, FaultKind, LinkError};
 use wharf_plugin::ByteSize;
 
-
 /// Why a module cannot be used as a policy. It is the module that is at fault.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
@@ -53,9 +52,13 @@ impl ProgramError {
     /// What to do about it.
     pub fn hint(&self) -> &'static str {
         match self {
-            Self::Link(_) | Self::Version { .. } | Self::BadList { .. } => "build the policy with `opa build -t wasm`",
+            Self::Link(_) | Self::Version { .. } | Self::BadList { .. } => {
+                "build the policy with `opa build -t wasm`"
+            }
             Self::MissingFunctions { .. } => "write the policy without them",
-            Self::Fault(_) | Self::Aborted { .. } => "build the policy again with a current `opa`, or raise its limits",
+            Self::Fault(_) | Self::Aborted { .. } => {
+                "build the policy again with a current `opa`, or raise its limits"
+            }
         }
     }
 }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use serde::de::IgnoredAny;
 use wharf_engine::{
-    Deadline, Fault, FaultKind, GuestFunction, GuestMemory, HostCall, HostFailure, HostResult, Imports, Instance,
+    Deadline, Fault, FaultKind, GuestFunction, GuestMemory, HostCall, HostFailure, HostResult, Imports,
+    Instance,
 };
 
 use super::builtins::{Context, Failure, Line, MOST_TEXT};
@@ -91,26 +92,40 @@ where
 pub(super) fn imports() -> Imports<State> {
     let mut imports = Imports::new();
     imports
-        .function("env", "opa_abort", |call: &mut HostCall<'_, State>, (message,): (u32,)| -> HostResult<()> {
-            let message = message_at(&call.memory(), message);
-            call.state().ended = Some(Ended::Aborted { message });
-            Err(ended_by_host())
-        })
-        .function("env", "opa_println", |call: &mut HostCall<'_, State>, (text,): (u32,)| {
-            let text = message_at(&call.memory(), text);
-            call.state().context.lines.push(Line::Print(text));
-            Ok(())
-        })
-        .function("env", "opa_builtin0", |call: &mut HostCall<'_, State>, (number, _): (i32, u32)| {
-            builtin(call, number, &[])
-        })
-        .function("env", "opa_builtin1", |call: &mut HostCall<'_, State>, (number, _, a): (i32, u32, u32)| {
-            builtin(call, number, &[a])
-        })
+        .function(
+            "env",
+            "opa_abort",
+            |call: &mut HostCall<'_, State>, (message,): (u32,)| -> HostResult<()> {
+                let message = message_at(&call.memory(), message);
+                call.state().ended = Some(Ended::Aborted { message });
+                Err(ended_by_host())
+            },
+        )
+        .function(
+            "env",
+            "opa_println",
+            |call: &mut HostCall<'_, State>, (text,): (u32,)| {
+                let text = message_at(&call.memory(), text);
+                call.state().context.lines.push(Line::Print(text));
+                Ok(())
+            },
+        )
+        .function(
+            "env",
+            "opa_builtin0",
+            |call: &mut HostCall<'_, State>, (number, _): (i32, u32)| builtin(call, number, &[]),
+        )
+        .function(
+            "env",
+            "opa_builtin1",
+            |call: &mut HostCall<'_, State>, (number, _, a): (i32, u32, u32)| builtin(call, number, &[a]),
+        )
         .function(
             "env",
             "opa_builtin2",
-            |call: &mut HostCall<'_, State>, (number, _, a, b): (i32, u32, u32, u32)| builtin(call, number, &[a, b]),
+            |call: &mut HostCall<'_, State>, (number, _, a, b): (i32, u32, u32, u32)| {
+                builtin(call, number, &[a, b])
+            },
         )
         .function(
             "env",
@@ -138,17 +153,23 @@ fn ended_by_host() -> HostFailure {
 }
 
 fn bad_guest(reason: impl Into<String>) -> HostFailure {
-    FaultKind::BadReply { reason: reason.into() }.into()
+    FaultKind::BadReply {
+        reason: reason.into(),
+    }
+    .into()
 }
 
 /// Calls the function of this number, and gives the address of its result; 0 is undefined.
 fn builtin(call: &mut HostCall<'_, State>, number: i32, addresses: &[u32]) -> HostResult<u32> {
     let state = call.state();
     let builtin = state.table.get(&number).copied();
-    let builtin = builtin.ok_or_else(|| bad_guest(format!("it called a function {number}, which it did not name")))?;
+    let builtin =
+        builtin.ok_or_else(|| bad_guest(format!("it called a function {number}, which it did not name")))?;
     if builtin.arity != addresses.len() {
         let (name, wanted, given) = (builtin.name, builtin.arity, addresses.len());
-        return Err(bad_guest(format!("it called {name} with {given} arguments, and it has {wanted}")));
+        return Err(bad_guest(format!(
+            "it called {name} with {given} arguments, and it has {wanted}"
+        )));
     }
     let functions = state.functions.clone();
     let functions = functions.ok_or_else(|| bad_guest("it called a function before it had started"))?;
@@ -162,7 +183,12 @@ fn builtin(call: &mut HostCall<'_, State>, number: i32, addresses: &[u32]) -> Ho
     for address in addresses {
         match argument(call, &functions, *address, &mut room)? {
             Some(argument) => arguments.push(argument),
-            None => return Err(end(call, Failure::Limit("its arguments have more than 2MiB together"))),
+            None => {
+                return Err(end(
+                    call,
+                    Failure::Limit("its arguments have more than 2MiB together"),
+                ));
+            }
         }
     }
     let result = match (builtin.run)(&mut call.state().context, &arguments) {
@@ -193,7 +219,9 @@ fn argument(
     *room = rest;
     let value = read_term(text).map_err(|error| {
         let (at, reason) = (error.at, error.reason);
-        bad_guest(format!("the argument of a function is no value: byte {at} {reason}"))
+        bad_guest(format!(
+            "the argument of a function is no value: byte {at} {reason}"
+        ))
     })?;
     if let Some(free) = &functions.free {
         call.call_guest(free, (text_at,))?;
@@ -221,7 +249,8 @@ fn hand_over(call: &mut HostCall<'_, State>, functions: &Functions, text: &[u8])
 fn text<'m>(memory: &'m GuestMemory<'_>, address: u32) -> Result<&'m [u8], String> {
     let size = u32::try_from(memory.size()).unwrap_or(u32::MAX);
     let rest = size.checked_sub(address).filter(|rest| *rest > 0);
-    let rest = rest.ok_or_else(|| format!("a text at {address:#x} is outside of its memory of {size} bytes"))?;
+    let rest =
+        rest.ok_or_else(|| format!("a text at {address:#x} is outside of its memory of {size} bytes"))?;
     let bytes = memory.read(address, rest).map_err(|error| error.to_string())?;
     let end = bytes.iter().position(|byte| *byte == 0);
     let end = end.ok_or_else(|| format!("a text at {address:#x} has no end"))?;
@@ -274,7 +303,8 @@ impl<'i> Calls<'i> {
     /// Puts some bytes into the guest's memory, and gives their address and length.
     fn put(&mut self, bytes: &[u8]) -> Result<(u32, u32), Fault> {
         let bad = |reason: String| Fault::bad_reply("opa_malloc", reason);
-        let length = u32::try_from(bytes.len()).map_err(|_| bad("it cannot be given more than 4GiB".to_owned()))?;
+        let length =
+            u32::try_from(bytes.len()).map_err(|_| bad("it cannot be given more than 4GiB".to_owned()))?;
         let address = self.call(&self.functions.malloc.clone(), (length,))?;
         let written = self.instance.memory().write(address, bytes);
         written.map_err(|error| bad(error.to_string()))?;
@@ -289,7 +319,10 @@ impl<'i> Calls<'i> {
             self.call(&free, (address,))?;
         }
         match value {
-            0 => Err(Fault::bad_reply(self.functions.parse.name(), "it cannot read a JSON text")),
+            0 => Err(Fault::bad_reply(
+                self.functions.parse.name(),
+                "it cannot read a JSON text",
+            )),
             value => Ok(value),
         }
     }
@@ -303,7 +336,12 @@ impl<'i> Calls<'i> {
 }
 
 /// Evaluates an entrypoint and gives the results as JSON.
-pub(super) fn evaluate(calls: &mut Calls<'_>, entrypoint: i32, input: &[u8], data: &[u8]) -> Result<Vec<u8>, Fault> {
+pub(super) fn evaluate(
+    calls: &mut Calls<'_>,
+    entrypoint: i32,
+    input: &[u8],
+    data: &[u8],
+) -> Result<Vec<u8>, Fault> {
     let data = calls.put_json(data)?;
     let results = match calls.instance.function("opa_eval")? {
         Some(eval) => {
@@ -318,12 +356,20 @@ pub(super) fn evaluate(calls: &mut Calls<'_>, entrypoint: i32, input: &[u8], dat
     };
     match serde_json::from_slice::<IgnoredAny>(&results) {
         Ok(_) => Ok(results),
-        Err(error) => Err(Fault::bad_reply("eval", format!("its results are no JSON: {error}"))),
+        Err(error) => Err(Fault::bad_reply(
+            "eval",
+            format!("its results are no JSON: {error}"),
+        )),
     }
 }
 
 /// The way of modules before version 1.2.
-fn evaluate_in_context(calls: &mut Calls<'_>, entrypoint: i32, input: &[u8], data: u32) -> Result<Vec<u8>, Fault> {
+fn evaluate_in_context(
+    calls: &mut Calls<'_>,
+    entrypoint: i32,
+    input: &[u8],
+    data: u32,
+) -> Result<Vec<u8>, Fault> {
     let input = calls.put_json(input)?;
     let context: u32 = calls.call_named("opa_eval_ctx_new", ())?;
     calls.call_named::<_, ()>("opa_eval_ctx_set_input", (context, input))?;
@@ -335,11 +381,14 @@ fn evaluate_in_context(calls: &mut Calls<'_>, entrypoint: i32, input: &[u8], dat
     calls.text("opa_json_dump", address)
 }
 
-/// The functions that the module wants and the entrypoints that it has, by their names.
-pub(super) fn lists(calls: &mut Calls<'_>) -> Result<(BTreeMap<String, i32>, BTreeMap<String, i32>), ProgramError> {
-    let functions = list(calls, "builtins", "built-in functions")?;
-    let entrypoints = list(calls, "entrypoints", "entrypoints")?;
-    Ok((functions, entrypoints))
+/// The functions that the module wants, by their names.
+pub(super) fn functions(calls: &mut Calls<'_>) -> Result<BTreeMap<String, i32>, ProgramError> {
+    list(calls, "builtins", "built-in functions")
+}
+
+/// The entrypoints that the module has, by their names.
+pub(super) fn entrypoints(calls: &mut Calls<'_>) -> Result<BTreeMap<String, i32>, ProgramError> {
+    list(calls, "entrypoints", "entrypoints")
 }
 
 fn list(
@@ -354,7 +403,10 @@ fn list(
     let text = text?;
     let bad = |reason: String| ProgramError::BadList { list, reason };
     if text.len() > MOST_LIST {
-        return Err(bad(format!("it has {} bytes, and {MOST_LIST} are the most", text.len())));
+        return Err(bad(format!(
+            "it has {} bytes, and {MOST_LIST} are the most",
+            text.len()
+        )));
     }
     let text = str::from_utf8(&text).map_err(|error| bad(error.to_string()))?;
     let Ok(Value::Object(object)) = read_json(text) else {

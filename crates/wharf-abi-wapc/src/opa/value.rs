@@ -105,13 +105,36 @@ mod tests {
     #[test]
     fn values_of_different_kinds_are_ordered_as_in_opa() {
         let texts = [
-            "null", "false", "true", "-1", "0.5", "2", "10", "\"\"", "\"a\"", "\"b\"", "[]", "[1]", "[1,2]", "[2]",
-            "{}", "{\"a\":1}", "set()", "{1}",
+            "null",
+            "false",
+            "true",
+            "-1",
+            "0.5",
+            "2",
+            "10",
+            "\"\"",
+            "\"a\"",
+            "\"b\"",
+            "[]",
+            "[1]",
+            "[1,2]",
+            "[2]",
+            "{}",
+            "{\"a\":1}",
+            "set()",
+            "{1}",
         ];
-        let values: Vec<Value> = texts.iter().map(|text| read_term(text.as_bytes()).unwrap()).collect();
+        let values: Vec<Value> = texts
+            .iter()
+            .map(|text| read_term(text.as_bytes()).unwrap())
+            .collect();
         for (index, value) in values.iter().enumerate() {
             for (other_index, other) in values.iter().enumerate() {
-                assert_eq!(value.cmp(other), index.cmp(&other_index), "{value:?} and {other:?}");
+                assert_eq!(
+                    value.cmp(other),
+                    index.cmp(&other_index),
+                    "{value:?} and {other:?}"
+                );
             }
         }
     }

@@ -50,7 +50,10 @@ fn its_limit_holds_from_the_start_and_while_it_grows() {
             requested: ByteSize::from_kib(320)
         })
     );
-    assert_eq!((grow(&mut instance, 0), instance.take_refused_growth()), (4, None));
+    assert_eq!(
+        (grow(&mut instance, 0), instance.take_refused_growth()),
+        (4, None)
+    );
 
     let error = compile_with(&engine(), IMPORTING, &limits(ByteSize::from_kib(64))).map(|_| ());
     assert!(
@@ -83,7 +86,10 @@ fn one_from_the_pool_never_sees_what_an_earlier_one_left() {
 #[test]
 fn the_module_keeps_its_digest_and_no_longer_imports_a_memory() {
     let module = compile_with(&engine(), IMPORTING, &Limits::default()).unwrap();
-    assert_eq!(module.digest(), artifact(wat::parse_str(IMPORTING).unwrap()).digest());
+    assert_eq!(
+        module.digest(),
+        artifact(wat::parse_str(IMPORTING).unwrap()).digest()
+    );
     assert!(module.exports("memory") && !module.imports("env", "memory"));
 }
 

@@ -52,15 +52,15 @@ pub(super) fn shown(text: &str) -> String {
     if !text.chars().any(escape) {
         return text.to_owned();
     }
-    text.chars()
-        .map(|character| {
-            if escape(character) {
-                character.escape_default().to_string()
-            } else {
-                character.to_string()
-            }
-        })
-        .collect()
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        if escape(character) {
+            shown.extend(character.escape_default());
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
 }
 
 #[cfg(test)]

@@ -178,12 +178,12 @@ fn nothing_to_serve() {
     check(
         "version: 1\n",
         &expect![[r#"
-        exit code 3
-        --- stderr ---
-        error: wharf.yaml has no `proxy:`, so there is nothing to serve
+            exit code 3
+            --- stderr ---
+            error: wharf.yaml has neither `proxy:` nor `admission:`, so there is nothing to serve
 
-        hint: add `proxy:` with listeners and upstreams; `wharf schema` prints all keys
-    "#]],
+            hint: add `proxy:` with listeners and upstreams, or `admission:` with policies; `wharf schema` prints all keys
+        "#]],
     );
     let said = folder()
         .with("wharf.yaml", "version: 1\n")
@@ -195,14 +195,15 @@ fn nothing_to_serve() {
           "ok": false,
           "errors": [
             {
-              "message": "wharf.yaml has no `proxy:`, so there is nothing to serve",
+              "message": "wharf.yaml has neither `proxy:` nor `admission:`, so there is nothing to serve",
               "causes": [],
               "notes": [],
-              "hint": "add `proxy:` with listeners and upstreams; `wharf schema` prints all keys"
+              "hint": "add `proxy:` with listeners and upstreams, or `admission:` with policies; `wharf schema` prints all keys"
             }
           ],
           "warnings": [],
-          "plugins": []
+          "plugins": [],
+          "policies": []
         }
     "#]]
     .assert_eq(&said);
@@ -238,7 +239,8 @@ fn the_same_as_json() {
             }
           ],
           "warnings": [],
-          "plugins": []
+          "plugins": [],
+          "policies": []
         }
     "#]].assert_eq(&said);
 }

@@ -295,7 +295,8 @@ fn the_same_as_json() {
             }
           ],
           "warnings": [],
-          "plugins": []
+          "plugins": [],
+          "policies": []
         }
     "#]]
     .assert_eq(&said);

@@ -57,18 +57,11 @@ async fn serve(
         body: None,
         trailers: Fields::new(),
     };
-    // It counts as soon as it begins, whatever becomes of its body.
-    let index = seen.borrow().len();
-    let collected = match body.collect().await {
-        Ok(collected) => collected,
-        Err(_) => {
-            seen.borrow_mut().insert(index, request);
-            return Ok(Response::new(Empty::new()));
-        }
-    };
-    request.trailers = collected.trailers().map(fields).unwrap_or_default();
-    request.body = Some(collected.to_bytes().to_vec());
-    seen.borrow_mut().insert(index, request);
+    if let Ok(collected) = body.collect().await {
+        request.trailers = collected.trailers().map(fields).unwrap_or_default();
+        request.body = Some(collected.to_bytes().to_vec());
+    }
+    seen.borrow_mut().push(request);
     Ok(Response::new(Empty::new()))
 }
 

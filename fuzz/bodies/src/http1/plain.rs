@@ -72,13 +72,20 @@ impl Plain {
         assert_eq!(first, [self.method.as_str(), &self.target, version]);
         let count: usize = self.headers.values().map(Vec::len).sum();
         let lines: Vec<&str> = lines.collect();
-        assert_eq!(lines.len(), count + 2, "a line for each header, and the empty one");
+        assert_eq!(
+            lines.len(),
+            count + 2,
+            "a line for each header, and the empty one"
+        );
         assert!(lines.iter().all(|line| !line.contains(['\r', '\n', '\0'])));
     }
 
     /// Takes the body; gives what is behind it.
     fn read_body<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
-        match (self.headers.get("transfer-encoding"), self.headers.get("content-length")) {
+        match (
+            self.headers.get("transfer-encoding"),
+            self.headers.get("content-length"),
+        ) {
             (Some(_), Some(_)) => panic!("two ways to find the end"),
             (Some(coding), None) => {
                 assert!(coding.len() == 1 && coding[0].eq_ignore_ascii_case(b"chunked") && !self.is_http_10);
@@ -87,7 +94,8 @@ impl Plain {
             (None, length) => {
                 let length = length.map_or(0, |values| number(values));
                 self.complete = bytes.len() as u64 >= length;
-                let (body, rest) = bytes.split_at(usize::try_from(length).unwrap_or(usize::MAX).min(bytes.len()));
+                let (body, rest) =
+                    bytes.split_at(usize::try_from(length).unwrap_or(usize::MAX).min(bytes.len()));
                 self.body = body.to_vec();
                 rest
             }
@@ -97,7 +105,9 @@ impl Plain {
     fn read_chunks<'a>(&mut self, mut bytes: &'a [u8]) -> &'a [u8] {
         while let Some((line, rest)) = line(bytes) {
             let size = line.split(|byte| *byte == b';').next().unwrap_or_default();
-            let size = std::str::from_utf8(size).ok().and_then(|size| u64::from_str_radix(size, 16).ok());
+            let size = std::str::from_utf8(size)
+                .ok()
+                .and_then(|size| u64::from_str_radix(size, 16).ok());
             let size = usize::try_from(size.expect("a good size of a chunk")).unwrap_or(usize::MAX);
             if size == 0 {
                 return self.read_trailers(rest);
@@ -118,7 +128,10 @@ impl Plain {
                 self.complete = true;
                 return rest;
             }
-            let colon = line.iter().position(|byte| *byte == b':').expect("a good trailer");
+            let colon = line
+                .iter()
+                .position(|byte| *byte == b':')
+                .expect("a good trailer");
             let name = String::from_utf8_lossy(&line[..colon]).to_ascii_lowercase();
             let value = line[colon + 1..].trim_ascii().to_vec();
             self.trailers.entry(name).or_default().push(value);
@@ -129,13 +142,21 @@ impl Plain {
 
     /// Whether `uri` says what the target says.
     pub(crate) fn is_target_of(&self, uri: &Uri) -> bool {
-        let Some((scheme, rest)) = self.target.split_once("://").filter(|_| !self.target.starts_with('/')) else {
-            return uri.authority().is_none() && uri.path_and_query().is_some_and(|path| *path == *self.target);
+        let Some((scheme, rest)) = self
+            .target
+            .split_once("://")
+            .filter(|_| !self.target.starts_with('/'))
+        else {
+            return uri.authority().is_none()
+                && uri.path_and_query().is_some_and(|path| *path == *self.target);
         };
         let end = rest.find(['/', '?']).unwrap_or(rest.len());
         let (authority, path) = rest.split_at(end);
-        let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
-        uri.scheme_str().is_some_and(|other| other.eq_ignore_ascii_case(scheme))
+        let (path, query) = path
+            .split_once('?')
+            .map_or((path, None), |(path, query)| (path, Some(query)));
+        uri.scheme_str()
+            .is_some_and(|other| other.eq_ignore_ascii_case(scheme))
             && uri.authority().is_some_and(|other| other.as_str() == authority)
             && uri.path() == if path.is_empty() { "/" } else { path }
             && uri.query() == query
@@ -143,10 +164,15 @@ impl Plain {
 
     /// Whether the connection ends with this request.
     pub(crate) fn closes(&self) -> bool {
-        let connection = self.headers.get("connection").map(|values| values.join(&b","[..]));
+        let connection = self
+            .headers
+            .get("connection")
+            .map(|values| values.join(&b","[..]));
         let says = |word: &[u8]| {
             let options = connection.as_deref().unwrap_or_default();
-            options.split(|byte| *byte == b',').any(|option| option.trim_ascii().eq_ignore_ascii_case(word))
+            options
+                .split(|byte| *byte == b',')
+                .any(|option| option.trim_ascii().eq_ignore_ascii_case(word))
         };
         says(b"close") || (self.is_http_10 && !says(b"keep-alive"))
     }

@@ -78,7 +78,10 @@ fn equal(_: &mut Context, arguments: &[Value]) -> Outcome {
 
 /// Whether two byte strings are equal, in a time that depends on their lengths only.
 pub(super) fn are_equal(one: &[u8], other: &[u8]) -> bool {
-    let difference = one.iter().zip(other).fold(0, |all, (one, other)| all | (one ^ other));
+    let difference = one
+        .iter()
+        .zip(other)
+        .fold(0, |all, (one, other)| all | (one ^ other));
     one.len() == other.len() && std::hint::black_box(difference) == 0
 }
 
@@ -89,8 +92,16 @@ mod tests {
     #[test]
     fn digests_are_those_of_the_standards() {
         check(&[
-            ("crypto.md5", r#"["abc"]"#, r#""900150983cd24fb0d6963f7d28e17f72""#),
-            ("crypto.sha1", r#"["abc"]"#, r#""a9993e364706816aba3e25717850c26c9cd0d89d""#),
+            (
+                "crypto.md5",
+                r#"["abc"]"#,
+                r#""900150983cd24fb0d6963f7d28e17f72""#,
+            ),
+            (
+                "crypto.sha1",
+                r#"["abc"]"#,
+                r#""a9993e364706816aba3e25717850c26c9cd0d89d""#,
+            ),
             (
                 "crypto.sha256",
                 r#"["abc"]"#,
@@ -109,8 +120,16 @@ mod tests {
     fn keyed_digests_are_those_of_rfc_2202_and_4231() {
         let arguments = r#"["what do ya want for nothing?", "Jefe"]"#;
         check(&[
-            ("crypto.hmac.md5", arguments, r#""750c783e6ab0b503eaa86e310a5db738""#),
-            ("crypto.hmac.sha1", arguments, r#""effcdf6ae5eb2fa2d27416d5f184df9c259a7c79""#),
+            (
+                "crypto.hmac.md5",
+                arguments,
+                r#""750c783e6ab0b503eaa86e310a5db738""#,
+            ),
+            (
+                "crypto.hmac.sha1",
+                arguments,
+                r#""effcdf6ae5eb2fa2d27416d5f184df9c259a7c79""#,
+            ),
             (
                 "crypto.hmac.sha256",
                 arguments,

@@ -83,13 +83,22 @@ fn print(context: &mut Context, arguments: &[Value]) -> Outcome {
             other => other.to_rego(),
         };
         let texts: Vec<String> = values.iter().map(shown).collect();
-        columns.push(if texts.is_empty() { vec!["<undefined>".to_owned()] } else { texts });
+        columns.push(if texts.is_empty() {
+            vec!["<undefined>".to_owned()]
+        } else {
+            texts
+        });
     }
     let mut chosen = vec![0; columns.len()];
     loop {
         context.step()?;
-        let words = columns.iter().zip(&chosen).map(|(texts, index)| texts[*index].as_str());
-        context.lines.push(Line::Print(words.collect::<Vec<_>>().join(" ")));
+        let words = columns
+            .iter()
+            .zip(&chosen)
+            .map(|(texts, index)| texts[*index].as_str());
+        context
+            .lines
+            .push(Line::Print(words.collect::<Vec<_>>().join(" ")));
         if context.lines.is_full() || !next(&mut chosen, &columns) {
             // What `print` gives is not looked at, and must be something for the rule to go on.
             return Ok(Value::Bool(true));
@@ -117,7 +126,11 @@ mod tests {
     #[test]
     fn every_combination_is_printed() {
         let mut context = context();
-        let printed = call_in(&mut context, "internal.print", r#"[[{"a", 1}, set(), {[{"b"}]}]]"#);
+        let printed = call_in(
+            &mut context,
+            "internal.print",
+            r#"[[{"a", 1}, set(), {[{"b"}]}]]"#,
+        );
         assert_eq!(printed.as_deref(), Ok("true"));
         call_in(&mut context, "trace", "[\"here\"]").unwrap();
         assert_eq!(
@@ -138,13 +151,21 @@ mod tests {
         call_in(&mut context, "internal.print", &sets).unwrap();
         assert!(context.lines.dropped > 0);
         let kept = context.lines.take();
-        assert!(kept.len() > 100 && kept.len() <= MOST_BYTES / 32, "{}", kept.len());
+        assert!(
+            kept.len() > 100 && kept.len() <= MOST_BYTES / 32,
+            "{}",
+            kept.len()
+        );
         call_in(&mut context, "trace", &format!("[{:?}]", "x".repeat(MOST_BYTES))).unwrap();
         assert_eq!((context.lines.take().len(), context.lines.dropped), (0, 2));
     }
 
     #[test]
     fn the_host_says_nothing_of_itself() {
-        check(&[("opa.runtime", "[]", "{}"), ("trace", "[1]", "undefined"), ("internal.print", "[[1]]", "undefined")]);
+        check(&[
+            ("opa.runtime", "[]", "{}"),
+            ("trace", "[1]", "undefined"),
+            ("internal.print", "[[1]]", "undefined"),
+        ]);
     }
 }

@@ -33,7 +33,7 @@ pub(super) const TABLE: &[Builtin] = &[
     Builtin {
         name: "json.is_valid",
         arity: 1,
-        run: |_, arguments| Ok(Value::Bool(arguments[0].as_str().is_ok_and(|text| read_json(text).is_ok()))),
+        run: is_json,
     },
     Builtin {
         name: "json.marshal_with_options",
@@ -86,12 +86,16 @@ pub(super) fn from_base64url(text: &str) -> Option<Vec<u8>> {
         (_, 3) => "=",
         _ => return None,
     };
-    BASE64URL.decode(without_line_ends(&format!("{text}{padding}"))).ok()
+    BASE64URL
+        .decode(without_line_ends(&format!("{text}{padding}")))
+        .ok()
 }
 
 /// Two lower-case digits for each byte.
 pub(super) fn hex(bytes: &[u8]) -> String {
-    const DIGITS: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
+    const DIGITS: [char; 16] = [
+        '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f',
+    ];
     bytes
         .iter()
         .flat_map(|byte| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]])
@@ -102,7 +106,9 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
     let (pairs, rest) = text.as_bytes().as_chunks::<2>();
     let digit = |byte: u8| char::from(byte).to_digit(16);
     let byte = |[high, low]: &[u8; 2]| u8::try_from(digit(*high)? * 16 + digit(*low)?).ok();
-    rest.is_empty().then(|| pairs.iter().map(byte).collect()).flatten()
+    rest.is_empty()
+        .then(|| pairs.iter().map(byte).collect())
+        .flatten()
 }
 
 /// As a value in the query of a URL: letters, digits and `-_.~` as they are, a space as `+`.
@@ -110,7 +116,9 @@ fn escaped(text: &str) -> String {
     let mut query = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => query.push(char::from(byte)),
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
+                query.push(char::from(byte))
+            }
             b' ' => query.push('+'),
             _ => {
                 query.push('%');
@@ -169,7 +177,9 @@ fn decode_object(_: &mut Context, arguments: &[Value]) -> Outcome {
         let text = |text| string_of(unescaped(text).ok_or(Failure::Undefined)?);
         fields.entry(text(key)?).or_default().push(text(value)?);
     }
-    let fields = fields.into_iter().map(|(key, values)| (key, Value::Array(values)));
+    let fields = fields
+        .into_iter()
+        .map(|(key, values)| (key, Value::Array(values)));
     Ok(Value::Object(fields.collect()))
 }
 
@@ -192,7 +202,9 @@ fn marshal_with_options(_: &mut Context, arguments: &[Value]) -> Outcome {
     }
     let in_lines = pretty.unwrap_or(!options.is_empty());
     if prefix.len() + indent.len() > 100 {
-        return Err(Failure::Limit("the prefix and the indentation of JSON have more than 100 bytes"));
+        return Err(Failure::Limit(
+            "the prefix and the indentation of JSON have more than 100 bytes",
+        ));
     }
     let value = json_like(&arguments[0])?;
     if !in_lines {
@@ -202,6 +214,22 @@ fn marshal_with_options(_: &mut Context, arguments: &[Value]) -> Outcome {
         Some(text) => Ok(Value::String(format!("{prefix}{text}"))),
         None => Err(Failure::Limit("the JSON text has more than 2MiB")),
     }
+}
+
+fn is_json(_: &mut Context, arguments: &[Value]) -> Outcome {
+    match arguments[0].as_str().and_then(from_json) {
+        Ok(_) => Ok(Value::Bool(true)),
+        Err(Failure::Undefined) => Ok(Value::Bool(false)),
+        Err(other) => Err(other),
+    }
+}
+
+/// The value of a JSON text.
+pub(super) fn from_json(text: &str) -> Outcome {
+    read_json(text).map_err(|error| match error.too_deep {
+        true => Failure::Limit("a JSON text is nested more than 300 deep"),
+        false => Failure::Undefined,
+    })
 }
 
 /// The value without what JSON does not have.
@@ -249,17 +277,29 @@ mod tests {
     #[test]
     fn url_queries_both_ways() {
         check(&[
-            ("urlquery.encode", r#"["a b&c=é~-_.*"]"#, r#""a+b%26c%3D%C3%A9~-_.%2A""#),
+            (
+                "urlquery.encode",
+                r#"["a b&c=é~-_.*"]"#,
+                r#""a+b%26c%3D%C3%A9~-_.%2A""#,
+            ),
             ("urlquery.decode", r#"["a+b%26c%3d%C3%A9"]"#, r#""a b&c=é""#),
             ("urlquery.decode", r#"["%4"]"#, "undefined"),
             ("urlquery.decode", r#"["%zz"]"#, "undefined"),
             ("urlquery.decode", r#"["%é"]"#, "undefined"),
-            ("urlquery.encode_object", r#"[{"b":["2","1"],"a":"x y","c":{"z","w"},"d":[]}]"#, r#""a=x+y&b=2&b=1&c=w&c=z""#),
+            (
+                "urlquery.encode_object",
+                r#"[{"b":["2","1"],"a":"x y","c":{"z","w"},"d":[]}]"#,
+                r#""a=x+y&b=2&b=1&c=w&c=z""#,
+            ),
             ("urlquery.encode_object", r#"[{1:"a"}]"#, r#""1=a""#),
             ("urlquery.encode_object", r#"[{"a":1}]"#, "undefined"),
             ("urlquery.encode_object", r#"[{"a":[1]}]"#, "undefined"),
             ("urlquery.encode_object", "[[]]", "undefined"),
-            ("urlquery.decode_object", r#"["a=1&b=x+y&a=2&&c&=d"]"#, r#"{"":["d"],"a":["1","2"],"b":["x y"],"c":[""]}"#),
+            (
+                "urlquery.decode_object",
+                r#"["a=1&b=x+y&a=2&&c&=d"]"#,
+                r#"{"":["d"],"a":["1","2"],"b":["x y"],"c":[""]}"#,
+            ),
             ("urlquery.decode_object", r#"["a;b=1"]"#, "undefined"),
             ("urlquery.decode_object", r#"["a=%x"]"#, "undefined"),
         ]);
@@ -268,11 +308,31 @@ mod tests {
     #[test]
     fn json_is_written_with_options_and_checked() {
         check(&[
-            ("json.marshal_with_options", r#"[{"a":[1,{2}]},{}]"#, r#""{\"a\":[1,[2]]}""#),
-            ("json.marshal_with_options", r#"[{"a":[1]},{"indent":" "}]"#, r#""{\n \"a\": [\n  1\n ]\n}""#),
-            ("json.marshal_with_options", r#"[[1],{"prefix":">"}]"#, r#"">[\n>\t1\n>]""#),
-            ("json.marshal_with_options", r#"[[1],{"pretty":true}]"#, r#""[\n\t1\n]""#),
-            ("json.marshal_with_options", r#"[[1],{"pretty":false,"indent":" "}]"#, r#""[1]""#),
+            (
+                "json.marshal_with_options",
+                r#"[{"a":[1,{2}]},{}]"#,
+                r#""{\"a\":[1,[2]]}""#,
+            ),
+            (
+                "json.marshal_with_options",
+                r#"[{"a":[1]},{"indent":" "}]"#,
+                r#""{\n \"a\": [\n  1\n ]\n}""#,
+            ),
+            (
+                "json.marshal_with_options",
+                r#"[[1],{"prefix":">"}]"#,
+                r#"">[\n>\t1\n>]""#,
+            ),
+            (
+                "json.marshal_with_options",
+                r#"[[1],{"pretty":true}]"#,
+                r#""[\n\t1\n]""#,
+            ),
+            (
+                "json.marshal_with_options",
+                r#"[[1],{"pretty":false,"indent":" "}]"#,
+                r#""[1]""#,
+            ),
             ("json.marshal_with_options", r#"[[1],{"pretty":1}]"#, "undefined"),
             ("json.marshal_with_options", r#"[[1],{"other":1}]"#, "undefined"),
             ("json.is_valid", r#"["{\"a\": [1, 2.5e3]} "]"#, "true"),
@@ -281,6 +341,11 @@ mod tests {
             ("json.is_valid", "[{}]", "false"),
         ]);
         let long = format!(r#"[[1],{{"indent":"{}"}}]"#, " ".repeat(101));
-        assert!(matches!(call("json.marshal_with_options", &long), Err(Failure::Limit(_))));
+        assert!(matches!(
+            call("json.marshal_with_options", &long),
+            Err(Failure::Limit(_))
+        ));
+        let deep = format!("[\"{}{}\"]", "[".repeat(301), "]".repeat(301));
+        assert!(matches!(call("json.is_valid", &deep), Err(Failure::Limit(_))));
     }
 }

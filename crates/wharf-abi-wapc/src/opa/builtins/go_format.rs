@@ -117,7 +117,8 @@ impl Printer<'_> {
         let mut directive = Directive::default();
         self.flags(&mut directive);
         // A plain directive takes the next argument without looking for more.
-        let simple = self.peek().is_some_and(|byte| byte.is_ascii_lowercase()) && self.next < self.arguments.len();
+        let simple =
+            self.peek().is_some_and(|byte| byte.is_ascii_lowercase()) && self.next < self.arguments.len();
         if !simple {
             let after_index = self.index();
             let after_index = self.width(&mut directive, after_index);
@@ -142,7 +143,8 @@ impl Printer<'_> {
             ""
         };
         if !problem.is_empty() {
-            self.out.extend(["%!", verb.encode_utf8(&mut [0; 4]), "(", problem, ")"]);
+            self.out
+                .extend(["%!", verb.encode_utf8(&mut [0; 4]), "(", problem, ")"]);
             return;
         }
         if matches!(verb, 'v' | 'w') {
@@ -323,7 +325,10 @@ fn print(out: &mut String, directive: &Directive, verb: char, argument: &Argumen
 
 fn print_text(out: &mut String, directive: &Directive, verb: char, text: &str) -> bool {
     let cut = || match directive.precision {
-        Some(most) => text.char_indices().nth(most).map_or(text, |(end, _)| &text[..end]),
+        Some(most) => text
+            .char_indices()
+            .nth(most)
+            .map_or(text, |(end, _)| &text[..end]),
         None => text,
     };
     match verb {
@@ -368,7 +373,11 @@ fn print_bytes(out: &mut String, directive: &Directive, verb: char, bytes: &[u8]
             text.push_str(prefix);
         }
         let pair = super::encoding::hex(&[*byte]);
-        text.push_str(&if verb == 'X' { pair.to_ascii_uppercase() } else { pair });
+        text.push_str(&if verb == 'X' {
+            pair.to_ascii_uppercase()
+        } else {
+            pair
+        });
     }
     directive.pad(out, &text);
 }
@@ -376,7 +385,8 @@ fn print_bytes(out: &mut String, directive: &Directive, verb: char, bytes: &[u8]
 /// A character with the given number, or the one that stands for none.
 fn character(number: i64) -> char {
     let code = u32::try_from(number).ok();
-    code.and_then(char::from_u32).unwrap_or(char::REPLACEMENT_CHARACTER)
+    code.and_then(char::from_u32)
+        .unwrap_or(char::REPLACEMENT_CHARACTER)
 }
 
 /// `U+0041`, or with `#` and a character that can be shown `U+0041 'A'`.

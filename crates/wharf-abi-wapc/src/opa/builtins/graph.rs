@@ -79,9 +79,12 @@ impl<'a> Paths<'a> {
     fn add(&mut self, path: &[&Value]) -> Result<(), Failure> {
         self.cells += path.len();
         if self.cells > MOST_ELEMENTS {
-            return Err(Failure::Limit("the ways through a graph have more than 100000 nodes together"));
+            return Err(Failure::Limit(
+                "the ways through a graph have more than 100000 nodes together",
+            ));
         }
-        self.found.push(Value::Array(path.iter().copied().cloned().collect()));
+        self.found
+            .push(Value::Array(path.iter().copied().cloned().collect()));
         Ok(())
     }
 }
@@ -98,10 +101,26 @@ mod tests {
     #[test]
     fn ways_end_where_opa_ends_them() {
         check(&[
-            ("graph.reachable_paths", r#"[{"a":["b"],"b":["c"],"c":[]},["a"]]"#, r#"{["a","b","c"]}"#),
-            ("graph.reachable_paths", r#"[{"a":["b","c"],"b":{"d"},"c":["a"]},{"a"}]"#, r#"{["a","b"],["a","c"]}"#),
-            ("graph.reachable_paths", r#"[{"a":[],"b":[]},["a","b","x"]]"#, r#"{["a"],["b"]}"#),
-            ("graph.reachable_paths", r#"[{"a":["a"]},["a"]]"#, r#"{["a","a"]}"#),
+            (
+                "graph.reachable_paths",
+                r#"[{"a":["b"],"b":["c"],"c":[]},["a"]]"#,
+                r#"{["a","b","c"]}"#,
+            ),
+            (
+                "graph.reachable_paths",
+                r#"[{"a":["b","c"],"b":{"d"},"c":["a"]},{"a"}]"#,
+                r#"{["a","b"],["a","c"]}"#,
+            ),
+            (
+                "graph.reachable_paths",
+                r#"[{"a":[],"b":[]},["a","b","x"]]"#,
+                r#"{["a"],["b"]}"#,
+            ),
+            (
+                "graph.reachable_paths",
+                r#"[{"a":["a"]},["a"]]"#,
+                r#"{["a","a"]}"#,
+            ),
             ("graph.reachable_paths", r#"[{"a":null},["a"]]"#, r#"{["a"]}"#),
             ("graph.reachable_paths", r#"[{},["a"]]"#, "set()"),
             ("graph.reachable_paths", r#"[[],["a"]]"#, "undefined"),
@@ -115,10 +134,16 @@ mod tests {
             .map(|layer| {
                 let next: Vec<String> = (0..9).map(|node| format!("\"{}-{node}\"", layer + 1)).collect();
                 let edges = next.join(",");
-                (0..9).map(|node| format!("\"{layer}-{node}\":[{edges}]")).collect::<Vec<_>>().join(",")
+                (0..9)
+                    .map(|node| format!("\"{layer}-{node}\":[{edges}]"))
+                    .collect::<Vec<_>>()
+                    .join(",")
             })
             .collect();
-        let wide = call("graph.reachable_paths", &format!("[{{{}}},[\"0-0\"]]", layers.join(",")));
+        let wide = call(
+            "graph.reachable_paths",
+            &format!("[{{{}}},[\"0-0\"]]", layers.join(",")),
+        );
         assert!(matches!(wide, Err(Failure::Limit(_))), "{wide:?}");
         let chain: Vec<String> = (0..5_000).map(|node| format!("{node}:[{}]", node + 1)).collect();
         let long = call("graph.reachable_paths", &format!("[{{{}}},[0]]", chain.join(",")));

@@ -79,7 +79,9 @@ impl Path {
             Value::String(pointer) if pointer.is_empty() => Vec::new(),
             Value::String(pointer) => {
                 let parts = pointer.trim_start_matches('/').split('/');
-                parts.map(|part| Value::String(part.replace("~1", "/").replace("~0", "~"))).collect()
+                parts
+                    .map(|part| Value::String(part.replace("~1", "/").replace("~0", "~")))
+                    .collect()
             }
             Value::Array(keys) => keys.clone(),
             _ => return Err(Failure::Undefined),
@@ -100,7 +102,9 @@ fn index(key: &Value, length: usize) -> Result<usize, Failure> {
         Value::String(text) => text.parse::<i64>().ok(),
         _ => None,
     };
-    index.and_then(|index| usize::try_from(index).ok()).ok_or(Failure::Undefined)
+    index
+        .and_then(|index| usize::try_from(index).ok())
+        .ok_or(Failure::Undefined)
 }
 
 fn find<'a>(context: &mut Context, document: &'a Option<Value>, path: &Path) -> Result<&'a Value, Failure> {
@@ -149,7 +153,12 @@ fn change<R>(
     }
 }
 
-fn insert(context: &mut Context, document: &mut Option<Value>, path: &Path, value: Value) -> Result<(), Failure> {
+fn insert(
+    context: &mut Context,
+    document: &mut Option<Value>,
+    path: &Path,
+    value: Value,
+) -> Result<(), Failure> {
     context.step()?;
     if path.0.is_empty() {
         *document = Some(value);
@@ -221,20 +230,50 @@ mod tests {
     #[test]
     fn each_operation_does_what_the_rfc_says() {
         for (operations, expected) in [
-            (r#"[{"op":"add","path":"/a/1","value":9}]"#, r#"{"a":[1,9,2],"b":{"c":3}}"#),
-            (r#"[{"op":"add","path":"/a/-","value":9}]"#, r#"{"a":[1,2,9],"b":{"c":3}}"#),
-            (r#"[{"op":"add","path":"x","value":9}]"#, r#"{"a":[1,2],"b":{"c":3},"x":9}"#),
-            (r#"[{"op":"add","path":"/b/c","value":9}]"#, r#"{"a":[1,2],"b":{"c":9}}"#),
-            (r#"[{"op":"add","path":["b","d~1"],"value":9}]"#, r#"{"a":[1,2],"b":{"c":3,"d~1":9}}"#),
-            (r#"[{"op":"add","path":"/b/d~1~0","value":9}]"#, r#"{"a":[1,2],"b":{"c":3,"d/~":9}}"#),
+            (
+                r#"[{"op":"add","path":"/a/1","value":9}]"#,
+                r#"{"a":[1,9,2],"b":{"c":3}}"#,
+            ),
+            (
+                r#"[{"op":"add","path":"/a/-","value":9}]"#,
+                r#"{"a":[1,2,9],"b":{"c":3}}"#,
+            ),
+            (
+                r#"[{"op":"add","path":"x","value":9}]"#,
+                r#"{"a":[1,2],"b":{"c":3},"x":9}"#,
+            ),
+            (
+                r#"[{"op":"add","path":"/b/c","value":9}]"#,
+                r#"{"a":[1,2],"b":{"c":9}}"#,
+            ),
+            (
+                r#"[{"op":"add","path":["b","d~1"],"value":9}]"#,
+                r#"{"a":[1,2],"b":{"c":3,"d~1":9}}"#,
+            ),
+            (
+                r#"[{"op":"add","path":"/b/d~1~0","value":9}]"#,
+                r#"{"a":[1,2],"b":{"c":3,"d/~":9}}"#,
+            ),
             (r#"[{"op":"add","path":"","value":9}]"#, "9"),
             (r#"[{"op":"remove","path":"/a/0"}]"#, r#"{"a":[2],"b":{"c":3}}"#),
             (r#"[{"op":"remove","path":"/b"}]"#, r#"{"a":[1,2]}"#),
-            (r#"[{"op":"replace","path":"/a/1","value":[]}]"#, r#"{"a":[1,[]],"b":{"c":3}}"#),
+            (
+                r#"[{"op":"replace","path":"/a/1","value":[]}]"#,
+                r#"{"a":[1,[]],"b":{"c":3}}"#,
+            ),
             (r#"[{"op":"replace","path":"","value":5}]"#, "5"),
-            (r#"[{"op":"move","from":"/b/c","path":"/a/0"}]"#, r#"{"a":[3,1,2],"b":{}}"#),
-            (r#"[{"op":"copy","from":"/b","path":"/a/2"}]"#, r#"{"a":[1,2,{"c":3}],"b":{"c":3}}"#),
-            (r#"[{"op":"test","path":"/a","value":[1,2.0]}]"#, r#"{"a":[1,2],"b":{"c":3}}"#),
+            (
+                r#"[{"op":"move","from":"/b/c","path":"/a/0"}]"#,
+                r#"{"a":[3,1,2],"b":{}}"#,
+            ),
+            (
+                r#"[{"op":"copy","from":"/b","path":"/a/2"}]"#,
+                r#"{"a":[1,2,{"c":3}],"b":{"c":3}}"#,
+            ),
+            (
+                r#"[{"op":"test","path":"/a","value":[1,2.0]}]"#,
+                r#"{"a":[1,2],"b":{"c":3}}"#,
+            ),
             (r#"[]"#, r#"{"a":[1,2],"b":{"c":3}}"#),
         ] {
             check_patch(r#"{"a":[1,2],"b":{"c":3}}"#, operations, expected);
@@ -269,10 +308,22 @@ mod tests {
 
     #[test]
     fn operations_reach_into_sets() {
-        check_patch(r#"{"a",[0]}"#, r#"[{"op":"add","path":[[0],1],"value":5}]"#, r#"{"a",[0,5]}"#);
+        check_patch(
+            r#"{"a",[0]}"#,
+            r#"[{"op":"add","path":[[0],1],"value":5}]"#,
+            r#"{"a",[0,5]}"#,
+        );
         check_patch(r#"{"a","b"}"#, r#"[{"op":"remove","path":"/a"}]"#, r#"{"b"}"#);
-        check_patch(r#"{"a"}"#, r#"[{"op":"add","path":["b"],"value":"b"}]"#, r#"{"a","b"}"#);
-        check_patch(r#"{"a"}"#, r#"[{"op":"add","path":["b"],"value":"c"}]"#, "undefined");
+        check_patch(
+            r#"{"a"}"#,
+            r#"[{"op":"add","path":["b"],"value":"b"}]"#,
+            r#"{"a","b"}"#,
+        );
+        check_patch(
+            r#"{"a"}"#,
+            r#"[{"op":"add","path":["b"],"value":"c"}]"#,
+            "undefined",
+        );
         check_patch("{1:{2}}", r#"[{"op":"test","path":[1],"value":{2}}]"#, "{1:{2}}");
     }
 
@@ -282,7 +333,12 @@ mod tests {
         let given = call("json.patch", &format!("[[0], [{doubling}]]"));
         assert!(matches!(given, Err(Failure::Limit(_))), "{given:?}");
         let nesting: Vec<String> = (0..600)
-            .map(|depth| format!(r#"{{"op":"add","path":"{}","value":[0]}}"#, "/0".repeat(depth + 1)))
+            .map(|depth| {
+                format!(
+                    r#"{{"op":"add","path":"{}","value":[0]}}"#,
+                    "/0".repeat(depth + 1)
+                )
+            })
             .collect();
         let given = call("json.patch", &format!("[[0], [{}]]", nesting.join(",")));
         assert!(matches!(given, Err(Failure::Limit(_))), "{given:?}");

@@ -6,9 +6,9 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Sha256, Sha384, Sha512};
 
 use super::crypto::{are_equal, mac};
-use super::encoding::{from_base64url, hex};
+use super::encoding::{from_base64url, from_json, hex};
 use super::{Builtin, Context, Failure, Operand, Outcome};
-use crate::opa::value::{Value, read_json};
+use crate::opa::value::Value;
 
 pub(super) const TABLE: &[Builtin] = &[
     Builtin {
@@ -60,7 +60,11 @@ fn decode(token: &str, depth: usize) -> Outcome {
     }
     let payload = object(&payload)?;
     let signature = from_base64url(signature).ok_or(Failure::Undefined)?;
-    Ok(Value::Array(vec![header, payload, Value::String(hex(&signature))]))
+    Ok(Value::Array(vec![
+        header,
+        payload,
+        Value::String(hex(&signature)),
+    ]))
 }
 
 fn text(part: &str) -> Result<String, Failure> {
@@ -70,8 +74,8 @@ fn text(part: &str) -> Result<String, Failure> {
 }
 
 fn object(json: &str) -> Outcome {
-    match read_json(json) {
-        Ok(object @ Value::Object(_)) => Ok(object),
+    match from_json(json)? {
+        object @ Value::Object(_) => Ok(object),
         _ => Err(Failure::Undefined),
     }
 }
@@ -134,7 +138,10 @@ mod tests {
         let twice = wrap(&wrap("e30.e30."));
         check(&[("io.jwt.decode", &format!("[{twice:?}]"), r#"[{},{},""]"#)]);
         let many = (0..21).fold("e30.e30.".to_owned(), |token, _| wrap(&token));
-        assert!(matches!(call("io.jwt.decode", &format!("[{many:?}]")), Err(Failure::Limit(_))));
+        assert!(matches!(
+            call("io.jwt.decode", &format!("[{many:?}]")),
+            Err(Failure::Limit(_))
+        ));
     }
 
     #[test]
@@ -145,6 +152,9 @@ mod tests {
         assert_eq!(check("io.jwt.verify_hs256", "other").as_deref(), Ok("false"));
         assert_eq!(check("io.jwt.verify_hs384", "secret").as_deref(), Ok("false"));
         assert_eq!(check("io.jwt.verify_hs512", "secret").as_deref(), Ok("false"));
-        assert_eq!(call("io.jwt.verify_hs256", r#"["a.b", "secret"]"#), Err(Failure::Undefined));
+        assert_eq!(
+            call("io.jwt.verify_hs256", r#"["a.b", "secret"]"#),
+            Err(Failure::Undefined)
+        );
     }
 }

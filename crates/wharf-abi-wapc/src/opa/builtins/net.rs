@@ -21,7 +21,13 @@ pub(super) const TABLE: &[Builtin] = &[
     Builtin {
         name: "net.cidr_is_valid",
         arity: 1,
-        run: |_, arguments| Ok(Value::Bool(arguments[0].as_str().is_ok_and(|text| Network::parse(text).is_ok()))),
+        run: |_, arguments| {
+            Ok(Value::Bool(
+                arguments[0]
+                    .as_str()
+                    .is_ok_and(|text| Network::parse(text).is_ok()),
+            ))
+        },
     },
     Builtin {
         name: "net.cidr_merge",
@@ -89,7 +95,11 @@ impl Network {
         if self.address.is_v4() != address.is_v4() {
             return false;
         }
-        let mask = mask(if self.address.is_v4() { self.prefix.max(96) } else { self.prefix });
+        let mask = mask(if self.address.is_v4() {
+            self.prefix.max(96)
+        } else {
+            self.prefix
+        });
         self.address.0 & mask == address.0 & mask
     }
 
@@ -157,10 +167,20 @@ fn places(value: &Value) -> Vec<Result<(&Value, Value), Failure>> {
         Value::String(_) => vec![Ok((value, value.clone()))],
         Value::Array(elements) => {
             let places = (0_usize..).map(Value::from);
-            elements.iter().zip(places).map(|(element, place)| with(element, place)).collect()
+            elements
+                .iter()
+                .zip(places)
+                .map(|(element, place)| with(element, place))
+                .collect()
         }
-        Value::Set(elements) => elements.iter().map(|element| with(element, element.clone())).collect(),
-        Value::Object(fields) => fields.iter().map(|(key, element)| with(element, key.clone())).collect(),
+        Value::Set(elements) => elements
+            .iter()
+            .map(|element| with(element, element.clone()))
+            .collect(),
+        Value::Object(fields) => fields
+            .iter()
+            .map(|(key, element)| with(element, key.clone()))
+            .collect(),
         _ => Vec::new(),
     }
 }
@@ -302,11 +322,27 @@ mod tests {
     fn matches_are_named_by_their_places() {
         let name = "net.cidr_contains_matches";
         check(&[
-            (name, r#"["10.0.0.0/8", "10.1.2.3"]"#, r#"{["10.0.0.0/8","10.1.2.3"]}"#),
-            (name, r#"[["10.0.0.0/8","11.0.0.0/8"], {"10.1.0.0/16","12.0.0.1"}]"#, r#"{[0,"10.1.0.0/16"]}"#),
-            (name, r#"[{"a":["10.0.0.0/8","x"]}, ["10.0.0.0/7","10.0.0.0/9"]]"#, r#"{["a",1]}"#),
+            (
+                name,
+                r#"["10.0.0.0/8", "10.1.2.3"]"#,
+                r#"{["10.0.0.0/8","10.1.2.3"]}"#,
+            ),
+            (
+                name,
+                r#"[["10.0.0.0/8","11.0.0.0/8"], {"10.1.0.0/16","12.0.0.1"}]"#,
+                r#"{[0,"10.1.0.0/16"]}"#,
+            ),
+            (
+                name,
+                r#"[{"a":["10.0.0.0/8","x"]}, ["10.0.0.0/7","10.0.0.0/9"]]"#,
+                r#"{["a",1]}"#,
+            ),
             (name, r#"["::/0", ["1.2.3.4","2001:db8::1"]]"#, r#"{["::/0",1]}"#),
-            (name, r#"["1.2.3.0/24", "::ffff:1.2.3.4"]"#, r#"{["1.2.3.0/24","::ffff:1.2.3.4"]}"#),
+            (
+                name,
+                r#"["1.2.3.0/24", "::ffff:1.2.3.4"]"#,
+                r#"{["1.2.3.0/24","::ffff:1.2.3.4"]}"#,
+            ),
             (name, r#"[1, "10.0.0.1"]"#, "set()"),
             (name, r#"[[1], "10.0.0.1"]"#, "undefined"),
             (name, r#"[[[]], "10.0.0.1"]"#, "undefined"),
@@ -317,9 +353,21 @@ mod tests {
     #[test]
     fn a_network_has_its_addresses() {
         check(&[
-            ("net.cidr_expand", r#"["10.0.0.5/30"]"#, r#"{"10.0.0.4","10.0.0.5","10.0.0.6","10.0.0.7"}"#),
-            ("net.cidr_expand", r#"["2001:db8::/127"]"#, r#"{"2001:db8::","2001:db8::1"}"#),
-            ("net.cidr_expand", r#"["255.255.255.255/32"]"#, r#"{"255.255.255.255"}"#),
+            (
+                "net.cidr_expand",
+                r#"["10.0.0.5/30"]"#,
+                r#"{"10.0.0.4","10.0.0.5","10.0.0.6","10.0.0.7"}"#,
+            ),
+            (
+                "net.cidr_expand",
+                r#"["2001:db8::/127"]"#,
+                r#"{"2001:db8::","2001:db8::1"}"#,
+            ),
+            (
+                "net.cidr_expand",
+                r#"["255.255.255.255/32"]"#,
+                r#"{"255.255.255.255"}"#,
+            ),
             ("net.cidr_expand", r#"["x"]"#, "undefined"),
         ]);
         for network in ["10.0.0.0/15", "0.0.0.0/0", "::/0"] {
@@ -332,11 +380,31 @@ mod tests {
     fn networks_that_touch_are_joined() {
         let name = "net.cidr_merge";
         check(&[
-            (name, r#"[["192.0.128.0/24","192.0.129.0/24"]]"#, r#"{"192.0.128.0/23"}"#),
-            (name, r#"[{"10.0.0.0/8","10.1.0.0/16","12.0.0.0/8"}]"#, r#"{"10.0.0.0/8","12.0.0.0/8"}"#),
-            (name, r#"[["10.0.1.0/24","10.0.2.0/24"]]"#, r#"{"10.0.1.0/24","10.0.2.0/24"}"#),
-            (name, r#"[["192.0.2.112","193.0.0.0/8"]]"#, r#"{"192.0.2.112/24","193.0.0.0/8"}"#),
-            (name, r#"[["2001:db8::/33","2001:db8:8000::/33"]]"#, r#"{"2001:db8::/32"}"#),
+            (
+                name,
+                r#"[["192.0.128.0/24","192.0.129.0/24"]]"#,
+                r#"{"192.0.128.0/23"}"#,
+            ),
+            (
+                name,
+                r#"[{"10.0.0.0/8","10.1.0.0/16","12.0.0.0/8"}]"#,
+                r#"{"10.0.0.0/8","12.0.0.0/8"}"#,
+            ),
+            (
+                name,
+                r#"[["10.0.1.0/24","10.0.2.0/24"]]"#,
+                r#"{"10.0.1.0/24","10.0.2.0/24"}"#,
+            ),
+            (
+                name,
+                r#"[["192.0.2.112","193.0.0.0/8"]]"#,
+                r#"{"192.0.2.112/24","193.0.0.0/8"}"#,
+            ),
+            (
+                name,
+                r#"[["2001:db8::/33","2001:db8:8000::/33"]]"#,
+                r#"{"2001:db8::/32"}"#,
+            ),
             (name, r#"[["0.0.0.0/1","128.0.0.0/1"]]"#, r#"{"0.0.0.0/0"}"#),
             (name, "[[]]", "set()"),
             (name, r#"[["2001:db8::1"]]"#, "undefined"),

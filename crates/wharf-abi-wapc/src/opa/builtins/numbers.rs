@@ -67,10 +67,9 @@ fn intn(context: &mut Context, arguments: &[Value]) -> Outcome {
         return Ok(Value::from(0_i64));
     }
     let bound = bound.unsigned_abs();
-    let random = &mut context.random;
-    let draw = || i64::try_from(random.below(bound)).map_or(Value::Null, Value::from);
-    let drawn = context.drawn.entry(format!("rand.intn {bound} {name}"));
-    Ok(drawn.or_insert_with(draw).clone())
+    context.draw(format!("rand.intn {bound} {name}"), |random| {
+        i64::try_from(random.below(bound)).map_or(Value::Null, Value::from)
+    })
 }
 
 /// Numbers that nobody foresees who does not know the seed: the SHA-256 of the seed and a counter.
@@ -143,7 +142,10 @@ mod tests {
             ("numbers.range", "[1,1e999999999]"),
             ("numbers.range_step", "[0,1e1000,7]"),
         ] {
-            assert!(matches!(call(name, arguments), Err(Failure::Limit(_))), "{name}{arguments}");
+            assert!(
+                matches!(call(name, arguments), Err(Failure::Limit(_))),
+                "{name}{arguments}"
+            );
         }
         assert!(call("numbers.range", "[1,100000]").is_ok());
     }
@@ -162,5 +164,17 @@ mod tests {
             ("rand.intn", r#"["a", 1.5]"#, "undefined"),
             ("rand.intn", "[1, 1]", "undefined"),
         ]);
+    }
+
+    #[test]
+    fn keys_of_chance_are_bounded() {
+        let mut context = context();
+        let mut draw = |key: usize| {
+            let arguments = format!("[\"{key}{}\", 5]", "k".repeat(1_000));
+            call_in(&mut context, "rand.intn", &arguments)
+        };
+        let refused = (0..2_000).find(|key| draw(*key).is_err());
+        assert!(refused.is_some_and(|key| key > 500), "{refused:?}");
+        assert!(draw(0).is_ok(), "what was drawn is kept");
     }
 }

@@ -12,7 +12,11 @@ pub(super) const TABLE: &[Builtin] = &[
     Builtin {
         name: "array.reverse",
         arity: 1,
-        run: |_, arguments| Ok(Value::Array(arguments[0].as_array()?.iter().rev().cloned().collect())),
+        run: |_, arguments| {
+            Ok(Value::Array(
+                arguments[0].as_array()?.iter().rev().cloned().collect(),
+            ))
+        },
     },
     Builtin {
         name: "object.keys",
@@ -129,7 +133,11 @@ mod tests {
     #[test]
     fn an_object_contains_another_at_any_depth() {
         check(&[
-            ("object.subset", r#"[{"a":1,"b":{"c":[1,2,3],"d":{4,5}}},{"b":{"c":[2,3],"d":{5}}}]"#, "true"),
+            (
+                "object.subset",
+                r#"[{"a":1,"b":{"c":[1,2,3],"d":{4,5}}},{"b":{"c":[2,3],"d":{5}}}]"#,
+                "true",
+            ),
             ("object.subset", r#"[{"a":1},{"a":2}]"#, "false"),
             ("object.subset", r#"[{"a":1},{"b":1}]"#, "false"),
             ("object.subset", r#"[{"a":1},{}]"#, "true"),
@@ -151,7 +159,11 @@ mod tests {
     #[test]
     fn objects_and_arrays_are_put_together() {
         check(&[
-            ("object.union_n", r#"[[{"a":1,"b":{"c":1}},{"b":{"d":2}},{"a":[3]}]]"#, r#"{"a":[3],"b":{"c":1,"d":2}}"#),
+            (
+                "object.union_n",
+                r#"[[{"a":1,"b":{"c":1}},{"b":{"d":2}},{"a":[3]}]]"#,
+                r#"{"a":[3],"b":{"c":1,"d":2}}"#,
+            ),
             ("object.union_n", "[[]]", "{}"),
             ("object.union_n", "[[1]]", "undefined"),
             ("object.keys", r#"[{"b":1,2:3}]"#, r#"{2,"b"}"#),

@@ -98,7 +98,9 @@ impl Patterns {
             return kept.clone();
         }
         let compiled = compile(text).map(Rc::new);
-        let bytes = compiled.as_ref().map_or(0, |pattern| pattern.regex.memory_usage() + CACHE / 8);
+        let bytes = compiled
+            .as_ref()
+            .map_or(0, |pattern| pattern.regex.memory_usage() + CACHE / 8);
         self.bytes += bytes;
         if self.kept.len() == MOST_KEPT.0 || self.bytes > MOST_KEPT.1 {
             self.kept.clear();
@@ -115,7 +117,11 @@ fn compile(text: &str) -> Result<Pattern, Failure> {
     }
     let Parsed { hir, names } = syntax::parse(text)?;
     let states = states(&hir)?;
-    let settings = Regex::config().nfa_size_limit(Some(MOST_COMPILED)).hybrid_cache_capacity(CACHE).onepass(false).dfa(false);
+    let settings = Regex::config()
+        .nfa_size_limit(Some(MOST_COMPILED))
+        .hybrid_cache_capacity(CACHE)
+        .onepass(false)
+        .dfa(false);
     let regex = Regex::builder().configure(settings).build_from_hir(&hir);
     let regex = regex.map_err(|_| too_large())?;
     Ok(Pattern { regex, states, names })
@@ -137,7 +143,9 @@ fn pattern_for(context: &mut Context, pattern: &str, text: &str) -> Result<Rc<Pa
     let pattern = context.patterns.get(pattern)?;
     match pattern.states.saturating_mul(text.len()) {
         0..=MOST_WORK => Ok(pattern),
-        _ => Err(Failure::Limit("a regular expression is too large for so long a text")),
+        _ => Err(Failure::Limit(
+            "a regular expression is too large for so long a text",
+        )),
     }
 }
 
@@ -251,7 +259,9 @@ fn replace(context: &mut Context, arguments: &[Value]) -> Outcome {
         }
         template.expand(text, &pattern, &captures, &mut replaced);
         if replaced.len() > MOST_TEXT {
-            return Err(Failure::Limit("the text with its replacements has more than 2MiB"));
+            return Err(Failure::Limit(
+                "the text with its replacements has more than 2MiB",
+            ));
         }
     }
     replaced.push_str(&text[copied..]);
@@ -303,9 +313,15 @@ impl<'a> Template<'a> {
 fn group(text: &str) -> Option<(&str, &str)> {
     let inner = text.strip_prefix('{');
     let name = inner.unwrap_or(text);
-    let end = name.find(|c: char| c != '_' && !c.is_alphanumeric()).unwrap_or(name.len());
+    let end = name
+        .find(|c: char| c != '_' && !c.is_alphanumeric())
+        .unwrap_or(name.len());
     let (name, rest) = name.split_at(end);
-    let rest = if inner.is_some() { rest.strip_prefix('}')? } else { rest };
+    let rest = if inner.is_some() {
+        rest.strip_prefix('}')?
+    } else {
+        rest
+    };
     (!name.is_empty()).then_some((name, rest))
 }
 

@@ -83,7 +83,10 @@ fn compare_pre_releases(one: &str, other: &str) -> Ordering {
 /// Whether it is empty, or letters, digits and hyphens with single dots in between.
 fn are_identifiers(text: &str) -> bool {
     let is_one = |part: &str| {
-        !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        !part.is_empty()
+            && part
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
     };
     text.is_empty() || text.split('.').all(is_one)
 }

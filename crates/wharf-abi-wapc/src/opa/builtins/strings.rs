@@ -105,8 +105,14 @@ fn count(_: &mut Context, arguments: &[Value]) -> Outcome {
 }
 
 fn any_prefix_match(context: &mut Context, arguments: &[Value]) -> Outcome {
-    let texts = text_or_texts(&arguments[0])?.into_iter().map(str::to_owned).collect();
-    let prefixes = text_or_texts(&arguments[1])?.into_iter().map(str::to_owned).collect();
+    let texts = text_or_texts(&arguments[0])?
+        .into_iter()
+        .map(str::to_owned)
+        .collect();
+    let prefixes = text_or_texts(&arguments[1])?
+        .into_iter()
+        .map(str::to_owned)
+        .collect();
     any_begins(context, &texts, prefixes)
 }
 
@@ -155,10 +161,26 @@ mod tests {
     #[test]
     fn any_value_is_filled_into_a_text() {
         check(&[
-            ("sprintf", r#"["%s has %d of %v", ["pod", 2, [1, {"a"}]]]"#, r#""pod has 2 of [1, {\"a\"}]""#),
-            ("sprintf", r#"["%v %v %v %s", [null, true, {"a": "b"}, set()]]"#, r#""null true {\"a\": \"b\"} set()""#),
-            ("sprintf", r#"["%d %s", [123456789012345678901, 123456789012345678901]]"#, r#""123456789012345678901 123456789012345678901""#),
-            ("sprintf", r#"["%d %v", [1.5, 1e3]]"#, r#""%!d(float64=1.5) 1000""#),
+            (
+                "sprintf",
+                r#"["%s has %d of %v", ["pod", 2, [1, {"a"}]]]"#,
+                r#""pod has 2 of [1, {\"a\"}]""#,
+            ),
+            (
+                "sprintf",
+                r#"["%v %v %v %s", [null, true, {"a": "b"}, set()]]"#,
+                r#""null true {\"a\": \"b\"} set()""#,
+            ),
+            (
+                "sprintf",
+                r#"["%d %s", [123456789012345678901, 123456789012345678901]]"#,
+                r#""123456789012345678901 123456789012345678901""#,
+            ),
+            (
+                "sprintf",
+                r#"["%d %v", [1.5, 1e3]]"#,
+                r#""%!d(float64=1.5) 1000""#,
+            ),
             ("sprintf", r#"["%v", [1e999]]"#, r#""1e999""#),
             ("sprintf", r#"["%d", ["x"]]"#, r#""%!d(string=x)""#),
             ("sprintf", r#"["%s", []]"#, r#""%!s(MISSING)""#),
@@ -187,7 +209,11 @@ mod tests {
             ("strings.count", r#"["aaaa", "aa"]"#, "2"),
             ("strings.count", r#"["héé", ""]"#, "4"),
             ("strings.count", r#"["a", 1]"#, "undefined"),
-            ("glob.quote_meta", r#"["a*?\\[]{}-,!é"]"#, r#""a\\*\\?\\\\\\[\\]\\{\\}-,!é""#),
+            (
+                "glob.quote_meta",
+                r#"["a*?\\[]{}-,!é"]"#,
+                r#""a\\*\\?\\\\\\[\\]\\{\\}-,!é""#,
+            ),
             ("strings.reverse", r#"["aé😀"]"#, r#""😀éa""#),
         ]);
     }
@@ -196,14 +222,22 @@ mod tests {
     fn any_of_several_begins_or_ends_with_any() {
         check(&[
             ("strings.any_prefix_match", r#"["abc", "ab"]"#, "true"),
-            ("strings.any_prefix_match", r#"[["x", "abc"], {"ab", "q"}]"#, "true"),
+            (
+                "strings.any_prefix_match",
+                r#"[["x", "abc"], {"ab", "q"}]"#,
+                "true",
+            ),
             ("strings.any_prefix_match", r#"[{"abd", "b"}, ["abc"]]"#, "false"),
             ("strings.any_prefix_match", r#"[["a"], [""]]"#, "true"),
             ("strings.any_prefix_match", "[[], [\"\"]]", "false"),
             ("strings.any_prefix_match", r#"[[1], ["a"]]"#, "undefined"),
             ("strings.any_prefix_match", r#"[1, "a"]"#, "undefined"),
             ("strings.any_suffix_match", r#"["aéc", "éc"]"#, "true"),
-            ("strings.any_suffix_match", r#"[["abc", "x.io"], {".com", ".io"}]"#, "true"),
+            (
+                "strings.any_suffix_match",
+                r#"[["abc", "x.io"], {".com", ".io"}]"#,
+                "true",
+            ),
             ("strings.any_suffix_match", r#"[["abc"], ["ab"]]"#, "false"),
             ("strings.any_suffix_match", r#"[{}, "a"]"#, "undefined"),
         ]);

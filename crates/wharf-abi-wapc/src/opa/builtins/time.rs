@@ -74,7 +74,11 @@ const MOST_LAYOUT: usize = 16 << 10;
 /// the zone and the layout.
 fn moment(value: &Value) -> Result<(Moment, &str), Failure> {
     let (ns, zone, layout) = match value {
-        Value::Array(parts) => (parts.first().ok_or(Failure::Undefined)?, parts.get(1), parts.get(2)),
+        Value::Array(parts) => (
+            parts.first().ok_or(Failure::Undefined)?,
+            parts.get(1),
+            parts.get(2),
+        ),
         other => (other, None, None),
     };
     let Integer::Is(ns) = ns.as_number()?.to_integer() else {

@@ -89,7 +89,9 @@ impl Power {
 
 /// Which power of its base a letter stands for.
 fn prefix(letter: char) -> Result<u32, Failure> {
-    let place = "kmgtpe".find(letter.to_ascii_lowercase()).ok_or(Failure::Undefined)?;
+    let place = "kmgtpe"
+        .find(letter.to_ascii_lowercase())
+        .ok_or(Failure::Undefined)?;
     Ok(u32::try_from(place).map_or(0, |place| place + 1))
 }
 
@@ -153,11 +155,19 @@ impl Amount {
             return Ok(Number::from(&(numerator / denominator)));
         }
         let scaled: BigInt = numerator * power(i64::from(FRACTION)) * 2;
-        let half_away = if scaled.sign() == num_bigint::Sign::Minus { -&denominator } else { denominator.clone() };
+        let half_away = if scaled.sign() == num_bigint::Sign::Minus {
+            -&denominator
+        } else {
+            denominator.clone()
+        };
         let rounded: BigInt = (scaled + half_away) / (denominator * 2);
         let digits = format!("{:0>11}", rounded.magnitude().to_string());
         let (whole, fraction) = digits.split_at(digits.len() - FRACTION as usize);
-        let sign = if self.digits.sign() == num_bigint::Sign::Minus { "-" } else { "" };
+        let sign = if self.digits.sign() == num_bigint::Sign::Minus {
+            "-"
+        } else {
+            ""
+        };
         Number::parse(&format!("{sign}{whole}.{fraction}")).ok_or(Failure::Undefined)
     }
 }
@@ -207,7 +217,14 @@ impl Float64 {
     fn truncated(&self) -> BigInt {
         let shift = self.exponent.unsigned_abs();
         let (sign, magnitude) = self.mantissa.clone().into_parts();
-        BigInt::from_biguint(sign, if self.exponent < 0 { magnitude >> shift } else { magnitude << shift })
+        BigInt::from_biguint(
+            sign,
+            if self.exponent < 0 {
+                magnitude >> shift
+            } else {
+                magnitude << shift
+            },
+        )
     }
 }
 
@@ -277,7 +294,10 @@ mod tests {
         for name in ["units.parse", "units.parse_bytes"] {
             for text in ["1e1000000".to_owned(), "1".repeat(2_001)] {
                 let given = call(name, &format!("[{text:?}]"));
-                assert!(matches!(given, Err(Failure::Limit(_))), "{name}({text}) is {given:?}");
+                assert!(
+                    matches!(given, Err(Failure::Limit(_))),
+                    "{name}({text}) is {given:?}"
+                );
             }
         }
     }

@@ -21,8 +21,8 @@ const EPOCH_NS: i128 = 12_219_292_800 * 1_000_000_000;
 
 /// A random UUID (version 4), the same for the same argument as long as the evaluation lasts.
 fn random(context: &mut Context, arguments: &[Value]) -> Outcome {
-    let random = &mut context.random;
-    let draw = || {
+    let key = format!("uuid.rfc4122 {}", arguments[0].to_term());
+    context.draw(key, |random| {
         let mut bytes = [0; 16];
         bytes.copy_from_slice(&random.bytes()[..16]);
         bytes[6] = bytes[6] & 0x0f | 0x40;
@@ -30,9 +30,7 @@ fn random(context: &mut Context, arguments: &[Value]) -> Outcome {
         let hex = super::encoding::hex(&bytes);
         let parts = [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]];
         Value::String(parts.join("-"))
-    };
-    let drawn = context.drawn.entry(format!("uuid.rfc4122 {}", arguments[0].to_term()));
-    Ok(drawn.or_insert_with(draw).clone())
+    })
 }
 
 fn parse(_: &mut Context, arguments: &[Value]) -> Outcome {
@@ -49,7 +47,10 @@ fn parse(_: &mut Context, arguments: &[Value]) -> Outcome {
         ("version", Value::from(i64::from(version))),
     ];
     if matches!(version, 1 | 2) {
-        let node: Vec<String> = bytes[10..].iter().map(|byte| super::encoding::hex(&[*byte])).collect();
+        let node: Vec<String> = bytes[10..]
+            .iter()
+            .map(|byte| super::encoding::hex(&[*byte]))
+            .collect();
         let kind = match bytes[10] & 3 {
             0b11 => "local:multicast",
             0b01 => "global:multicast",
@@ -72,7 +73,10 @@ fn parse(_: &mut Context, arguments: &[Value]) -> Outcome {
             2 => "Org".to_owned(),
             other => format!("Domain{other}"),
         };
-        fields.extend([("id", Value::from(i64::from(id))), ("domain", Value::String(domain))]);
+        fields.extend([
+            ("id", Value::from(i64::from(id))),
+            ("domain", Value::String(domain)),
+        ]);
     }
     Ok(Value::object(fields))
 }
@@ -122,9 +126,21 @@ mod tests {
     fn a_uuid_says_how_it_was_made() {
         let version_1 = r#"{"clocksequence":2650,"macvariables":"global:unicast","nodeid":"00-00-5e-00-53-01","time":1577836249070387200,"variant":"RFC4122","version":1}"#;
         check(&[
-            ("uuid.parse", r#"["5ee69000-2c28-11ea-8a5a-00005e005301"]"#, version_1),
-            ("uuid.parse", r#"["{5EE69000-2c28-11ea-8a5a-00005e005301}"]"#, version_1),
-            ("uuid.parse", r#"["URN:uuid:5ee69000-2c28-11ea-8a5a-00005e005301"]"#, version_1),
+            (
+                "uuid.parse",
+                r#"["5ee69000-2c28-11ea-8a5a-00005e005301"]"#,
+                version_1,
+            ),
+            (
+                "uuid.parse",
+                r#"["{5EE69000-2c28-11ea-8a5a-00005e005301}"]"#,
+                version_1,
+            ),
+            (
+                "uuid.parse",
+                r#"["URN:uuid:5ee69000-2c28-11ea-8a5a-00005e005301"]"#,
+                version_1,
+            ),
             ("uuid.parse", r#"["5ee690002c2811ea8a5a00005e005301"]"#, version_1),
             (
                 "uuid.parse",
@@ -136,10 +152,26 @@ mod tests {
                 r#"["00000000-0000-4000-c000-000000000000"]"#,
                 r#"{"variant":"Microsoft","version":4}"#,
             ),
-            ("uuid.parse", r#"["00000000-0000-0000-0000-000000000000"]"#, r#"{"variant":"Reserved","version":0}"#),
-            ("uuid.parse", r#"["5ee69000+2c28-11ea-8a5a-00005e005301"]"#, "undefined"),
-            ("uuid.parse", r#"["5ee69000-2c28-11ea-8a5a-00005e00530g"]"#, "undefined"),
-            ("uuid.parse", r#"["éée69000-2c28-11ea-8a5a-00005e0053"]"#, "undefined"),
+            (
+                "uuid.parse",
+                r#"["00000000-0000-0000-0000-000000000000"]"#,
+                r#"{"variant":"Reserved","version":0}"#,
+            ),
+            (
+                "uuid.parse",
+                r#"["5ee69000+2c28-11ea-8a5a-00005e005301"]"#,
+                "undefined",
+            ),
+            (
+                "uuid.parse",
+                r#"["5ee69000-2c28-11ea-8a5a-00005e00530g"]"#,
+                "undefined",
+            ),
+            (
+                "uuid.parse",
+                r#"["éée69000-2c28-11ea-8a5a-00005e0053"]"#,
+                "undefined",
+            ),
             ("uuid.parse", r#"[""]"#, "undefined"),
             ("uuid.parse", "[1]", "undefined"),
         ]);

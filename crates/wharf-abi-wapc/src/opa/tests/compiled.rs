@@ -43,12 +43,17 @@ fn a_review_is_answered_by_the_policy() {
         })
     );
     let patched = response(&pod("{}", false), r#"{"default_owner":"ops"}"#);
-    let patch = base64::engine::general_purpose::STANDARD.decode(patched["patch"].as_str().unwrap()).unwrap();
+    let patch = base64::engine::general_purpose::STANDARD
+        .decode(patched["patch"].as_str().unwrap())
+        .unwrap();
     assert_eq!(
         serde_json::from_slice::<Value>(&patch).unwrap(),
         json!([{"op": "add", "path": "/metadata/labels/owner", "value": "ops"}])
     );
-    assert_eq!((&patched["allowed"], &patched["patchType"]), (&json!(true), &json!("JSONPatch")));
+    assert_eq!(
+        (&patched["allowed"], &patched["patchType"]),
+        (&json!(true), &json!("JSONPatch"))
+    );
 }
 
 #[test]
@@ -71,7 +76,10 @@ fn evaluations_do_not_see_each_other() {
 #[test]
 fn violations_of_a_gatekeeper_policy_are_listed() {
     let program = program(GATEKEEPER).unwrap();
-    assert_eq!(program.entrypoints().keys().collect::<Vec<_>>(), ["k8srequiredlabels/violation"]);
+    assert_eq!(
+        program.entrypoints().keys().collect::<Vec<_>>(),
+        ["k8srequiredlabels/violation"]
+    );
     let violations = |labels: &str| {
         let input = format!(
             r#"{{"parameters":{{"labels":[{{"key":"owner","allowedRegex":"^[a-z]+\\.example\\.com$"}},{{"key":"team","allowedRegex":".*"}}]}},
@@ -125,10 +133,19 @@ fn what_the_host_does_not_do_is_an_error_and_not_undefined() {
     let program = program(FUNCTIONS).unwrap();
     let error = eval(&program, "functions", r#"{"upto":1000000000}"#, "{}").unwrap_err();
     assert!(
-        matches!(&error, EvalError::Function { name: "numbers.range_step", .. }),
+        matches!(
+            &error,
+            EvalError::Function {
+                name: "numbers.range_step",
+                ..
+            }
+        ),
         "{error}"
     );
-    assert_eq!(error.to_string(), "numbers.range_step: the range has more than 100000 numbers");
+    assert_eq!(
+        error.to_string(),
+        "numbers.range_step: the range has more than 100000 numbers"
+    );
     assert_eq!(error.side(), Side::Policy);
 }
 
@@ -136,8 +153,19 @@ fn what_the_host_does_not_do_is_an_error_and_not_undefined() {
 fn a_rule_that_contradicts_itself_aborts() {
     let program = program(FUNCTIONS).unwrap();
     let mut host = Recorder::default();
-    let error = eval_in(&program, "functions", r#"{"conflict":true}"#, "{}", &mut host, LONG).unwrap_err();
-    assert!(matches!(&error, EvalError::Aborted { message } if message.contains("conflict")), "{error}");
+    let error = eval_in(
+        &program,
+        "functions",
+        r#"{"conflict":true}"#,
+        "{}",
+        &mut host,
+        LONG,
+    )
+    .unwrap_err();
+    assert!(
+        matches!(&error, EvalError::Aborted { message } if message.contains("conflict")),
+        "{error}"
+    );
 }
 
 #[test]
@@ -157,13 +185,23 @@ fn functions_that_are_not_given_are_all_named() {
 fn what_is_no_json_is_the_callers_fault() {
     let program = program(ADMISSION).unwrap();
     let main = "kubernetes/admission/main";
-    for (input, data, part) in [("{", "{}", Part::Input), ("", "{}", Part::Input), ("{}", "{} {}", Part::Data)] {
+    for (input, data, part) in [
+        ("{", "{}", Part::Input),
+        ("", "{}", Part::Input),
+        ("{}", "{} {}", Part::Data),
+    ] {
         let error = eval(&program, main, input, data).unwrap_err();
-        assert!(matches!(&error, EvalError::NotJson { part: found, .. } if *found == part), "{error}");
+        assert!(
+            matches!(&error, EvalError::NotJson { part: found, .. } if *found == part),
+            "{error}"
+        );
         assert_eq!(error.side(), Side::Caller);
     }
     let error = eval(&program, "violation", "{}", "{}").unwrap_err();
-    assert!(matches!(&error, EvalError::NoEntrypoint { name } if name == "violation"), "{error}");
+    assert!(
+        matches!(&error, EvalError::NoEntrypoint { name } if name == "violation"),
+        "{error}"
+    );
     assert_eq!(error.side(), Side::Caller);
 }
 
@@ -176,7 +214,10 @@ fn input_that_does_not_fit_into_its_memory_is_a_memory_limit() {
     let program = program_within(ADMISSION, &limits).unwrap();
     let input = format!("[{}]", vec!["\"0123456789\""; 100_000].join(","));
     let error = eval(&program, "kubernetes/admission/main", &input, "{}").unwrap_err();
-    assert!(matches!(&error, EvalError::Memory { limit, .. } if *limit == ByteSize::from_mib(1)), "{error}");
+    assert!(
+        matches!(&error, EvalError::Memory { limit, .. } if *limit == ByteSize::from_mib(1)),
+        "{error}"
+    );
 }
 
 #[test]
@@ -184,7 +225,15 @@ fn a_deadline_that_has_passed_leaves_no_time() {
     let program = program(FUNCTIONS).unwrap();
     let mut host = Recorder::default();
     let error = eval_in(&program, "functions", "{}", "{}", &mut host, Duration::ZERO).unwrap_err();
-    assert!(matches!(error, EvalError::Deadline { deadline: Duration::ZERO }), "{error}");
+    assert!(
+        matches!(
+            error,
+            EvalError::Deadline {
+                deadline: Duration::ZERO
+            }
+        ),
+        "{error}"
+    );
 }
 
 #[test]

@@ -102,10 +102,16 @@ fn the_good_one_is_answered() {
     assert_eq!(plain.entrypoints().get("main"), Some(&3));
     assert_eq!(eval(&plain, "main", "{}", "{}").unwrap(), r#"[{"result":1}]"#);
     // The result is that of sprintf("%s", ["x"]).
-    let calling = evaluating("(call $builtin2 (i32.const 8) (i32.const 0) (i32.const 0x400) (i32.const 0x410))");
-    assert_eq!(eval(&program(&calling.wasm()).unwrap(), "main", "{}", "{}").unwrap(), "\"x\"");
+    let calling =
+        evaluating("(call $builtin2 (i32.const 8) (i32.const 0) (i32.const 0x400) (i32.const 0x410))");
+    assert_eq!(
+        eval(&program(&calling.wasm()).unwrap(), "main", "{}", "{}").unwrap(),
+        "\"x\""
+    );
     // Undefined is the address 0, where there is an empty text.
-    let wrong = evaluating("(i32.add (call $builtin1 (i32.const 7) (i32.const 0) (i32.const 0x410)) (i32.const 0x300))");
+    let wrong = evaluating(
+        "(i32.add (call $builtin1 (i32.const 7) (i32.const 0) (i32.const 0x410)) (i32.const 0x300))",
+    );
     assert!(eval(&program(&wrong.wasm()).unwrap(), "main", "{}", "{}").is_ok());
 }
 
@@ -129,19 +135,31 @@ fn the_older_way_is_taken_where_there_is_no_other() {
     let mut renamed = wasm;
     renamed[at + 1] = b'X';
     let program = program(&renamed).unwrap();
-    assert_eq!(eval(&program, "main", r#"{"a":[1]}"#, "{}").unwrap(), r#"{"a":[1]}"#);
+    assert_eq!(
+        eval(&program, "main", r#"{"a":[1]}"#, "{}").unwrap(),
+        r#"{"a":[1]}"#
+    );
 }
 
 #[test]
 fn other_versions_of_the_abi_are_refused() {
     for (version, found) in [
         ("", None),
-        (r#"(global (export "opa_wasm_abi_version") i32 (i32.const 2))"#, Some(2)),
-        (r#"(global (export "opa_wasm_abi_version") i64 (i64.const 1))"#, None),
+        (
+            r#"(global (export "opa_wasm_abi_version") i32 (i32.const 2))"#,
+            Some(2),
+        ),
+        (
+            r#"(global (export "opa_wasm_abi_version") i64 (i64.const 1))"#,
+            None,
+        ),
         (r#"(func (export "opa_wasm_abi_version"))"#, None),
     ] {
         let error = Guest { version, ..GOOD }.refused();
-        assert!(matches!(error, ProgramError::Version { found: given } if given == found), "{error}");
+        assert!(
+            matches!(error, ProgramError::Version { found: given } if given == found),
+            "{error}"
+        );
     }
     assert_eq!(
         Guest { version: "", ..GOOD }.refused().to_string(),
@@ -151,12 +169,42 @@ fn other_versions_of_the_abi_are_refused() {
 
 #[test]
 fn lists_that_are_none_are_refused() {
-    for functions in ["", "{", "[]", "{\\\"a\\\":\\\"b\\\"}", "{\\\"a\\\":1.5}", "{\\\"a\\\":4294967296}", "\\ff"] {
+    for functions in [
+        "",
+        "{",
+        "[]",
+        "{\\\"a\\\":\\\"b\\\"}",
+        "{\\\"a\\\":1.5}",
+        "{\\\"a\\\":4294967296}",
+        "\\ff",
+    ] {
         let error = Guest { functions, ..GOOD }.refused();
-        assert!(matches!(error, ProgramError::BadList { list: "built-in functions", .. }), "{functions}: {error}");
+        assert!(
+            matches!(
+                error,
+                ProgramError::BadList {
+                    list: "built-in functions",
+                    ..
+                }
+            ),
+            "{functions}: {error}"
+        );
     }
-    let error = Guest { entrypoints: "7", ..GOOD }.refused();
-    assert!(matches!(error, ProgramError::BadList { list: "entrypoints", .. }), "{error}");
+    let error = Guest {
+        entrypoints: "7",
+        ..GOOD
+    }
+    .refused();
+    assert!(
+        matches!(
+            error,
+            ProgramError::BadList {
+                list: "entrypoints",
+                ..
+            }
+        ),
+        "{error}"
+    );
     // A megabyte of blanks, and a text that goes on to the end of the memory.
     let long = Guest {
         builtins: "(drop (memory.grow (i32.const 32))) (memory.fill (i32.const 0x20000) (i32.const 32) (i32.const 0x180000))
@@ -168,16 +216,29 @@ fn lists_that_are_none_are_refused() {
         builtins: "(memory.fill (i32.const 0x1000) (i32.const 32) (i32.const 0x1f000)) (i32.const 0x1000)",
         ..GOOD
     };
-    assert!(endless.refused().to_string().contains("has no end"), "{}", endless.refused());
+    assert!(
+        endless.refused().to_string().contains("has no end"),
+        "{}",
+        endless.refused()
+    );
 }
 
 #[test]
 fn a_module_that_cannot_be_asked_is_refused() {
-    let abort = Guest { builtins: "(call $abort (i32.const 0x420)) (i32.const 0)", ..GOOD };
+    let abort = Guest {
+        builtins: "(call $abort (i32.const 0x420)) (i32.const 0)",
+        ..GOOD
+    };
     assert!(matches!(abort.refused(), ProgramError::Aborted { message } if message == "hello"));
-    let trap = Guest { builtins: "unreachable", ..GOOD };
+    let trap = Guest {
+        builtins: "unreachable",
+        ..GOOD
+    };
     assert!(matches!(trap.refused(), ProgramError::Fault(_)));
-    let wild = Guest { builtins: "(i32.const -1)", ..GOOD };
+    let wild = Guest {
+        builtins: "(i32.const -1)",
+        ..GOOD
+    };
     assert!(matches!(wild.refused(), ProgramError::Fault(_)));
     // A function is called before anybody was asked what it is.
     let early = Guest {
@@ -185,16 +246,23 @@ fn a_module_that_cannot_be_asked_is_refused() {
         ..GOOD
     };
     assert!(matches!(early.refused(), ProgramError::Fault(_)));
-    let empty = wat::parse_str(r#"(module (global (export "opa_wasm_abi_version") i32 (i32.const 1)))"#).unwrap();
+    let empty =
+        wat::parse_str(r#"(module (global (export "opa_wasm_abi_version") i32 (i32.const 1)))"#).unwrap();
     assert!(matches!(program(&empty), Err(ProgramError::Fault(_))));
     let other = wat::parse_str(r#"(module (import "env" "other" (func)))"#).unwrap();
     assert!(matches!(program(&other), Err(ProgramError::Link(_))));
-    let endless = Guest { builtins: "(loop (br 0)) (i32.const 0)", ..GOOD };
+    let endless = Guest {
+        builtins: "(loop (br 0)) (i32.const 0)",
+        ..GOOD
+    };
     let limits = Limits {
         startup_deadline: Duration::from_millis(50),
         ..limits()
     };
-    assert!(matches!(program_within(&endless.wasm(), &limits), Err(ProgramError::Fault(_))));
+    assert!(matches!(
+        program_within(&endless.wasm(), &limits),
+        Err(ProgramError::Fault(_))
+    ));
 }
 
 #[test]
@@ -204,7 +272,14 @@ fn wild_addresses_are_the_guests_fault() {
     }
     let no_end = "(memory.fill (i32.const 0x10000) (i32.const 49) (i32.const 0x10000)) (i32.const 0x10000)";
     assert_bad_guest(&evaluating(no_end).faults(), "has no end");
-    assert_bad_guest(&Guest { malloc: "(i32.const -8)", ..GOOD }.faults(), "opa_malloc");
+    assert_bad_guest(
+        &Guest {
+            malloc: "(i32.const -8)",
+            ..GOOD
+        }
+        .faults(),
+        "opa_malloc",
+    );
     let argument = "(call $builtin1 (i32.const 7) (i32.const 0) (i32.const 0x7ffffff0))";
     assert_bad_guest(&evaluating(argument).faults(), "outside of its memory");
 }
@@ -228,9 +303,15 @@ fn what_is_no_value_is_the_guests_fault() {
 #[test]
 fn functions_are_called_by_their_numbers_with_their_arguments() {
     let unknown = "(call $builtin0 (i32.const 10) (i32.const 0))";
-    assert_bad_guest(&evaluating(unknown).faults(), "a function 10, which it did not name");
+    assert_bad_guest(
+        &evaluating(unknown).faults(),
+        "a function 10, which it did not name",
+    );
     let arguments = "(call $builtin0 (i32.const 7) (i32.const 0))";
-    assert_bad_guest(&evaluating(arguments).faults(), "trace with 0 arguments, and it has 1");
+    assert_bad_guest(
+        &evaluating(arguments).faults(),
+        "trace with 0 arguments, and it has 1",
+    );
 }
 
 #[test]
@@ -241,11 +322,16 @@ fn endless_guests_are_ended() {
     };
     for guest in [
         evaluating("(loop (br 0)) (i32.const 0)"),
-        evaluating("(loop (drop (call $builtin0 (i32.const 9) (i32.const 0))) (global.set $top (i32.const 0x8000)) (br 0)) (i32.const 0)"),
+        evaluating(
+            "(loop (drop (call $builtin0 (i32.const 9) (i32.const 0))) (global.set $top (i32.const 0x8000)) (br 0)) (i32.const 0)",
+        ),
         nested,
     ] {
         let error = guest.faults();
-        assert!(matches!(error, EvalError::Deadline { deadline } if deadline == Duration::from_millis(200)), "{error}");
+        assert!(
+            matches!(error, EvalError::Deadline { deadline } if deadline == Duration::from_millis(200)),
+            "{error}"
+        );
     }
     let deep = Guest {
         dump: "(if (i32.eq (local.get 0) (i32.const 0x400))
@@ -265,8 +351,13 @@ fn a_guest_that_gives_up_says_why() {
     assert_eq!(host.told, ["print hello"], "what it had said is not lost");
     let wild = evaluating("(call $abort (i32.const -1)) (i32.const 0)");
     assert!(matches!(wild.faults(), EvalError::Aborted { message } if message.contains("outside")));
-    let memory = evaluating("(drop (memory.grow (i32.const 1000))) (call $abort (i32.const 0x420)) (i32.const 0)");
-    assert!(matches!(memory.faults(), EvalError::Memory { .. }), "{}", memory.faults());
+    let memory =
+        evaluating("(drop (memory.grow (i32.const 1000))) (call $abort (i32.const 0x420)) (i32.const 0)");
+    assert!(
+        matches!(memory.faults(), EvalError::Memory { .. }),
+        "{}",
+        memory.faults()
+    );
     assert!(matches!(evaluating("unreachable").faults(), EvalError::Fault(_)));
 }
 
@@ -292,5 +383,8 @@ fn arguments_that_are_too_long_are_refused() {
         (call $builtin1 (i32.const 7) (i32.const 0) (i32.const 0x20000))",
     );
     let error = long.faults();
-    assert!(matches!(error, EvalError::Function { name: "trace", .. }), "{error}");
+    assert!(
+        matches!(error, EvalError::Function { name: "trace", .. }),
+        "{error}"
+    );
 }

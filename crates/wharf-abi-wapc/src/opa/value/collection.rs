@@ -105,7 +105,10 @@ impl Set {
     }
 
     pub(crate) fn get(&self, element: &Value) -> Option<&Value> {
-        self.elements.binary_search(element).ok().map(|at| &self.elements[at])
+        self.elements
+            .binary_search(element)
+            .ok()
+            .map(|at| &self.elements[at])
     }
 
     /// Puts a value in its place. It costs a move of those behind it; where there are many to be added,
@@ -161,12 +164,18 @@ mod tests {
     #[test]
     fn the_last_of_several_fields_counts() {
         let fields = [(3, 1), (1, 1), (3, 2), (2, 1), (3, 3), (1, 2)];
-        let mut object: Object = fields.map(|(key, value)| (number(key), number(value))).into_iter().collect();
+        let mut object: Object = fields
+            .map(|(key, value)| (number(key), number(value)))
+            .into_iter()
+            .collect();
         let shown = |object: &Object| Value::Object(object.clone()).to_term();
         assert_eq!(shown(&object), "{1:2,2:1,3:3}");
         object.insert(number(2), number(7));
         object.insert(number(0), number(0));
-        assert_eq!((object.remove(&number(1)), object.remove(&number(1))), (Some(number(2)), None));
+        assert_eq!(
+            (object.remove(&number(1)), object.remove(&number(1))),
+            (Some(number(2)), None)
+        );
         assert_eq!((shown(&object).as_str(), object.len()), ("{0:0,2:7,3:3}", 3));
         assert_eq!(object.get(&number(2)), Some(&number(7)));
         *object.get_mut(&number(2)).unwrap() = Value::Null;
@@ -178,7 +187,10 @@ mod tests {
         let mut set: Set = [2, 1, 2, 3].map(number).into_iter().collect();
         set.insert(number(2));
         set.insert(number(0));
-        assert_eq!((set.take(&number(3)), set.take(&number(3))), (Some(number(3)), None));
+        assert_eq!(
+            (set.take(&number(3)), set.take(&number(3))),
+            (Some(number(3)), None)
+        );
         assert_eq!(Value::Set(set.clone()).to_term(), "{0,1,2}");
         assert!(set.contains(&number(1)) && !set.contains(&number(3)) && set.get(&number(1)).is_some());
         let small: Set = [number(1)].into_iter().collect();

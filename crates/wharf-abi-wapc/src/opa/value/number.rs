@@ -146,13 +146,25 @@ impl Decimal {
         };
         let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
         // An exponent too large for its type is as good as the largest.
-        let largest = if exponent.starts_with('-') { i64::MIN / 4 } else { i64::MAX / 4 };
-        let exponent = exponent.parse().unwrap_or(largest).clamp(i64::MIN / 4, i64::MAX / 4);
+        let largest = if exponent.starts_with('-') {
+            i64::MIN / 4
+        } else {
+            i64::MAX / 4
+        };
+        let exponent = exponent
+            .parse()
+            .unwrap_or(largest)
+            .clamp(i64::MIN / 4, i64::MAX / 4);
         let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
         let all = || whole.bytes().chain(fraction.bytes());
         let leading = all().take_while(|digit| *digit == b'0').count();
         let mut digits: Vec<u8> = all().skip(leading).collect();
-        digits.truncate(digits.iter().rposition(|digit| *digit != b'0').map_or(0, |last| last + 1));
+        digits.truncate(
+            digits
+                .iter()
+                .rposition(|digit| *digit != b'0')
+                .map_or(0, |last| last + 1),
+        );
         if digits.is_empty() {
             return Self {
                 negative: false,
@@ -173,7 +185,11 @@ impl Decimal {
             (false, true) => -1,
             (false, false) => 1,
         };
-        let size = || self.point.cmp(&other.point).then_with(|| self.digits.cmp(&other.digits));
+        let size = || {
+            self.point
+                .cmp(&other.point)
+                .then_with(|| self.digits.cmp(&other.digits))
+        };
         match (sign(self), sign(other)) {
             (1, 1) => size(),
             (-1, -1) => size().reverse(),
@@ -199,7 +215,10 @@ fn is_json(bytes: &[u8]) -> bool {
         rest = &fraction[count..];
     }
     if let [b'e' | b'E', exponent @ ..] = rest {
-        let exponent = exponent.strip_prefix(b"+").or(exponent.strip_prefix(b"-")).unwrap_or(exponent);
+        let exponent = exponent
+            .strip_prefix(b"+")
+            .or(exponent.strip_prefix(b"-"))
+            .unwrap_or(exponent);
         return !exponent.is_empty() && digits(exponent) == exponent.len();
     }
     rest.is_empty()
@@ -215,10 +234,22 @@ mod tests {
 
     #[test]
     fn only_the_notation_of_json_is_a_number() {
-        for text in ["0", "-0", "10", "1.5", "0.0", "1e5", "1E-5", "1.25e+10", "123456789012345678901234567890"] {
+        for text in [
+            "0",
+            "-0",
+            "10",
+            "1.5",
+            "0.0",
+            "1e5",
+            "1E-5",
+            "1.25e+10",
+            "123456789012345678901234567890",
+        ] {
             assert!(Number::parse(text).is_some(), "{text}");
         }
-        for text in ["", "-", "01", "1.", ".5", "+1", "1e", "1e+", "0x1", "1_0", " 1", "1 ", "NaN", "inf", "1e5.0"] {
+        for text in [
+            "", "-", "01", "1.", ".5", "+1", "1e", "1e+", "0x1", "1_0", " 1", "1 ", "NaN", "inf", "1e5.0",
+        ] {
             assert!(Number::parse(text).is_none(), "{text}");
         }
     }

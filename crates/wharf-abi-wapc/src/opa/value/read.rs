@@ -11,6 +11,8 @@ pub(crate) struct NotAValue {
     /// The byte at which it goes wrong.
     pub(crate) at: usize,
     pub(crate) reason: &'static str,
+    /// Whether all that is wrong is that it is nested more than [`DEEPEST`] deep.
+    pub(crate) too_deep: bool,
 }
 
 /// The value that a policy wrote with `opa_value_dump` or `opa_json_dump`.
@@ -27,6 +29,7 @@ fn read(text: &[u8], terms: bool) -> Result<Value, NotAValue> {
     let text = std::str::from_utf8(text).map_err(|error| NotAValue {
         at: error.valid_up_to(),
         reason: "is not UTF-8",
+        too_deep: false,
     })?;
     let mut reader = Reader { text, at: 0, terms };
     let value = reader.value(DEEPEST)?;
@@ -48,7 +51,10 @@ impl<'a> Reader<'a> {
     fn value(&mut self, depth: usize) -> Result<Value, NotAValue> {
         self.space();
         let Some(depth) = depth.checked_sub(1) else {
-            return Err(self.wrong("is nested too deeply"));
+            return Err(NotAValue {
+                too_deep: true,
+                ..self.wrong("is nested too deeply")
+            });
         };
         match self.peek() {
             Some(b'"') => self.string().map(Value::String),
@@ -177,7 +183,9 @@ impl<'a> Reader<'a> {
 
     /// `\u00e9`, or two of them for a character beyond the first plane. Half a pair is the replacement character.
     fn unicode_escape(&mut self) -> Result<char, NotAValue> {
-        let first = self.code_unit(self.at).ok_or(self.wrong("is an unknown escape"))?;
+        let first = self
+            .code_unit(self.at)
+            .ok_or(self.wrong("is an unknown escape"))?;
         self.at += 6;
         if let Some(second) = self.code_unit(self.at)
             && let Some(Ok(c)) = char::decode_utf16([first, second]).next()
@@ -226,7 +234,11 @@ impl<'a> Reader<'a> {
     }
 
     fn wrong(&self, reason: &'static str) -> NotAValue {
-        NotAValue { at: self.at, reason }
+        NotAValue {
+            at: self.at,
+            reason,
+            too_deep: false,
+        }
     }
 }
 
@@ -297,7 +309,10 @@ mod tests {
         let nested = |depth| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
         assert!(read_json(&nested(DEEPEST)).is_ok());
         let error = read_json(&nested(1_000_000)).unwrap_err();
-        assert_eq!((error.at, error.reason), (DEEPEST, "is nested too deeply"));
+        assert_eq!(
+            (error.at, error.reason, error.too_deep),
+            (DEEPEST, "is nested too deeply", true)
+        );
     }
 
     #[test]

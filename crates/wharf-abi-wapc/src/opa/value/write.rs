@@ -46,7 +46,10 @@ impl Value {
 
     fn json_like(self, most: &mut usize) -> Option<Self> {
         let mut all = |elements: &mut dyn Iterator<Item = Self>| {
-            elements.map(|element| element.json_like(most)).collect::<Option<Vec<_>>>().map(Self::Array)
+            elements
+                .map(|element| element.json_like(most))
+                .collect::<Option<Vec<_>>>()
+                .map(Self::Array)
         };
         match self {
             Self::Array(elements) => all(&mut elements.into_iter()),
@@ -133,7 +136,13 @@ struct Style {
 }
 
 impl Style {
-    fn list<'a>(&self, text: &mut String, open: char, elements: impl Iterator<Item = &'a Value>, close: char) {
+    fn list<'a>(
+        &self,
+        text: &mut String,
+        open: char,
+        elements: impl Iterator<Item = &'a Value>,
+        close: char,
+    ) {
         text.push(open);
         for (index, element) in elements.enumerate() {
             self.separator(text, index);
@@ -249,7 +258,8 @@ mod tests {
 
     #[test]
     fn people_see_what_opa_shows_them() {
-        let shown = value(r#"{"b": [1, null, {2, true}, set(), {}], 5: "a\n\u0001é\u00ad\u200b😀\"\\"}"#).to_rego();
+        let shown =
+            value(r#"{"b": [1, null, {2, true}, set(), {}], 5: "a\n\u0001é\u00ad\u200b😀\"\\"}"#).to_rego();
         assert_eq!(
             shown,
             r#"{5: "a\n\x01é\u00ad\u200b😀\"\\", "b": [1, null, {true, 2}, set(), {}]}"#
@@ -275,6 +285,9 @@ mod tests {
         let keys = format!("{}1{}", "{".repeat(100), ":1}".repeat(100));
         assert_eq!(value(&keys).into_json_like(1 << 20), None);
         let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
-        assert_eq!(value(&deep).json_text_in_lines("", &" ".repeat(100), 1_000_000), None);
+        assert_eq!(
+            value(&deep).json_text_in_lines("", &" ".repeat(100), 1_000_000),
+            None
+        );
     }
 }

@@ -379,12 +379,15 @@ fn what_all_cases_have_does_not_multiply_without_end() {
     let cases: String = (0..20_000).map(|n| format!("  - name: c{n}\n")).collect();
     let common = "x".repeat(500_000);
     let text = format!("plugin: a.wasm\nconfig: {common}\ncases:\n{cases}");
-    check(&text, &expect![[r#"
+    check(
+        &text,
+        &expect![[r#"
         error: the cases are too large from here on, with what the file says for all of them
            --> greet.test.yaml:138:5
             |
         138 |   - name: c134
             |     ^^^^^^^^^^
             |
-            = hint: split the file, or say what is large in the cases that need it"#]]);
+            = hint: split the file, or say what is large in the cases that need it"#]],
+    );
 }

@@ -207,7 +207,7 @@ impl Driver<'_> {
                     mut body,
                     end_of_stream,
                 } => {
-                    let is_kept = self.running.world.borrow_mut().keep(body.len());
+                    let is_kept = self.running.world.borrow_mut().keeps(body.len());
                     let message = self.side(direction).get_or_insert_default();
                     while let Some(piece) = body.pop().filter(|_| is_kept) {
                         message.body.extend_from_slice(&piece);

@@ -18,8 +18,11 @@ use super::plan::{Properties, Setup};
 /// The most lines, refusals, or properties that are kept of one part, of a filter that makes them without end.
 const MOST_NOTES: usize = 10_000;
 
-/// The most bytes that are kept of a run: of its log, its call-outs, and the bodies that leave the filter.
-const MOST_BYTES: usize = 256 << 20;
+/// The most bytes of its log that are kept of a run.
+const MOST_LOGGED: usize = 16 << 20;
+
+/// The most bytes that are kept of the bodies that leave the filter, those of call-outs among them.
+const MOST_SENT: usize = 256 << 20;
 
 /// How far a fixed clock goes on with each reading: durations that a guest measures are never nothing.
 const READING: Duration = Duration::from_micros(1);
@@ -75,8 +78,8 @@ pub(super) struct World {
     pub(super) ticking: BTreeMap<ContextId, Duration>,
     /// News of queues: whom to tell, and of which.
     pub(super) news: Arc<Mutex<VecDeque<(ContextId, u32)>>>,
-    /// How many bytes are kept.
-    kept: usize,
+    logged: Kept,
+    sent: Kept,
     properties: Properties,
     /// Those of the exchange that is under way.
     pub(super) exchange_properties: Properties,
@@ -111,7 +114,8 @@ impl World {
             pending: VecDeque::new(),
             ticking: BTreeMap::new(),
             news: Arc::default(),
-            kept: 0,
+            logged: Kept::at_most(MOST_LOGGED),
+            sent: Kept::at_most(MOST_SENT),
             properties,
             exchange_properties: Properties::new(),
             time: match setup.clock {
@@ -132,21 +136,9 @@ impl World {
         news.pop_front()
     }
 
-    /// Whether so many bytes more are kept. The first that are not leave a remark.
-    pub(super) fn keep(&mut self, bytes: usize) -> bool {
-        let kept = self.kept.saturating_add(bytes);
-        if kept <= MOST_BYTES {
-            self.kept = kept;
-            return true;
-        }
-        if self.kept <= MOST_BYTES {
-            let limit = MOST_BYTES >> 20;
-            let remark = format!("more than {limit} MiB came from the filter, and no more of it is kept");
-            self.notes.remarks.push(remark);
-            // From now on nothing is kept, so that no part is missing between others.
-            self.kept = usize::MAX;
-        }
-        false
+    /// Whether so many bytes more of what the filter sends are kept.
+    pub(super) fn keeps(&mut self, bytes: usize) -> bool {
+        self.sent.keeps(bytes, "sent", &mut self.notes.remarks)
     }
 
     /// Lets time pass, where it does not pass by itself.
@@ -173,6 +165,35 @@ impl World {
     }
 }
 
+/// How many bytes of something may still be kept.
+struct Kept {
+    most: usize,
+    left: Option<usize>,
+}
+
+impl Kept {
+    const fn at_most(most: usize) -> Self {
+        Self {
+            most,
+            left: Some(most),
+        }
+    }
+
+    /// Whether so many bytes more are kept. The first that are not leave a remark, and nothing is kept behind them, so that
+    /// nothing is missing in between.
+    fn keeps(&mut self, bytes: usize, what: &str, remarks: &mut Vec<String>) -> bool {
+        let Some(left) = self.left else { return false };
+        self.left = left.checked_sub(bytes);
+        if self.left.is_none() {
+            let most = self.most >> 20;
+            remarks.push(format!(
+                "the filter {what} more than {most} MiB, and the rest is left out here"
+            ));
+        }
+        self.left.is_some()
+    }
+}
+
 impl SplitMix {
     fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -196,9 +217,9 @@ pub(super) struct RunHost {
 
 impl Host for RunHost {
     fn log(&mut self, _plugin: Option<&PluginContext>, level: LogLevel, message: &str) {
-        let mut world = self.world.borrow_mut();
-        if world.notes.log.len() < MOST_NOTES && world.keep(message.len()) {
-            world.notes.log.push((level, message.to_owned()));
+        let World { notes, logged, .. } = &mut *self.world.borrow_mut();
+        if notes.log.len() < MOST_NOTES && logged.keeps(message.len(), "logged", &mut notes.remarks) {
+            notes.log.push((level, message.to_owned()));
         }
     }
 
@@ -253,7 +274,7 @@ impl Host for RunHost {
 
     fn http_call(&mut self, call: HttpCall) -> Result<(), CallRefused> {
         let mut world = self.world.borrow_mut();
-        if !world.keep(call.body.len()) {
+        if !world.keeps(call.body.len()) {
             let reason = "the filter has made more call-outs than are kept";
             return Err(CallRefused::new(Status::InternalFailure, reason));
         }
@@ -318,22 +339,14 @@ mod tests {
 
     #[test]
     fn what_is_kept_is_bounded() {
-        let setup = Setup {
-            config: Default::default(),
-            vm_config: Default::default(),
-            root_id: String::new(),
-            vm_id: String::new(),
-            env: Vec::new(),
-            properties: Properties::new(),
-            allow_on_headers_stop_iteration: false,
-            limits: Default::default(),
-            clock: Clock::Fixed(0),
-            random: Randomness::Seeded,
-            shared_data: Vec::new(),
-        };
-        let mut world = World::new(&setup);
-        assert!(world.keep(MOST_BYTES - 1) && world.keep(1));
-        assert!(!world.keep(1) && !world.keep(0) && !world.keep(usize::MAX));
-        assert_eq!(world.notes.remarks.len(), 1);
+        let mut remarks = Vec::new();
+        let mut kept = Kept::at_most(2 << 20);
+        let mut keeps = |bytes| kept.keeps(bytes, "logged", &mut remarks);
+        assert!(keeps(2 << 20) && keeps(0));
+        assert!(!keeps(1) && !keeps(0) && !keeps(usize::MAX));
+        assert_eq!(
+            remarks,
+            ["the filter logged more than 2 MiB, and the rest is left out here"]
+        );
     }
 }

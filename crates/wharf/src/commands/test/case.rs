@@ -43,7 +43,7 @@ pub(super) enum Verdict {
 }
 
 /// Why nothing can be said of a case: it could not be run.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Broken {
     /// What happened, with its reasons. Control characters are escaped, but for line ends.
     pub(super) message: String,

@@ -71,18 +71,21 @@ pub(super) fn summary(results: &Results) -> String {
 
 fn summary_in(results: &Results, paint: Paint) -> String {
     let mut out = String::new();
+    let mut told: Vec<&Broken> = Vec::new();
     for done in &results.done {
         match &done.outcome.verdict {
             Verdict::Passed => {}
             Verdict::Failed(failures) => {
+                write_blank(&mut out);
                 write_heading(&mut out, done, paint);
                 failures
                     .iter()
                     .for_each(|failure| write_failure(&mut out, &done.place, failure, paint));
             }
-            Verdict::Broken(Broken { message, hint, .. }) => {
-                write_heading(&mut out, done, paint);
-                let _ = writeln!(out, "  {}\n  hint: {hint}", message.replace('\n', "\n  "));
+            Verdict::Broken(broken) if told.contains(&broken) => {}
+            Verdict::Broken(broken) => {
+                told.push(broken);
+                write_broken(&mut out, broken, &results.done, paint);
             }
         }
     }
@@ -106,11 +109,26 @@ fn summary_in(results: &Results, paint: Paint) -> String {
     format!("{blank}{out}")
 }
 
-fn write_heading(out: &mut String, done: &Done, paint: Paint) {
-    let Paint { bold, off, .. } = paint;
+/// What keeps several cases from being run, such as a filter that is not built, is told once, below all of them.
+fn write_broken(out: &mut String, broken: &Broken, done: &[Done], paint: Paint) {
+    write_blank(out);
+    for done in done {
+        if matches!(&done.outcome.verdict, Verdict::Broken(other) if other == broken) {
+            write_heading(out, done, paint);
+        }
+    }
+    let Broken { message, hint, .. } = broken;
+    let _ = writeln!(out, "  {}\n  hint: {hint}", message.replace('\n', "\n  "));
+}
+
+fn write_blank(out: &mut String) {
     if !out.is_empty() {
         out.push('\n');
     }
+}
+
+fn write_heading(out: &mut String, done: &Done, paint: Paint) {
+    let Paint { bold, off, .. } = paint;
     let _ = writeln!(out, "{bold}{}{off}", line_of(&done.place));
 }
 
@@ -243,6 +261,7 @@ mod tests {
             done("good", Verdict::Passed),
             done("bad \u{1b}[31m", failed()),
             done("missing", broken()),
+            done("missing too", broken()),
         ]);
         let mut text: String = results
             .done
@@ -254,6 +273,7 @@ mod tests {
             ok    tests/a.test.yaml: good
             FAIL  tests/a.test.yaml: bad \u{1b}[31m
             ERROR tests/a.test.yaml: missing
+            ERROR tests/a.test.yaml: missing too
 
             tests/a.test.yaml:3: bad \u{1b}[31m
               request 1: GET /
@@ -268,10 +288,11 @@ mod tests {
                   info     a
 
             tests/a.test.yaml:3: missing
+            tests/a.test.yaml:3: missing too
               a.wasm cannot be loaded
               hint: build it
 
-            1 passed, 1 failed, 1 could not be run in 0.12s"#]]
+            1 passed, 1 failed, 2 could not be run in 0.12s"#]]
         .assert_eq(&text);
     }
 

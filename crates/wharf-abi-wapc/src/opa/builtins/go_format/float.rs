@@ -51,7 +51,10 @@ fn exponent(number: f64, precision: Option<usize>, letter: char) -> String {
     };
     let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
     let zeros = "0".repeat(precision.unwrap_or(0) - kept.unwrap_or(0));
-    format!("{mantissa}{zeros}{letter}{}", signed(exponent.parse().unwrap_or(0)))
+    format!(
+        "{mantissa}{zeros}{letter}{}",
+        signed(exponent.parse().unwrap_or(0))
+    )
 }
 
 /// An exponent with a sign and two digits at least.
@@ -148,7 +151,11 @@ fn hexadecimal(number: f64, precision: Option<usize>, verb: char) -> String {
     };
     let point = if fraction.is_empty() { "" } else { "." };
     let text = format!("0x{}{point}{fraction}p{}", mantissa >> 60, signed(exponent));
-    if verb == 'X' { text.to_ascii_uppercase() } else { text }
+    if verb == 'X' {
+        text.to_ascii_uppercase()
+    } else {
+        text
+    }
 }
 
 /// With `#` there is always a point, and zeros behind it up to the precision.
@@ -161,7 +168,11 @@ fn with_point(digits: &str, verb: char, precision: Option<usize>) -> String {
         'v' | 'g' | 'G' | 'x' => precision.unwrap_or(6),
         _ => 0,
     };
-    let significant = text.chars().filter(|c| *c != '.').skip_while(|c| *c == '0').count();
+    let significant = text
+        .chars()
+        .filter(|c| *c != '.')
+        .skip_while(|c| *c == '0')
+        .count();
     missing = missing.saturating_sub(significant);
     if !text.contains('.') {
         if text == "0" {

@@ -90,7 +90,12 @@ impl Group {
 
     fn finish(mut self) -> Node {
         self.end_alternative();
-        let product = self.alternatives.iter().map(|node| node.product).max().unwrap_or(1);
+        let product = self
+            .alternatives
+            .iter()
+            .map(|node| node.product)
+            .max()
+            .unwrap_or(1);
         let hir = Hir::alternation(self.alternatives.into_iter().map(|node| node.hir).collect());
         let hir = match self.capture {
             Some(index) => Hir::capture(Capture {
@@ -143,11 +148,23 @@ impl<'a> Parser<'a> {
                 }
                 self.take_literal(c);
             }
-            '^' => self.take_look(if self.flags.many_lines { Look::StartLF } else { Look::Start }),
-            '$' => self.take_look(if self.flags.many_lines { Look::EndLF } else { Look::End }),
+            '^' => self.take_look(if self.flags.many_lines {
+                Look::StartLF
+            } else {
+                Look::Start
+            }),
+            '$' => self.take_look(if self.flags.many_lines {
+                Look::EndLF
+            } else {
+                Look::End
+            }),
             '.' => {
                 self.rest = &self.rest[1..];
-                let dot = if self.flags.dot_all { Dot::AnyChar } else { Dot::AnyCharExceptLF };
+                let dot = if self.flags.dot_all {
+                    Dot::AnyChar
+                } else {
+                    Dot::AnyCharExceptLF
+                };
                 self.push(Hir::dot(dot));
             }
             '[' => {
@@ -201,7 +218,11 @@ impl<'a> Parser<'a> {
         let node = self.group().sequence.pop().ok_or(Failure::Undefined)?;
         let count = if counted { max.unwrap_or(min) } else { 1 };
         // What is repeated no time may be anything.
-        let product = if counted && count == 0 { 1 } else { node.product.saturating_mul(count.max(1)) };
+        let product = if counted && count == 0 {
+            1
+        } else {
+            node.product.saturating_mul(count.max(1))
+        };
         if counted && (min >= 2 || count >= 2) && product > MOST_REPETITIONS {
             return Err(Failure::Undefined);
         }
@@ -218,7 +239,9 @@ impl<'a> Parser<'a> {
     fn open(&mut self) -> Result<(), Failure> {
         let flags = self.flags;
         self.rest = &self.rest[1..];
-        let named = ["?P<", "?<"].iter().find_map(|start| self.rest.strip_prefix(start));
+        let named = ["?P<", "?<"]
+            .iter()
+            .find_map(|start| self.rest.strip_prefix(start));
         if named.is_none() && self.rest.starts_with('?') {
             return self.open_with_flags();
         }
@@ -231,7 +254,9 @@ impl<'a> Parser<'a> {
 
     fn push_group(&mut self, capture: Option<u32>, flags: Flags) -> Result<(), Failure> {
         if self.groups.len() > DEEPEST {
-            return Err(Failure::Limit("a regular expression has groups more than 200 deep"));
+            return Err(Failure::Limit(
+                "a regular expression has groups more than 200 deep",
+            ));
         }
         self.groups.push(Group {
             capture,
@@ -270,7 +295,11 @@ impl<'a> Parser<'a> {
                 ':' | ')' if value || named => {
                     self.rest = &self.rest[at + 1..];
                     self.flags = flags;
-                    return if c == ':' { self.push_group(None, before) } else { Ok(()) };
+                    return if c == ':' {
+                        self.push_group(None, before)
+                    } else {
+                        Ok(())
+                    };
                 }
                 _ => return Err(Failure::Undefined),
             };

@@ -1,7 +1,7 @@
 //! What Go's package regexp gives.
 
-use super::super::testing::{call, check};
 use super::super::Failure;
+use super::super::testing::{call, check};
 
 #[test]
 fn patterns_mean_what_they_mean_in_go() {
@@ -29,10 +29,18 @@ fn patterns_mean_what_they_mean_in_go() {
         ("regex.match", r#"["^a{2}$", "aa"]"#, "true"),
         ("regex.match", r#"["^{$", "{"]"#, "true"),
         ("regex.match", r#"["^a{2,3}?$", "aaa"]"#, "true"),
-        ("regex.match", r#"["^\\x41\\x{1F600}\\101\\0$", "A😀A\u0000"]"#, "true"),
+        (
+            "regex.match",
+            r#"["^\\x41\\x{1F600}\\101\\0$", "A😀A\u0000"]"#,
+            "true",
+        ),
         ("regex.match", r#"["^\\Qa.b\\E$", "a.b"]"#, "true"),
         ("regex.match", r#"["^\\Qa.b", "a.bc"]"#, "true"),
-        ("regex.match", r#"["^\\pL\\p{Greek}\\P{Greek}\\p{^Lu}$", "aαaa"]"#, "true"),
+        (
+            "regex.match",
+            r#"["^\\pL\\p{Greek}\\P{Greek}\\p{^Lu}$", "aαaa"]"#,
+            "true",
+        ),
         ("regex.match", r#"["^(?P<x>a)(?<y>b)$", "ab"]"#, "true"),
         ("regex.match", r#"["(?U)^a+$", "aa"]"#, "true"),
         ("regex.match", r#"["^\\_\\<\\>\\/$", "_<>/"]"#, "true"),
@@ -44,7 +52,11 @@ fn patterns_mean_what_they_mean_in_go() {
         ("regex.match", r#"["\\Aa\\z", "a"]"#, "true"),
         ("regex.match", r#"["^[\\D]$", "x"]"#, "true"),
         ("regex.match", r#"["^[\\S\\s]$", "\n"]"#, "true"),
-        ("regex.match", r#"["^\\a\\f\\t\\n\\r\\v$", "\u0007\f\t\n\r\u000b"]"#, "true"),
+        (
+            "regex.match",
+            r#"["^\\a\\f\\t\\n\\r\\v$", "\u0007\f\t\n\r\u000b"]"#,
+            "true",
+        ),
         ("regex.match", r#"["(?i)^[^k]$", "K"]"#, "false"),
         ("regex.match", r#"["(?i)^[[:^upper:]]$", "a"]"#, "false"),
         ("regex.match", r#"["^(?i:A)a$", "aa"]"#, "true"),
@@ -148,9 +160,21 @@ fn matches_are_found_and_split_at() {
         ("regex.split", r#"["$", "ab"]"#, r#"["ab"]"#),
         ("regex.split", r#"["x", "abc"]"#, r#"["abc"]"#),
         ("regex.split", r#"["[,;]+", ",a;b,"]"#, r#"["","a","b",""]"#),
-        ("regex.find_all_string_submatch_n", r#"["a(x*)b", "-axxb-ab-", -1]"#, r#"[["axxb","xx"],["ab",""]]"#),
-        ("regex.find_all_string_submatch_n", r#"["(a)|(b)", "ab", -1]"#, r#"[["a","a",""],["b","","b"]]"#),
-        ("regex.find_all_string_submatch_n", r#"["(a)|(b)", "ab", 1]"#, r#"[["a","a",""]]"#),
+        (
+            "regex.find_all_string_submatch_n",
+            r#"["a(x*)b", "-axxb-ab-", -1]"#,
+            r#"[["axxb","xx"],["ab",""]]"#,
+        ),
+        (
+            "regex.find_all_string_submatch_n",
+            r#"["(a)|(b)", "ab", -1]"#,
+            r#"[["a","a",""],["b","","b"]]"#,
+        ),
+        (
+            "regex.find_all_string_submatch_n",
+            r#"["(a)|(b)", "ab", 1]"#,
+            r#"[["a","a",""]]"#,
+        ),
         ("regex.find_all_string_submatch_n", r#"["x", "ab", -1]"#, "[]"),
         ("regex.find_n", r#"["a", "a", 1.5]"#, "undefined"),
         ("regex.find_n", r#"["(", "a", 1]"#, "undefined"),
@@ -162,10 +186,18 @@ fn matches_are_found_and_split_at() {
 #[test]
 fn matches_are_replaced() {
     check(&[
-        ("regex.replace", r#"["foo bar", "(\\w+) (\\w+)", "$2 $1"]"#, r#""bar foo""#),
+        (
+            "regex.replace",
+            r#"["foo bar", "(\\w+) (\\w+)", "$2 $1"]"#,
+            r#""bar foo""#,
+        ),
         ("regex.replace", r#"["foo", "o", "$$"]"#, r#""f$$""#),
         ("regex.replace", r#"["foo", "(o)", "${1}x$1x$9"]"#, r#""foxox""#),
-        ("regex.replace", r#"["foo", "(?P<n>o)", "<$n>[${n}]{$nx}"]"#, r#""f<o>[o]{}<o>[o]{}""#),
+        (
+            "regex.replace",
+            r#"["foo", "(?P<n>o)", "<$n>[${n}]{$nx}"]"#,
+            r#""f<o>[o]{}<o>[o]{}""#,
+        ),
         ("regex.replace", r#"["foo", "o", "$"]"#, r#""f$$""#),
         ("regex.replace", r#"["foo", "o", "${"]"#, r#""f${${""#),
         ("regex.replace", r#"["foo", "(o)", "${1"]"#, r#""f${1${1""#),
@@ -185,15 +217,31 @@ fn matches_are_replaced() {
 #[test]
 fn templates_have_patterns_in_them() {
     check(&[
-        ("regex.template_match", r#"["urn:foo:{.*}", "urn:foo:bar:baz", "{", "}"]"#, "true"),
-        ("regex.template_match", r#"["urn:foo:{[a-z]+}", "urn:foo:1", "{", "}"]"#, "false"),
+        (
+            "regex.template_match",
+            r#"["urn:foo:{.*}", "urn:foo:bar:baz", "{", "}"]"#,
+            "true",
+        ),
+        (
+            "regex.template_match",
+            r#"["urn:foo:{[a-z]+}", "urn:foo:1", "{", "}"]"#,
+            "false",
+        ),
         ("regex.template_match", r#"["a.b", "axb", "{", "}"]"#, "false"),
         ("regex.template_match", r#"["a.b", "a.b", "{", "}"]"#, "true"),
-        ("regex.template_match", r#"["<a{2}>b<c|d>", "aabd", "<", ">"]"#, "true"),
+        (
+            "regex.template_match",
+            r#"["<a{2}>b<c|d>", "aabd", "<", ">"]"#,
+            "true",
+        ),
         ("regex.template_match", r#"["{a{2}}", "aa", "{", "}"]"#, "true"),
         ("regex.template_match", r#"["{a", "a", "{", "}"]"#, "undefined"),
         ("regex.template_match", r#"["a}", "a", "{", "}"]"#, "undefined"),
-        ("regex.template_match", r#"["{a)(b}", "ab", "{", "}"]"#, "undefined"),
+        (
+            "regex.template_match",
+            r#"["{a)(b}", "ab", "{", "}"]"#,
+            "undefined",
+        ),
         ("regex.template_match", r#"["a", "a", "{{", "}"]"#, "undefined"),
         ("regex.template_match", r#"["a", "a", "é", "}"]"#, "undefined"),
         ("regex.template_match", r#"["é{é}", "éé", "{", "}"]"#, "true"),
@@ -215,7 +263,11 @@ fn too_much_work_is_refused() {
         (&format!("(?i){}", "[\\\\x{80}-\\\\x{FFFF}]".repeat(51)), "a"),
     ] {
         let given = call("regex.match", &format!("[\"{pattern}\", {text:?}]"));
-        assert!(matches!(given, Err(Failure::Limit(_))), "{:.40}: {given:?}", pattern);
+        assert!(
+            matches!(given, Err(Failure::Limit(_))),
+            "{:.40}: {given:?}",
+            pattern
+        );
     }
     let given = call("regex.replace", &format!("[{long:?}, \"\", {long:?}]"));
     assert!(matches!(given, Err(Failure::Limit(_))), "{given:?}");

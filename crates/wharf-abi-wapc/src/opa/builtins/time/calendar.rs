@@ -8,8 +8,15 @@ use super::super::Failure;
 const NS: i64 = 1_000_000_000;
 const DAY: i64 = 86_400;
 
-pub(super) const WEEKDAYS: [&str; 7] =
-    ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
+pub(super) const WEEKDAYS: [&str; 7] = [
+    "Sunday",
+    "Monday",
+    "Tuesday",
+    "Wednesday",
+    "Thursday",
+    "Friday",
+    "Saturday",
+];
 
 pub(super) const MONTHS: [&str; 12] = [
     "January",
@@ -38,7 +45,9 @@ impl Zone {
         if matches!(name, "" | "UTC" | "Local") {
             return Ok(Self::UTC);
         }
-        let zone = TimeZoneDatabase::bundled().get(name).map_err(|_| Failure::Undefined)?;
+        let zone = TimeZoneDatabase::bundled()
+            .get(name)
+            .map_err(|_| Failure::Undefined)?;
         match zone.iana_name() == Some(name) {
             true => Ok(Self(Some(zone))),
             false => Err(Failure::Undefined),

@@ -22,7 +22,10 @@ pub(super) fn parse(text: &str) -> Result<i64, Failure> {
     let mut rest = unsigned;
     while !rest.is_empty() && unsigned != "0" {
         let (part, behind) = part(rest).ok_or(Failure::Undefined)?;
-        total = total.checked_add(part).filter(|total| *total <= 1 << 63).ok_or(Failure::Undefined)?;
+        total = total
+            .checked_add(part)
+            .filter(|total| *total <= 1 << 63)
+            .ok_or(Failure::Undefined)?;
         rest = behind;
     }
     if unsigned.is_empty() {
@@ -43,10 +46,16 @@ fn part(text: &str) -> Option<(u64, &str)> {
     if whole.is_empty() && fraction.is_empty() {
         return None;
     }
-    let end = rest.find(|c: char| c == '.' || c.is_ascii_digit()).unwrap_or(rest.len());
+    let end = rest
+        .find(|c: char| c == '.' || c.is_ascii_digit())
+        .unwrap_or(rest.len());
     let (unit, rest) = rest.split_at(end);
     let (_, ns) = UNITS.iter().find(|(name, _)| *name == unit)?;
-    let whole = if whole.is_empty() { 0 } else { whole.parse::<u64>().ok()? };
+    let whole = if whole.is_empty() {
+        0
+    } else {
+        whole.parse::<u64>().ok()?
+    };
     let whole = whole.checked_mul(*ns).filter(|whole| *whole <= 1 << 63)?;
     let all = whole.checked_add(of_fraction(fraction, *ns))?;
     Some((all, rest))

@@ -70,8 +70,8 @@ pub(super) fn next(layout: &str) -> (&str, Option<Chunk>, &str) {
             continue;
         }
         let rest = &layout[at..];
-        if rest.starts_with("_2006") {
-            return (&layout[..=at], Some(Chunk::LongYear), &rest[5..]);
+        if let Some(behind) = rest.strip_prefix("_2006") {
+            return (&layout[..=at], Some(Chunk::LongYear), behind);
         }
         if let Some((chunk, length)) = at_start(rest) {
             return (&layout[..at], Some(chunk), &rest[length..]);
@@ -142,7 +142,9 @@ fn at_start(layout: &str) -> Option<(Chunk, usize)> {
             Chunk::Offset(_) => return None,
             _ if signed => return None,
             // `Janet` and `Month` are no abbreviations.
-            Chunk::Month | Chunk::Weekday if rest.starts_with(|c: char| c.is_ascii_lowercase()) => return None,
+            Chunk::Month | Chunk::Weekday if rest.starts_with(|c: char| c.is_ascii_lowercase()) => {
+                return None;
+            }
             _ => {}
         }
         Some((*chunk, text.len()))
@@ -150,7 +152,10 @@ fn at_start(layout: &str) -> Option<(Chunk, usize)> {
 }
 
 fn fraction(layout: &str, separator: char) -> Option<(Chunk, usize)> {
-    let digit = layout[1..].chars().next().filter(|digit| matches!(digit, '0' | '9'))?;
+    let digit = layout[1..]
+        .chars()
+        .next()
+        .filter(|digit| matches!(digit, '0' | '9'))?;
     let digits = layout[1..].chars().take_while(|c| *c == digit).count();
     let ends = !layout[1 + digits..].starts_with(|c: char| c.is_ascii_digit());
     let chunk = Chunk::Fraction {

@@ -145,7 +145,11 @@ impl Parts {
 
     fn take_day_of_year<'a>(&mut self, chunk: Chunk, text: &'a str) -> Result<&'a str, Failure> {
         let fixed = chunk == Chunk::ZeroYearDay;
-        let spaces = text.bytes().take(2).take_while(|byte| !fixed && *byte == b' ').count();
+        let spaces = text
+            .bytes()
+            .take(2)
+            .take_while(|byte| !fixed && *byte == b' ')
+            .count();
         let (day, rest) = number(&text[spaces..], 3, fixed)?;
         self.day_of_year = Some(day);
         Ok(rest)
@@ -153,7 +157,10 @@ impl Parts {
 
     fn take_half<'a>(&mut self, text: &'a str, halves: [&str; 2]) -> Result<&'a str, Failure> {
         let (half, rest) = text.split_at_checked(2).ok_or(Failure::Undefined)?;
-        let index = halves.iter().position(|known| *known == half).ok_or(Failure::Undefined)?;
+        let index = halves
+            .iter()
+            .position(|known| *known == half)
+            .ok_or(Failure::Undefined)?;
         // Once it was after noon, a second word does not take that back.
         self.afternoon = Some(index == 1 || self.afternoon == Some(true));
         Ok(rest)
@@ -184,7 +191,11 @@ impl Parts {
         };
         let mut rest = &text[1..];
         let mut seconds = 0;
-        for (wanted, unit, most) in [(true, 3_600, 24), (offset.minutes, 60, 60), (offset.seconds, 1, 60)] {
+        for (wanted, unit, most) in [
+            (true, 3_600, 24),
+            (offset.minutes, 60, 60),
+            (offset.seconds, 1, 60),
+        ] {
             if !wanted {
                 continue;
             }
@@ -210,7 +221,10 @@ impl Parts {
         let days = days_since_1970(self.year, month) + day - 1;
         let seconds = days * 86_400 + self.hour * 3_600 + self.minute * 60 + self.second;
         // Go takes an offset of minus one second for none. A name alone says no offset, whatever it looks like.
-        let offset = self.offset.filter(|offset| *offset != -1 && !self.utc).unwrap_or(0);
+        let offset = self
+            .offset
+            .filter(|offset| *offset != -1 && !self.utc)
+            .unwrap_or(0);
         Ok((seconds - offset, self.nanosecond))
     }
 
@@ -268,7 +282,9 @@ fn nanoseconds(fraction: &str) -> Option<i64> {
     let digits = fraction.strip_prefix(['.', ','])?.as_bytes();
     let digits = &digits[..digits.len().min(9)];
     digits.iter().all(u8::is_ascii_digit).then(|| {
-        let value = digits.iter().fold(0, |value, digit| value * 10 + i64::from(digit - b'0'));
+        let value = digits
+            .iter()
+            .fold(0, |value, digit| value * 10 + i64::from(digit - b'0'));
         value * 10_i64.pow(9 - digits.len() as u32)
     })
 }
@@ -279,7 +295,11 @@ fn zone_name_length(text: &str) -> Result<usize, Failure> {
         let digits = text.bytes().skip(1).take_while(u8::is_ascii_digit).count();
         let signed = text.starts_with(['+', '-']) && digits > 0;
         let hour = text.get(1..=digits).and_then(|digits| digits.parse::<u64>().ok());
-        if signed && hour.is_some_and(|hour| hour <= 23) { digits + 1 } else { 0 }
+        if signed && hour.is_some_and(|hour| hour <= 23) {
+            digits + 1
+        } else {
+            0
+        }
     };
     let upper = text.bytes().take(6).take_while(u8::is_ascii_uppercase).count();
     let ends_in_t = |length: usize| text.as_bytes()[length - 1] == b'T';

@@ -1,7 +1,7 @@
 //! What OPA gives for times.
 
-use super::super::testing::{call, check};
 use super::super::Failure;
+use super::super::testing::{call, check};
 
 /// 14 November 2023, 22:13:20.123456789 UTC, a Tuesday.
 const NS: &str = "1700000000123456789";
@@ -40,10 +40,18 @@ fn a_time_is_seen_in_a_zone() {
 #[test]
 fn a_time_is_written_in_a_layout() {
     let check_layout = |zone: &str, layout: &str, expected: &str| {
-        check(&[("time.format", &format!("[[{NS}, {zone:?}, {layout:?}]]"), &format!("{expected:?}"))]);
+        check(&[(
+            "time.format",
+            &format!("[[{NS}, {zone:?}, {layout:?}]]"),
+            &format!("{expected:?}"),
+        )]);
     };
     check(&[
-        ("time.format", &format!("[{NS}]"), "\"2023-11-14T22:13:20.123456789Z\""),
+        (
+            "time.format",
+            &format!("[{NS}]"),
+            "\"2023-11-14T22:13:20.123456789Z\"",
+        ),
         ("time.format", "[[0, \"UTC\"]]", "\"1970-01-01T00:00:00Z\""),
         ("time.format", "[[0, \"UTC\", 1]]", "undefined"),
     ]);
@@ -52,10 +60,22 @@ fn a_time_is_written_in_a_layout() {
     check_layout("America/Sao_Paulo", "RFC1123Z", "Tue, 14 Nov 2023 19:13:20 -0300");
     check_layout("UTC", "RFC850", "Tuesday, 14-Nov-23 22:13:20 UTC");
     check_layout("UTC", "ANSIC", "Tue Nov 14 22:13:20 2023");
-    check_layout("UTC", "2006-01-02 3:04:05.000 PM pm __2 002 _2 1 2 3 4 5", "2023-11-14 10:13:20.123 PM pm 318 318 14 11 14 10 13 20");
-    check_layout("Asia/Kolkata", "Z07 Z0700 Z070000 Z07:00:00 -07 -07:00 MST", "+05 +0530 +053000 +05:30:00 +05 +05:30 IST");
+    check_layout(
+        "UTC",
+        "2006-01-02 3:04:05.000 PM pm __2 002 _2 1 2 3 4 5",
+        "2023-11-14 10:13:20.123 PM pm 318 318 14 11 14 10 13 20",
+    );
+    check_layout(
+        "Asia/Kolkata",
+        "Z07 Z0700 Z070000 Z07:00:00 -07 -07:00 MST",
+        "+05 +0530 +053000 +05:30:00 +05 +05:30 IST",
+    );
     check_layout("UTC", "Z07:00 -07:00 Z070000", "Z +00:00 Z");
-    check_layout("UTC", "January Jan Janet Monday Mon Month 06 _2006", "November Nov Janet Tuesday Tue Month 23 _2023");
+    check_layout(
+        "UTC",
+        "January Jan Janet Monday Mon Month 06 _2006",
+        "November Nov Janet Tuesday Tue Month 23 _2023",
+    );
     check_layout("UTC", ".999 ,00 .0009 é .99", ".123 ,12 .0009 é .12");
 }
 
@@ -97,9 +117,21 @@ fn a_text_is_read_by_its_layout() {
         check(&[("time.parse_ns", &format!("[{layout:?}, {text:?}]"), expected)]);
     }
     check(&[
-        ("time.parse_rfc3339_ns", "[\"2023-11-14T22:13:20.123456789Z\"]", NS),
-        ("time.parse_rfc3339_ns", "[\"2262-04-11T23:47:16.854775807Z\"]", "9223372036854775807"),
-        ("time.parse_rfc3339_ns", "[\"2262-04-11T23:47:16.854775808Z\"]", "undefined"),
+        (
+            "time.parse_rfc3339_ns",
+            "[\"2023-11-14T22:13:20.123456789Z\"]",
+            NS,
+        ),
+        (
+            "time.parse_rfc3339_ns",
+            "[\"2262-04-11T23:47:16.854775807Z\"]",
+            "9223372036854775807",
+        ),
+        (
+            "time.parse_rfc3339_ns",
+            "[\"2262-04-11T23:47:16.854775808Z\"]",
+            "undefined",
+        ),
         ("time.parse_rfc3339_ns", "[1]", "undefined"),
     ]);
 }
@@ -134,18 +166,46 @@ fn a_duration_is_read() {
 #[test]
 fn dates_are_added_and_compared() {
     check(&[
-        ("time.add_date", &format!("[{NS}, 1, 2, 3]"), "1737152000123456789"),
-        ("time.add_date", "[1706659200000000000, 0, 1, 0]", "1709337600000000000"),
-        ("time.add_date", &format!("[{NS}, 0, -23, -400]"), "1604960000123456789"),
+        (
+            "time.add_date",
+            &format!("[{NS}, 1, 2, 3]"),
+            "1737152000123456789",
+        ),
+        (
+            "time.add_date",
+            "[1706659200000000000, 0, 1, 0]",
+            "1709337600000000000",
+        ),
+        (
+            "time.add_date",
+            &format!("[{NS}, 0, -23, -400]"),
+            "1604960000123456789",
+        ),
         // The clocks go forward in the night of the new date: 2:30 does not exist there.
-        ("time.add_date", "[[1711243800000000000, \"Europe/Berlin\"], 0, 0, 7]", "1711848600000000000"),
+        (
+            "time.add_date",
+            "[[1711243800000000000, \"Europe/Berlin\"], 0, 0, 7]",
+            "1711848600000000000",
+        ),
         ("time.add_date", &format!("[{NS}, 300, 0, 0]"), "undefined"),
-        ("time.add_date", &format!("[{NS}, 9223372036854775807, 9223372036854775807, 1]"), "undefined"),
+        (
+            "time.add_date",
+            &format!("[{NS}, 9223372036854775807, 9223372036854775807, 1]"),
+            "undefined",
+        ),
         ("time.add_date", &format!("[{NS}, 0, 0, 1.5]"), "undefined"),
         ("time.diff", &format!("[{NS}, 0]"), "[53,10,13,22,13,20]"),
         ("time.diff", &format!("[0, {NS}]"), "[53,10,13,22,13,20]"),
-        ("time.diff", "[1706659200000000000, 1709251199000000000]", "[0,0,29,23,59,59]"),
-        ("time.diff", "[[1700000000000000000, \"Asia/Tokyo\"], [1700086400000000000, \"UTC\"]]", "[0,0,1,0,0,0]"),
+        (
+            "time.diff",
+            "[1706659200000000000, 1709251199000000000]",
+            "[0,0,29,23,59,59]",
+        ),
+        (
+            "time.diff",
+            "[[1700000000000000000, \"Asia/Tokyo\"], [1700086400000000000, \"UTC\"]]",
+            "[0,0,1,0,0,0]",
+        ),
         ("time.diff", &format!("[{NS}, \"x\"]"), "undefined"),
     ]);
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use base64::Engine as _;
-use granit_parser::{Event, Parser, ScalarStyle, Tag};
+use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, Tag};
 
 use super::super::{Context, Failure, MOST_TEXT, Outcome};
 use super::scalar::Scalar;
@@ -27,7 +27,10 @@ pub(super) fn read(context: &mut Context, text: &str) -> Outcome {
     };
     for event in Parser::new_from_str_with_options(text, options) {
         context.step()?;
-        let (event, span) = event.map_err(|_| Failure::Undefined)?;
+        let (event, span) = event.map_err(|error| match error.kind() {
+            ErrorKind::RecursionLimitExceeded => too_deep(),
+            _ => Failure::Undefined,
+        })?;
         // What comes after the first document is not looked at, not even for mistakes.
         if matches!(event, Event::DocumentEnd) {
             break;
@@ -39,6 +42,10 @@ pub(super) fn read(context: &mut Context, text: &str) -> Outcome {
         Some(node) => node.value.ok_or(Failure::Undefined),
         None => Ok(Value::Null),
     }
+}
+
+fn too_deep() -> Failure {
+    Failure::Limit("a YAML text is nested more than 300 deep")
 }
 
 /// A value, and what it is in the places where YAML tells more than the value.
@@ -78,7 +85,11 @@ impl Reader {
             Event::Scalar(text, style, anchor, tag) => {
                 // The parser ends the last line of a block, where OPA's leaves it as it is.
                 let block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
-                let text = if block && at_end { text.strip_suffix('\n').unwrap_or(&text) } else { &*text };
+                let text = if block && at_end {
+                    text.strip_suffix('\n').unwrap_or(&text)
+                } else {
+                    &*text
+                };
                 let node = scalar(text, style, tag.as_deref())?;
                 self.add(anchor, node)
             }
@@ -86,14 +97,20 @@ impl Reader {
             Event::MappingStart(_, anchor, _) => self.start(anchor, true),
             Event::SequenceEnd | Event::MappingEnd => {
                 let open = self.open.pop().ok_or(Failure::Undefined)?;
-                let node = if open.is_mapping { mapping(open.nodes)? } else { sequence(open.nodes) };
+                let node = if open.is_mapping {
+                    mapping(open.nodes)?
+                } else {
+                    sequence(open.nodes)
+                };
                 self.add(open.anchor, node)
             }
             Event::Alias(anchor) => {
                 let node = self.anchors.get(&anchor).cloned().ok_or(Failure::Undefined)?;
                 self.aliased += node.weight;
                 if self.aliased > MOST_TEXT {
-                    return Err(Failure::Limit("the aliases of a YAML text stand for more than 2MiB"));
+                    return Err(Failure::Limit(
+                        "the aliases of a YAML text stand for more than 2MiB",
+                    ));
                 }
                 self.add(0, node)
             }
@@ -114,7 +131,7 @@ impl Reader {
 
     fn add(&mut self, anchor: usize, node: Node) -> Result<(), Failure> {
         if node.depth + self.open.len() > DEEPEST {
-            return Err(Failure::Limit("a YAML text is nested more than 300 deep"));
+            return Err(too_deep());
         }
         if anchor != 0 {
             self.anchors.insert(anchor, node.clone());
@@ -150,7 +167,10 @@ fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Result<Node, Fai
 fn tagged(name: &str, text: &str) -> Result<Scalar, Failure> {
     let scalar = Scalar::of(text);
     let fits = match (name, &scalar) {
-        ("bool", Scalar::Bool(_)) | ("int", Scalar::Int(..)) | ("float", Scalar::Float(_)) | ("null", Scalar::Null) => true,
+        ("bool", Scalar::Bool(_))
+        | ("int", Scalar::Int(..))
+        | ("float", Scalar::Float(_))
+        | ("null", Scalar::Null) => true,
         ("float", Scalar::Int(_, small)) => *small,
         ("bool" | "int" | "float" | "null", _) => false,
         // Anything may be called a string, and whatever else there is stays text.
@@ -167,7 +187,9 @@ fn tagged(name: &str, text: &str) -> Result<Scalar, Failure> {
 
 fn binary(text: &str) -> Result<Node, Failure> {
     let compact: String = text.chars().filter(|c| !matches!(c, '\r' | '\n')).collect();
-    let bytes = base64::engine::general_purpose::STANDARD.decode(compact).map_err(|_| Failure::Undefined)?;
+    let bytes = base64::engine::general_purpose::STANDARD
+        .decode(compact)
+        .map_err(|_| Failure::Undefined)?;
     let text = String::from_utf8_lossy(&bytes).into_owned();
     Ok(Node {
         weight: text.len() + 8,
@@ -181,7 +203,11 @@ fn binary(text: &str) -> Result<Node, Failure> {
 fn sequence(nodes: Vec<Node>) -> Node {
     let (weight, depth) = measure(&nodes);
     Node {
-        value: nodes.into_iter().map(|node| node.value).collect::<Option<_>>().map(Value::Array),
+        value: nodes
+            .into_iter()
+            .map(|node| node.value)
+            .collect::<Option<_>>()
+            .map(Value::Array),
         key: None,
         weight,
         is_merge: false,

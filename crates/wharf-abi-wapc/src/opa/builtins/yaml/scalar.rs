@@ -20,7 +20,9 @@ impl Scalar {
     /// What a scalar is that has neither a tag nor quotation marks.
     pub(super) fn of(text: &str) -> Self {
         match text {
-            "y" | "Y" | "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => Self::Bool(true),
+            "y" | "Y" | "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => {
+                Self::Bool(true)
+            }
             "n" | "N" | "no" | "No" | "NO" | "false" | "False" | "FALSE" | "off" | "Off" | "OFF" => {
                 Self::Bool(false)
             }
@@ -81,7 +83,11 @@ fn integer(text: &str) -> Option<Scalar> {
         return None;
     }
     let magnitude = i128::from(u64::from_str_radix(&digits, radix).ok()?);
-    let number = if text.starts_with('-') { -magnitude } else { magnitude };
+    let number = if text.starts_with('-') {
+        -magnitude
+    } else {
+        magnitude
+    };
     match i64::try_from(number) {
         Ok(number) => Some(Scalar::Int(number.to_string(), true)),
         // Beyond 63 bits there is no sign.
@@ -93,7 +99,10 @@ fn integer(text: &str) -> Option<Scalar> {
 fn float(text: &str) -> Scalar {
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
     let (mantissa, exponent) = match unsigned.split_once(['e', 'E']) {
-        Some((mantissa, exponent)) => (mantissa, Some(exponent.strip_prefix(['+', '-']).unwrap_or(exponent))),
+        Some((mantissa, exponent)) => (
+            mantissa,
+            Some(exponent.strip_prefix(['+', '-']).unwrap_or(exponent)),
+        ),
         None => (unsigned, None),
     };
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));

@@ -71,7 +71,7 @@ impl Writer<'_> {
     /// A list as the value of a key is not indented.
     fn sequence(&mut self, elements: &[Value], in_mapping: bool) -> Result<(), Failure> {
         let before = self.indent;
-        if !(in_mapping && !self.indenting) {
+        if !in_mapping || self.indenting {
             self.indent += 2;
         }
         for element in elements {
@@ -311,7 +311,11 @@ fn sorted<'a>(mut fields: Vec<(&'a str, &'a Value)>) -> Vec<(&'a str, &'a Value)
     let mut merged = Vec::with_capacity(first.len() + second.len());
     let (mut first, mut second) = (first.into_iter().peekable(), second.into_iter().peekable());
     while let (Some(one), Some(other)) = (first.peek(), second.peek()) {
-        let smaller = if natural(other.0, one.0).is_lt() { &mut second } else { &mut first };
+        let smaller = if natural(other.0, one.0).is_lt() {
+            &mut second
+        } else {
+            &mut first
+        };
         merged.extend(smaller.next());
     }
     merged.extend(first.chain(second));
@@ -320,7 +324,10 @@ fn sorted<'a>(mut fields: Vec<(&'a str, &'a Value)>) -> Vec<(&'a str, &'a Value)
 
 /// Signs before digits before letters, and digits by the number that they are.
 fn natural(one: &str, other: &str) -> Ordering {
-    let same = one.chars().zip(other.chars()).take_while(|(one, other)| one == other);
+    let same = one
+        .chars()
+        .zip(other.chars())
+        .take_while(|(one, other)| one == other);
     let same: usize = same.map(|(c, _)| c.len_utf8()).sum();
     let (Some(a), Some(b)) = (one[same..].chars().next(), other[same..].chars().next()) else {
         return one.len().cmp(&other.len());
@@ -331,12 +338,19 @@ fn natural(one: &str, other: &str) -> Ordering {
         (one, other) => return one.cmp(&other),
     }
     // Behind a digit that is no zero, zeros are digits of that number.
-    let before = one[..same].bytes().rev().take_while(u8::is_ascii_digit).any(|digit| digit != b'0');
+    let before = one[..same]
+        .bytes()
+        .rev()
+        .take_while(u8::is_ascii_digit)
+        .any(|digit| digit != b'0');
     let start = i64::from((a == '0' || b == '0') && before);
     let number = |text: &str| {
         let digits = text.bytes().take_while(u8::is_ascii_digit);
         digits.fold((start, 0), |(number, count): (i64, usize), digit| {
-            (number.wrapping_mul(10).wrapping_add(i64::from(digit - b'0')), count + 1)
+            (
+                number.wrapping_mul(10).wrapping_add(i64::from(digit - b'0')),
+                count + 1,
+            )
         })
     };
     number(&one[same..]).cmp(&number(&other[same..])).then(a.cmp(&b))

@@ -18,6 +18,8 @@ use crate::commands::single::shown;
 
 /// The most lines of what happened beside a difference.
 const MOST_NOTES: usize = 60;
+/// The most characters of such a line.
+const MOST_CHARACTERS: usize = 500;
 
 /// All parts of a run that are not as expected.
 ///
@@ -72,16 +74,17 @@ fn failure(part: &str, mut differences: Vec<Difference>, notes: Option<&Notes>) 
 }
 
 fn shorten(notes: &str) -> String {
-    let count = notes.lines().count();
-    if count <= MOST_NOTES {
-        return notes.to_owned();
+    let mut text = String::new();
+    for line in notes.lines().take(MOST_NOTES) {
+        match line.char_indices().nth(MOST_CHARACTERS) {
+            Some((end, _)) => text.push_str(&format!("{}…\n", &line[..end])),
+            None => text.push_str(&format!("{line}\n")),
+        }
     }
-    let mut text: String = notes
-        .lines()
-        .take(MOST_NOTES)
-        .map(|line| format!("{line}\n"))
-        .collect();
-    text.push_str(&format!("    … {} lines more\n", count - MOST_NOTES));
+    let more = notes.lines().count().saturating_sub(MOST_NOTES);
+    if more > 0 {
+        text.push_str(&format!("    … {more} lines more\n"));
+    }
     text
 }
 
@@ -474,5 +477,7 @@ mod tests {
         let text = shorten(&"line\n".repeat(MOST_NOTES + 5));
         assert_eq!(text.lines().count(), MOST_NOTES + 1);
         assert!(text.ends_with("    … 5 lines more\n"), "{text}");
+        let text = shorten(&"é".repeat(MOST_CHARACTERS + 1));
+        assert_eq!(text.trim_end().chars().count(), MOST_CHARACTERS + 1);
     }
 }

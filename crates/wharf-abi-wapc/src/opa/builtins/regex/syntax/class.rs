@@ -24,7 +24,11 @@ const NAMED: [(&str, &[(char, char)]); 14] = [
 ];
 
 fn class_of(ranges: &[(char, char)]) -> ClassUnicode {
-    ClassUnicode::new(ranges.iter().map(|(first, last)| ClassUnicodeRange::new(*first, *last)))
+    ClassUnicode::new(
+        ranges
+            .iter()
+            .map(|(first, last)| ClassUnicodeRange::new(*first, *last)),
+    )
 }
 
 impl Parser<'_> {
@@ -84,7 +88,11 @@ impl Parser<'_> {
 
     /// `[:alpha:]` or `[:^alpha:]`, where a name is closed.
     fn named_class(&mut self) -> Result<Option<ClassUnicode>, Failure> {
-        let Some((name, rest)) = self.rest.strip_prefix("[:").and_then(|rest| rest.split_once(":]")) else {
+        let Some((name, rest)) = self
+            .rest
+            .strip_prefix("[:")
+            .and_then(|rest| rest.split_once(":]"))
+        else {
             return Ok(None);
         };
         let bare = name.strip_prefix('^').unwrap_or(name);
@@ -113,7 +121,9 @@ impl Parser<'_> {
         self.large_classes += 1;
         match self.large_classes {
             0..=MOST_LARGE_CLASSES => Ok(()),
-            _ => Err(Failure::Limit("a regular expression has more than 50 large classes of characters")),
+            _ => Err(Failure::Limit(
+                "a regular expression has more than 50 large classes of characters",
+            )),
         }
     }
 
@@ -130,7 +140,8 @@ impl Parser<'_> {
             _ => return Ok(None),
         };
         self.rest = &self.rest[2..];
-        self.folded(class_of(ranges), escaped.is_ascii_uppercase()).map(Some)
+        self.folded(class_of(ranges), escaped.is_ascii_uppercase())
+            .map(Some)
     }
 
     /// `\pL`, `\p{Greek}`, `\p{^Greek}`: a general category or a script.

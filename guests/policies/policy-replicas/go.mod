@@ -1,0 +1,3 @@
+module wharf.example/policy-replicas
+
+go 1.24
