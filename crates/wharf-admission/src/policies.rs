@@ -49,7 +49,7 @@ pub(crate) struct Terms {
 /// What decides about a review.
 pub(crate) enum Judge {
     /// One policy.
-    Policy(Member),
+    Policy(Box<Member>),
     /// Several, by the names that the group's expression has for them.
     Group {
         group: Group,
@@ -183,7 +183,7 @@ impl Served {
     /// The modules that it runs, by the names that a group has for them; a policy's own has none.
     pub(crate) fn members(&self) -> Vec<(Option<&str>, &Member)> {
         match &*self.judge {
-            Judge::Policy(member) => vec![(None, member)],
+            Judge::Policy(member) => vec![(None, &**member)],
             Judge::Group { members, .. } => members
                 .iter()
                 .map(|(name, member)| (Some(name.as_str()), member))

@@ -1,4 +1,4 @@
-//! Origins and clients for tests over real sockets.
+//! Origins, API servers and clients for tests over real sockets.
 //!
 //! An origin either answers well ([`origin()`]) or follows a script that may do anything with its sockets
 //! ([`scripted_origin`]). A [`Client`] sends exactly the bytes that it is told to. Both are plain blocking threads
@@ -7,12 +7,14 @@
 //! Every wait ends after [`PATIENCE`], with a panic that says what was waited for; so a broken proxy fails tests and
 //! does not hang them. No test depends on how long anything takes.
 
+pub mod api_server;
 pub mod client;
 pub mod message;
 pub mod origin;
 
 use std::time::Duration;
 
+pub use api_server::{ApiServer, api_server};
 pub use client::{Client, connect};
 pub use message::{Received, Response};
 pub use origin::{

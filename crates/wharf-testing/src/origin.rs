@@ -194,6 +194,21 @@ impl Conversation {
         }
     }
 
+    /// Whether the other end has closed and everything that it sent was read. Does not wait.
+    pub fn is_closed(&mut self) -> bool {
+        if !self.stream.buffer().is_empty() {
+            return false;
+        }
+        let stream = self.stream.get_ref();
+        stream.set_nonblocking(true).expect("the socket is open");
+        let peeked = stream.peek(&mut [0]);
+        stream.set_nonblocking(false).expect("the socket is open");
+        match peeked {
+            Ok(bytes) => bytes == 0,
+            Err(error) => !is_timeout(&error),
+        }
+    }
+
     /// Closes so that the other end gets a reset.
     pub fn reset(self) {
         let socket = socket2::SockRef::from(self.stream.get_ref());

@@ -78,7 +78,7 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Put requests through a filter by hand, with no server, and show all that it does.
+    /// Put requests through a filter by hand, or a review through a policy, with no server, and show all that it does.
     Run(Box<RunArguments>),
     /// Run cases of filters that stand in files: what a filter goes through, and what is expected of it.
     ///

@@ -5,6 +5,7 @@ mod check;
 mod completions;
 mod inspect;
 pub(crate) mod new;
+pub(crate) mod policy;
 pub(crate) mod run;
 pub(crate) mod schema;
 mod serve;

@@ -47,6 +47,18 @@ pub(crate) fn explain(error: &dyn std::error::Error, notes: &[String], hint: Opt
     }
 }
 
+/// Prints bytes as they are, with nothing behind them. A reader that has had enough is no error.
+///
+/// # Errors
+/// Where stdout does not take it.
+pub(crate) fn print_bytes(data: &[u8]) -> std::io::Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    match stdout.write_all(data).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        printed => printed,
+    }
+}
+
 /// Prints data. A reader that has had enough and closed its pipe is no error.
 ///
 /// # Errors

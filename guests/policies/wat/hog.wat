@@ -14,8 +14,8 @@
 
   ;; (size of the operation's name, size of the payload) → 1 for success
   (func (export "__guest_call") (param $operation i32) (param $payload i32) (result i32)
-    (if (call $are_settings (local.get $operation)) (then (return (i32.const 1))))
     (local $page i32)
+    (if (call $are_settings (local.get $operation)) (then (return (i32.const 1))))
     (loop $more
       (local.set $page (memory.grow (i32.const 16)))
       (if (i32.ne (local.get $page) (i32.const -1))

@@ -16,13 +16,13 @@
     (i32.const 1))
 
   (data (i32.const 64) "panicked at policy.wat: oh dear")
-  (data (i32.const 96) "the policy panicked: ")
+  (data (i32.const 96) "the policy panicked: oh dear")
 
   ;; (size of the operation's name, size of the payload) → 1 for success
   (func (export "__guest_call") (param $operation i32) (param $payload i32) (result i32)
     (if (call $are_settings (local.get $operation)) (then (return (i32.const 1))))
     (call $console_log (i32.const 64) (i32.const 31))
-    (call $error (i32.const 96) (i32.const 21))
+    (call $error (i32.const 96) (i32.const 28))
     (unreachable))
 
   (@custom "io.kubewarden.metadata"

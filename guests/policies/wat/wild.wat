@@ -26,9 +26,11 @@
     (i32.const 1))
 
   ;; A host call that is refused, and one that is not.
-  (data (i32.const 512) "kubewarden") (data (i32.const 528) "kubernetes") (data (i32.const 544) "get_resource")
+  (data (i32.const 512) "kubewarden")
+  (data (i32.const 528) "kubernetes") (data (i32.const 544) "get_resource")
   (data (i32.const 560) "{}}")
-  (data (i32.const 576) "tracing") (data (i32.const 592) "log") (data (i32.const 608) "{\"message\":\"m\",\"level\":\"info\"}")
+  (data (i32.const 576) "tracing") (data (i32.const 592) "log")
+  (data (i32.const 608) "{\"message\":\"m\",\"level\":\"info\"}")
 
   ;; The answers.
   (data (i32.const 640) "{\"accepted\":true,\"warnings\":[\"WASI gave the number 00\"]}")
@@ -75,8 +77,8 @@
 
   ;; (size of the operation's name, size of the payload) → 1 for success
   (func (export "__guest_call") (param $operation i32) (param $payload i32) (result i32)
-    (if (call $are_settings (local.get $operation)) (then (return (i32.const 1))))
     (local $status i32)
+    (if (call $are_settings (local.get $operation)) (then (return (i32.const 1))))
     (call $request (i32.const 256) (i32.const 65536))
     (if (call $payload_has (local.get $payload) (i32.const 1024) (i32.const 26))
       (then
@@ -98,23 +100,52 @@
         (call $error (i32.const 16) (i32.const -1))))
     (if (call $payload_has (local.get $payload) (i32.const 1312) (i32.const 26))
       (then
-        (drop (call $host_call (i32.const -16) (i32.const 32) (i32.const 528) (i32.const 10) (i32.const 544) (i32.const 12) (i32.const 560) (i32.const 3)))))
+        (drop
+          (call $host_call
+            (i32.const -16) (i32.const 32)
+            (i32.const 528) (i32.const 10)
+            (i32.const 544) (i32.const 12)
+            (i32.const 560) (i32.const 3)))))
     (if (call $payload_has (local.get $payload) (i32.const 1360) (i32.const 28))
       (then
-        (drop (call $host_call (i32.const 512) (i32.const 10) (i32.const -16) (i32.const 32) (i32.const 544) (i32.const 12) (i32.const 560) (i32.const 3)))))
+        (drop
+          (call $host_call
+            (i32.const 512) (i32.const 10)
+            (i32.const -16) (i32.const 32)
+            (i32.const 544) (i32.const 12)
+            (i32.const 560) (i32.const 3)))))
     (if (call $payload_has (local.get $payload) (i32.const 1408) (i32.const 28))
       (then
-        (drop (call $host_call (i32.const 512) (i32.const 10) (i32.const 528) (i32.const 10) (i32.const -16) (i32.const 32) (i32.const 560) (i32.const 3)))))
+        (drop
+          (call $host_call
+            (i32.const 512) (i32.const 10)
+            (i32.const 528) (i32.const 10)
+            (i32.const -16) (i32.const 32)
+            (i32.const 560) (i32.const 3)))))
     (if (call $payload_has (local.get $payload) (i32.const 1456) (i32.const 26))
       (then
-        (drop (call $host_call (i32.const 512) (i32.const 10) (i32.const 528) (i32.const 10) (i32.const 544) (i32.const 12) (i32.const -16) (i32.const 32)))))
+        (drop
+          (call $host_call
+            (i32.const 512) (i32.const 10)
+            (i32.const 528) (i32.const 10)
+            (i32.const 544) (i32.const 12)
+            (i32.const -16) (i32.const 32)))))
     (if (call $payload_has (local.get $payload) (i32.const 1504) (i32.const 19))
       (then
-        (drop (call $host_call (i32.const 512) (i32.const 10) (i32.const 528) (i32.const 10) (i32.const 544) (i32.const 12) (i32.const 560) (i32.const 3)))
+        (drop
+          (call $host_call
+            (i32.const 512) (i32.const 10)
+            (i32.const 528) (i32.const 10)
+            (i32.const 544) (i32.const 12)
+            (i32.const 560) (i32.const 3)))
         (call $host_error (i32.const -16))))
     (if (call $payload_has (local.get $payload) (i32.const 1552) (i32.const 22))
       (then
-        (drop (call $host_call (i32.const 512) (i32.const 10) (i32.const 576) (i32.const 7) (i32.const 592) (i32.const 3) (i32.const 608) (i32.const 30)))
+        (drop
+          (call $host_call
+            (i32.const 512) (i32.const 10)
+            (i32.const 576) (i32.const 7)
+            (i32.const 592) (i32.const 3) (i32.const 608) (i32.const 30)))
         (call $host_response (i32.const -16))))
     (if (call $payload_has (local.get $payload) (i32.const 1600) (i32.const 20))
       (then

@@ -20,7 +20,12 @@ pub(super) fn generate(repository: &Repository) -> Result<String, DocsError> {
     let mut policies = "\n| for policies | supported | partial | no |\n|---|---|---|---|\n".to_owned();
     for (title, path) in policies::LEDGERS {
         let sections = ledger::read(repository, path)?;
-        let count = |support| sections.iter().map(|section| section.count(support)).sum::<usize>();
+        let count = |support| {
+            sections
+                .iter()
+                .map(|section| section.count(support))
+                .sum::<usize>()
+        };
         let (supported, partial, no) = (
             count(Support::Supported),
             count(Support::Partial),
@@ -82,11 +87,7 @@ pub(super) fn gaps_of(sections: &[Section]) -> String {
         let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
         line(
             &mut text,
-            format_args!(
-                "| {} | {support} | {} |",
-                names.join(", "),
-escaped(reason)
-            ),
+            format_args!("| {} | {support} | {} |", names.join(", "), escaped(reason)),
         );
     }
     text
@@ -171,9 +172,17 @@ functions:
   - { name: h, status: partial, reason: c }
   - { name: i, status: no, reason: a | b }
 ";
-        let repository = Repository::of(&[("README.md", &readme), (ledger::PROXY_WASM, ledger),
-            (ledger::WAPC, "exports: [{ name: f, status: supported }, { name: g, status: supported }]"),
-            (ledger::KUBEWARDEN, "modes: [{ name: f, status: no, reason: r }]\nflags: [{ name: g, status: no, reason: r }]"),
+        let repository = Repository::of(&[
+            ("README.md", &readme),
+            (ledger::PROXY_WASM, ledger),
+            (
+                ledger::WAPC,
+                "exports: [{ name: f, status: supported }, { name: g, status: supported }]",
+            ),
+            (
+                ledger::KUBEWARDEN,
+                "modes: [{ name: f, status: no, reason: r }]\nflags: [{ name: g, status: no, reason: r }]",
+            ),
         ]);
         let expected = format!(
             "a\n{BEGIN}\n| proxy-wasm 0.1.0, 0.2.0, 0.2.1 | supported | partial | no |\n|---|---|---|---|\n\

@@ -35,9 +35,7 @@ pub(super) fn check(repository: &Repository, path: &str, sections: &[Section]) -
             return Err(format!("{key}: the code has {name}, which is not listed"));
         }
         if let Some(name) = listed.iter().find(|name| !given.contains(**name)) {
-            return Err(format!(
-                "{key}: {name} is listed, and the code does not have it"
-            ));
+            return Err(format!("{key}: {name} is listed, and the code does not have it"));
         }
     }
     Ok(())
@@ -188,7 +186,7 @@ fn of_kubewarden(repository: &Repository) -> Vec<Source> {
         .collect();
     let metrics = text(repository, "crates/wharf-telemetry/src/admission.rs");
     let builtins = format!("{WAPC}opa/builtins/");
-    let builtins = below(repository, &builtins).flat_map(|source| quoted_after(source, "\n        name: "));
+    let builtins = below(repository, &builtins).flat_map(|source| quoted_after(source, " name: "));
     vec![
         Source::new("metadata", every, keys.iter().map(String::as_str)),
         Source::new("modes", every, quoted_after(metadata, "=> ")),

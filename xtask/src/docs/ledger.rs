@@ -186,7 +186,10 @@ callbacks:
             (name.as_str(), *support, reason.as_str()),
             ("proxy_on_x", Support::Partial, "only on Tuesdays")
         );
-        assert_eq!((differs.as_str(), tests.as_slice()), ("", &["a::b".to_owned()][..]));
+        assert_eq!(
+            (differs.as_str(), tests.as_slice()),
+            ("", &["a::b".to_owned()][..])
+        );
         assert_eq!(sections[1].count(Support::Partial), 1);
         assert_eq!(sections[1].count(Support::No), 0);
     }

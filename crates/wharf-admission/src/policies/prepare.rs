@@ -113,7 +113,7 @@ impl Preparer {
             message: config.message.clone(),
             timeout: member.timeout,
         };
-        Ok((Judge::Policy(member), terms))
+        Ok((Judge::Policy(Box::new(member)), terms))
     }
 
     fn group(

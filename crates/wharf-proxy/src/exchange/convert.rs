@@ -295,7 +295,7 @@ mod tests {
         let mut list = response_list(&head).unwrap();
         list.add(b"a", b"3").unwrap();
         list.replace(b":status", b"404").unwrap();
-        let left = response_head(&list, Some(head.headers.clone())).unwrap();
+        let left = response_head(&list, Some(head.headers)).unwrap();
         assert_eq!(left.status, StatusCode::NOT_FOUND);
         assert_eq!(left.headers, response_head(&list, None).unwrap().headers);
         assert_eq!(left.headers.len(), 3);

@@ -16,13 +16,14 @@ use wharf_abi_proxy_wasm::{
     ContextId, Namespace, PluginContext, Program, Shared, SharedVm, StartError, Vm, VmSettings,
 };
 use wharf_loader::{LoadedPlugin, Loader};
-use wharf_plugin::{Limits, PluginName, PluginSpec, Reference};
+use wharf_plugin::{Abi, Limits, PluginName, PluginSpec, Reference};
 
 use self::arguments::RunArguments;
 use self::exchange::Outcome;
 use self::plan::{Plan, Setup};
 use self::report::Telling;
 use self::world::{Notes, RunHost, SharedWorld, Timing, World};
+use super::policy::{self, Output, Subject};
 use super::single;
 use crate::exit::Code;
 use crate::progress::Progress;
@@ -43,11 +44,16 @@ pub(super) struct NotReady {
 
 /// A module that is no filter.
 #[derive(Debug)]
-struct NoFilter(Reference);
+struct NoFilter {
+    module: Reference,
+    abis: Vec<Abi>,
+}
 
 impl fmt::Display for NoFilter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} is no proxy-wasm filter", self.0)
+        let spoken: Vec<_> = self.abis.iter().map(ToString::to_string).collect();
+        let Self { module, .. } = self;
+        write!(f, "{module} is no proxy-wasm filter: its module speaks {}", spoken.join(", "))
     }
 }
 
@@ -100,8 +106,21 @@ impl Run {
     }
 }
 
-/// Runs a filter.
+/// Runs what the flags ask for: a filter, a policy, or an operation of a waPC guest.
 pub(super) fn run(arguments: &RunArguments) -> Code {
+    let subject = Subject {
+        module: &arguments.plugin,
+        deadline: arguments.deadline,
+        memory: arguments.memory,
+    };
+    let output = Output {
+        json: arguments.json,
+        times: arguments.times,
+    };
+    policy::run(&subject, &arguments.policy, output).unwrap_or_else(|| run_filter(arguments))
+}
+
+fn run_filter(arguments: &RunArguments) -> Code {
     let engine = match single::engine() {
         Ok(engine) => engine,
         Err(error) => {
@@ -113,6 +132,10 @@ pub(super) fn run(arguments: &RunArguments) -> Code {
     let ready = match load(&loader, &arguments.plugin, &arguments.plan.setup.limits) {
         Ok(ready) => ready,
         Err(NotReady { error, hint }) => {
+            let hint = match error.downcast_ref::<NoFilter>() {
+                Some(_) => format!("--review FILE asks a policy, --operation NAME calls a waPC guest; {hint}"),
+                None => hint,
+            };
             complain(error.as_ref(), Some(&hint));
             return Code::Plugin;
         }
@@ -144,7 +167,11 @@ pub(super) fn load(loader: &Loader, plugin: &Reference, limits: &Limits) -> Resu
     })?;
     let Some(version) = loaded.proxy_wasm() else {
         return Err(NotReady {
-            error: NoFilter(plugin.clone()).into(),
+            error: NoFilter {
+                module: plugin.clone(),
+                abis: loaded.abis().to_vec(),
+            }
+            .into(),
             hint,
         });
     };

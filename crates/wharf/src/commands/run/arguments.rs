@@ -11,12 +11,16 @@ use wharf_config::cases::{Clock, Randomness};
 use wharf_plugin::{ByteSize, Limits, Reference};
 
 use super::plan::{Answer, Between, Callout, Header, Plan, Planned, RequestLine, Setup};
+use crate::commands::policy::arguments::PolicyFlags;
 use crate::commands::single;
+
+/// What one callback of a filter may take where nobody says otherwise.
+const FILTER_DEADLINE: Duration = Duration::from_millis(50);
 
 /// The flags as they are written.
 #[derive(Debug, Args)]
 struct Flags {
-    /// The filter: the path of a file, or a reference such as `file:greet.wasm`.
+    /// The module: the path of a file, or a reference such as `file:greet.wasm`.
     #[arg(value_name = "PLUGIN", value_parser = single::plugin)]
     plugin: Reference,
     /// A request; more of them go through the same VM, in order. Flags behind it belong to it, flags before the first to
@@ -53,6 +57,8 @@ struct Flags {
     ticks: Vec<u32>,
     #[command(flatten)]
     plugin_flags: PluginFlags,
+    #[command(flatten)]
+    policy: PolicyFlags,
 }
 
 /// The flags that are about the plugin or the report.
@@ -76,12 +82,12 @@ struct PluginFlags {
     /// Let body callbacks come while headers are paused, as `allowOnHeadersStopIteration` in a configuration.
     #[arg(long)]
     allow_on_headers_stop_iteration: bool,
-    /// The time that one callback may take.
-    #[arg(long, value_name = "DURATION", default_value = "50ms", value_parser = wharf_plugin::units::parse_duration)]
-    deadline: Duration,
-    /// The memory that the filter may have.
-    #[arg(long, value_name = "SIZE", default_value = "64MiB")]
-    memory: ByteSize,
+    /// The time that one callback may take, 50ms by default; of a policy the time for the review, 2s by default.
+    #[arg(long, value_name = "DURATION", value_parser = wharf_plugin::units::parse_duration)]
+    deadline: Option<Duration>,
+    /// The memory that the guest may have: by default 64MiB for filters, and 256MiB for policies.
+    #[arg(long, value_name = "SIZE")]
+    memory: Option<ByteSize>,
     /// Print the report as JSON on stdout. It has no times, so that equal runs are equal.
     #[arg(long)]
     json: bool,
@@ -95,6 +101,11 @@ struct PluginFlags {
 pub(crate) struct RunArguments {
     pub(super) plugin: Reference,
     pub(super) plan: Plan,
+    /// What policies and other waPC guests are asked.
+    pub(super) policy: PolicyFlags,
+    /// The limits as they were given.
+    pub(super) deadline: Option<Duration>,
+    pub(super) memory: Option<ByteSize>,
     pub(super) json: bool,
     pub(super) times: bool,
 }
@@ -157,6 +168,7 @@ impl FromArgMatches for RunArguments {
         parts.sort_by_key(|(index, _)| *index);
         let (start, exchanges) = plan(parts.into_iter().map(|(_, part)| part));
         let (json, times) = (flags.plugin_flags.json, flags.plugin_flags.times);
+        let (deadline, memory) = (flags.plugin_flags.deadline, flags.plugin_flags.memory);
         Ok(Self {
             plugin: flags.plugin,
             plan: Plan {
@@ -164,6 +176,9 @@ impl FromArgMatches for RunArguments {
                 start,
                 exchanges,
             },
+            policy: flags.policy,
+            deadline,
+            memory,
             json,
             times,
         })
@@ -220,8 +235,8 @@ impl PluginFlags {
             properties: properties.map(|(path, text)| (path, text.into())).collect(),
             allow_on_headers_stop_iteration: self.allow_on_headers_stop_iteration,
             limits: Limits {
-                deadline: self.deadline,
-                memory: self.memory,
+                deadline: self.deadline.unwrap_or(FILTER_DEADLINE),
+                memory: self.memory.unwrap_or(Limits::default().memory),
                 ..Limits::default()
             },
             clock: Clock::Real,
@@ -287,7 +302,7 @@ fn header(text: &str) -> Result<Header, String> {
     Ok((name.to_owned(), value.to_owned()))
 }
 
-fn content(text: &str) -> Result<Bytes, String> {
+pub(in crate::commands) fn content(text: &str) -> Result<Bytes, String> {
     match text.strip_prefix('@') {
         Some(path) => read(path),
         None => Ok(Bytes::copy_from_slice(text.as_bytes())),
