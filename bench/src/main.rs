@@ -1,4 +1,5 @@
-//! Measures Wharf and Envoy side by side: the same filters, the same origin, one worker each, in turns.
+//! Measures Wharf and Envoy side by side: the same filters, the same origin, one worker each, in turns. `admission` measures
+//! Wharf and policy-server in the same way, see [`admission`].
 //!
 //! Prints for each number of filters the CPU time of the proxy for a request, requests a second, and latencies; then
 //! memory, and the time from the start to the first answer with a cold and a warm cache of compiled modules. The medians
@@ -7,23 +8,28 @@
 
 #![expect(clippy::print_stdout, reason = "what this program measures is what it prints")]
 
+mod admission;
 mod load;
 mod origin;
+mod process;
 mod proxies;
 mod report;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 
-use crate::load::Measurement;
+use crate::load::{Measurement, Question};
 use crate::proxies::{Proxy, Scene};
 use crate::report::Row;
 
 /// Measures Wharf and, where it is at hand, Envoy side by side.
 #[derive(Debug, Parser)]
+#[command(args_conflicts_with_subcommands = true)]
 struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
     /// The Wharf to measure, a release build.
     #[arg(long, default_value = "target/release/wharf")]
     wharf: PathBuf,
@@ -41,10 +47,19 @@ struct Arguments {
     connections: usize,
 }
 
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Measures Wharf and, where it is at hand, policy-server with the same policies.
+    Admission(admission::Arguments),
+}
+
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
 fn main() -> Outcome<()> {
     let arguments = Arguments::parse();
+    if let Some(Command::Admission(arguments)) = &arguments.command {
+        return admission::run(arguments);
+    }
     let origin = origin::start()?;
     let directory = tempfile::tempdir()?;
     let scene = Scene {
@@ -84,9 +99,9 @@ fn main() -> Outcome<()> {
     let rows = measure(&arguments, &warm, envoy.as_ref())?;
     report::print(&rows, arguments.connections);
     println!("memory after that, resident");
-    println!("  wharf  {:>6.0} MB", warm.resident_megabytes()?);
+    println!("  wharf  {:>6.0} MB", warm.process.resident_megabytes()?);
     if let Some(envoy) = &envoy {
-        println!("  envoy  {:>6.0} MB", envoy.resident_megabytes()?);
+        println!("  envoy  {:>6.0} MB", envoy.process.resident_megabytes()?);
     }
     Ok(())
 }
@@ -95,10 +110,15 @@ fn main() -> Outcome<()> {
 fn measure(arguments: &Arguments, wharf: &Proxy, envoy: Option<&Proxy>) -> Outcome<Vec<Row>> {
     let mut rows: Vec<Row> = proxies::CHAINS.iter().map(|(name, _)| Row::new(name)).collect();
     let duration = Duration::from_secs(arguments.seconds);
+    let question = Question::get();
     let run = |proxy: &Proxy, index: usize, duration| -> Outcome<Measurement> {
-        load::run(proxy.ports[index], arguments.connections, duration, || {
-            proxy.cpu_time()
-        })
+        load::run(
+            proxy.ports[index],
+            &question,
+            arguments.connections,
+            duration,
+            || proxy.process.cpu_time(),
+        )
     };
     for (index, _) in proxies::CHAINS.iter().enumerate() {
         run(wharf, index, Duration::from_millis(500))?;

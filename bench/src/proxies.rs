@@ -1,14 +1,14 @@
 //! The two proxies, with the same routes.
 
-use std::fs::File;
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use crate::Outcome;
+use crate::process::{Process, free_ports};
 
 const RULES: &str = "request add x-added by-a-filter\nresponse add x-answered by-a-filter\n";
 
@@ -44,7 +44,7 @@ pub(crate) struct Scene {
 
 /// A proxy that runs; dropping it ends it.
 pub(crate) struct Proxy {
-    child: Child,
+    pub(crate) process: Process,
     /// The port of each chain.
     pub(crate) ports: Vec<u16>,
     /// From the start of the process to the first answer.
@@ -84,72 +84,17 @@ impl Proxy {
         Self::start(command, scene, "envoy.log", ports)
     }
 
-    fn start(mut command: Command, scene: &Scene, log: &str, ports: Vec<u16>) -> Outcome<Self> {
-        let log = scene.file(log);
-        let output = File::create(&log)?;
-        command
-            .stdin(Stdio::null())
-            .stdout(output.try_clone()?)
-            .stderr(output);
+    fn start(command: Command, scene: &Scene, log: &str, ports: Vec<u16>) -> Outcome<Self> {
         let began = Instant::now();
-        let child = command
-            .spawn()
-            .map_err(|error| format!("{}: {error}", command.get_program().display()))?;
-        let mut proxy = Self {
-            child,
-            ports,
-            first_answer: Duration::ZERO,
-        };
+        let mut process = Process::start(command, scene.file(log))?;
         // The last port has the longest chain.
-        let port = *proxy.ports.last().ok_or("there are no chains")?;
-        while !answers(port) {
-            if proxy.child.try_wait()?.is_some() || began.elapsed() > Duration::from_secs(60) {
-                return Err(format!("it does not answer: {}", std::fs::read_to_string(&log)?).into());
-            }
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        proxy.first_answer = began.elapsed();
-        Ok(proxy)
-    }
-
-    /// The CPU time that all threads of the process have used, in user and kernel.
-    pub(crate) fn cpu_time(&self) -> std::io::Result<Duration> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
-        // The fields are counted from behind the name, which may have spaces: utime and stime are the 12th and 13th.
-        let fields: Vec<&str> = stat
-            .rsplit(')')
-            .next()
-            .unwrap_or_default()
-            .split_whitespace()
-            .collect();
-        let ticks: u64 = fields
-            .iter()
-            .skip(11)
-            .take(2)
-            .filter_map(|field| field.parse::<u64>().ok())
-            .sum();
-        Ok(Duration::from_secs_f64(
-            ticks as f64 / rustix::param::clock_ticks_per_second() as f64,
-        ))
-    }
-
-    /// Its resident memory.
-    pub(crate) fn resident_megabytes(&self) -> Outcome<f64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmRSS:"))
-            .ok_or("no VmRSS")?;
-        let kilobytes: f64 = line.trim().trim_end_matches(" kB").parse()?;
-        Ok(kilobytes / 1e3)
-    }
-}
-
-impl Drop for Proxy {
-    fn drop(&mut self) {
-        // It has nothing to finish; an error means that it is gone already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        let port = *ports.last().ok_or("there are no chains")?;
+        process.wait(Duration::from_secs(60), || answers(port))?;
+        Ok(Self {
+            process,
+            ports,
+            first_answer: began.elapsed(),
+        })
     }
 }
 
@@ -164,17 +109,6 @@ fn answers(port: u16) -> bool {
         Ok(answer.starts_with(b"HTTP/1.1 200"))
     };
     ask().unwrap_or(false)
-}
-
-/// Ports that are free now; all are held while they are looked for, so that they differ.
-fn free_ports(count: usize) -> std::io::Result<Vec<u16>> {
-    let listeners: Vec<_> = (0..count)
-        .map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))
-        .collect::<Result<_, _>>()?;
-    listeners
-        .iter()
-        .map(|listener| Ok(listener.local_addr()?.port()))
-        .collect()
 }
 
 fn wharf_config(scene: &Scene, ports: &[u16], cache: &str) -> Value {

@@ -58,7 +58,7 @@ fn cpu(rounds: &[Measurement]) -> Option<f64> {
     median(rounds.iter().map(|round| round.cpu.as_secs_f64() * 1e6))
 }
 
-fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
+pub(crate) fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
     let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied()

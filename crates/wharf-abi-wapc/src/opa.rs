@@ -66,6 +66,55 @@ pub fn names() -> Vec<&'static str> {
     builtins::names()
 }
 
+/// All functions that a policy may import, by module and name, sorted. A memory is imported beside them.
+pub fn host_functions() -> Vec<(&'static str, &'static str)> {
+    guest::imports().names()
+}
+
+/// What a module needs and has, for whoever explains it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Survey {
+    /// The built-in functions of Rego that it calls, sorted, and whether they are given here.
+    pub functions: Vec<(String, bool)>,
+    /// Its entrypoints, sorted.
+    pub entrypoints: Vec<String>,
+}
+
+impl Survey {
+    /// Asks a module, as [`Program::new`] does.
+    ///
+    /// # Errors
+    /// Those of [`Program::new`], but for functions that are not given here.
+    pub fn of(module: &Module, limits: &Limits) -> Result<Self, ProgramError> {
+        let (_, survey) = ask(module, limits, |calls| {
+            let functions = guest::functions(calls)?.into_keys();
+            Ok(Self {
+                functions: functions
+                    .map(|name| (builtins::find(&name).is_some(), name))
+                    .map(|(given, name)| (name, given))
+                    .collect(),
+                entrypoints: guest::entrypoints(calls)?.into_keys().collect(),
+            })
+        })?;
+        Ok(survey)
+    }
+}
+
+/// Links a module and asks it something in an instance of its own.
+fn ask<T>(
+    module: &Module,
+    limits: &Limits,
+    question: impl FnOnce(&mut guest::Calls<'_>) -> Result<T, ProgramError>,
+) -> Result<(Linked<State>, T), ProgramError> {
+    let linked = module.link(&guest::imports(), limits)?;
+    let deadline = Deadline::after(limits.startup_deadline);
+    let state = State::new(Arc::default(), deadline, 0, [0; 32]);
+    let mut instance = linked.instantiate_within(state, deadline.left())?;
+    check_version(&mut instance)?;
+    let answer = question(&mut guest::Calls::new(&mut instance, deadline)?)?;
+    Ok((linked, answer))
+}
+
 /// The functions of a policy by the numbers that it calls them by.
 type Table = HashMap<i32, &'static Builtin>;
 
@@ -84,29 +133,26 @@ impl Program {
     /// [`ProgramError`]: the module does not speak this ABI, faults, or needs functions that are not given here, all of which
     /// are named.
     pub fn new(module: &Module, limits: &Limits) -> Result<Self, ProgramError> {
-        let linked = module.link(&guest::imports(), limits)?;
-        let deadline = Deadline::after(limits.startup_deadline);
-        let state = State::new(Arc::default(), deadline, 0, [0; 32]);
-        let mut instance = linked.instantiate_within(state, deadline.left())?;
-        check_version(&mut instance)?;
-        let mut calls = guest::Calls::new(&mut instance, deadline)?;
-        let mut functions = Table::new();
-        let mut missing = Vec::new();
-        for (name, number) in guest::functions(&mut calls)? {
-            match builtins::find(&name) {
-                Some(builtin) => {
-                    functions.insert(number, builtin);
+        let (linked, (functions, entrypoints)) = ask(module, limits, |calls| {
+            let mut functions = Table::new();
+            let mut missing = Vec::new();
+            for (name, number) in guest::functions(calls)? {
+                match builtins::find(&name) {
+                    Some(builtin) => {
+                        functions.insert(number, builtin);
+                    }
+                    None => missing.push(name),
                 }
-                None => missing.push(name),
             }
-        }
-        if !missing.is_empty() {
-            return Err(ProgramError::MissingFunctions { names: missing });
-        }
+            if !missing.is_empty() {
+                return Err(ProgramError::MissingFunctions { names: missing });
+            }
+            Ok((functions, guest::entrypoints(calls)?))
+        })?;
         Ok(Self {
             linked,
             functions: Arc::new(functions),
-            entrypoints: guest::entrypoints(&mut calls)?,
+            entrypoints,
         })
     }
 

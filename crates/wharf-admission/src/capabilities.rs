@@ -108,7 +108,11 @@ impl ClusterCapabilities {
                 match reason {
                     None => tracing::info!(url, "Policies may ask a cluster."),
                     Some(reason) if config.ignore_connection_failure => {
-                        tracing::warn!(url, reason, "The cluster cannot be asked; policies that try fail until it can.");
+                        tracing::warn!(
+                            url,
+                            reason,
+                            "The cluster cannot be asked; policies that try fail until it can."
+                        );
                     }
                     Some(reason) => return Err(ConnectError::Unreachable { url, reason }),
                 }
@@ -147,7 +151,9 @@ impl ClusterCapabilities {
     }
 
     fn known_cluster(&self) -> Result<&Arc<Cluster>, CapabilityError> {
-        self.cluster.as_ref().map_err(|reason| CapabilityError::NotOffered(reason))
+        self.cluster
+            .as_ref()
+            .map_err(|reason| CapabilityError::NotOffered(reason))
     }
 
     fn list(&self, ask: ListAsk, deadline: Deadline) -> Result<Vec<u8>, CapabilityError> {
@@ -178,12 +184,17 @@ impl SharedCapabilities for ClusterCapabilities {
                     cluster.access(request, disable_cache).await
                 }),
             },
-            CapabilityRequest::KubernetesGetResourcePluralName { api_version, kind } => {
-                self.ask(deadline, |cluster| async move { cluster.plural(&api_version, &kind).await })
-            }
+            CapabilityRequest::KubernetesGetResourcePluralName { api_version, kind } => self
+                .ask(deadline, |cluster| async move {
+                    cluster.plural(&api_version, &kind).await
+                }),
             CapabilityRequest::DnsLookupHost { host } => {
                 let resolver = Arc::clone(&self.resolver);
-                wait(&self.runtime, deadline, async move { resolver.look_up(&host).await })
+                wait(
+                    &self.runtime,
+                    deadline,
+                    async move { resolver.look_up(&host).await },
+                )
             }
             CapabilityRequest::CryptoIsCertificateTrusted { request } => {
                 let answer = certificate::verify(&request);
@@ -192,12 +203,16 @@ impl SharedCapabilities for ClusterCapabilities {
                     .map_err(|error| CapabilityError::Failed(error.to_string()))
             }
             other => Err(CapabilityError::NotOffered(match other.path() {
-                "oci/v1/manifest_digest" => "oci/v1/manifest_digest: registries are not available in this build",
+                "oci/v1/manifest_digest" => {
+                    "oci/v1/manifest_digest: registries are not available in this build"
+                }
                 "oci/v1/oci_manifest" => "oci/v1/oci_manifest: registries are not available in this build",
                 "oci/v1/oci_manifest_config" => {
                     "oci/v1/oci_manifest_config: registries are not available in this build"
                 }
-                "oci/v2/verify" => "oci/v2/verify: the verification of signatures is not available in this build",
+                "oci/v2/verify" => {
+                    "oci/v2/verify: the verification of signatures is not available in this build"
+                }
                 path => path,
             })),
         }

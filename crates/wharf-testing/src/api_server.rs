@@ -156,7 +156,11 @@ fn by_default(asked: &Asked) -> Answer {
     match asked.path.as_str() {
         "/version" => Answer::ok(VERSION),
         "/api/v1" => Answer::ok(CORE),
-        _ => Answer::status(404, "NotFound", "the server could not find the requested resource"),
+        _ => Answer::status(
+            404,
+            "NotFound",
+            "the server could not find the requested resource",
+        ),
     }
 }
 

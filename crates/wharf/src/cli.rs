@@ -7,6 +7,7 @@ use clap_complete::Shell;
 use wharf_plugin::Reference;
 
 use crate::commands::admission::AdmissionArguments;
+use crate::commands::manifest::ManifestArguments;
 use crate::commands::new::New;
 use crate::commands::run::arguments::RunArguments;
 use crate::commands::schema::SchemaOf;
@@ -69,7 +70,9 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Say what a module is, what it needs, and whether it would load as a filter. Its code is not run.
+    /// Say what a module is, what it needs, and whether it would load as a filter or a policy.
+    ///
+    /// Its code is not run, but what tells the entrypoints and functions of Rego.
     Inspect {
         /// The module: the path of a file, or a reference such as `file:greet.wasm`.
         #[arg(value_name = "PLUGIN", value_parser = single::plugin)]
@@ -89,6 +92,8 @@ pub(crate) enum Command {
                       loaded. Of several, 3 counts before 4, and 4 before 1; all that can be run is run."
     )]
     Test(Box<TestArguments>),
+    /// Print what a cluster needs to ask policies: webhooks, a server, and its rights.
+    Manifest(Box<ManifestArguments>),
     /// Write a project to begin with.
     #[command(subcommand)]
     New(New),

@@ -4,6 +4,7 @@ pub(crate) mod admission;
 mod check;
 mod completions;
 mod inspect;
+pub(crate) mod manifest;
 pub(crate) mod new;
 pub(crate) mod policy;
 pub(crate) mod run;
@@ -44,6 +45,7 @@ pub(crate) fn run(arguments: Arguments) -> Code {
         Command::Check { config, json } => check::run(&config, json),
         Command::Inspect { plugin, json } => inspect::run(&plugin, json),
         Command::Run(arguments) => run::run(&arguments),
+        Command::Manifest(arguments) => manifest::run(&arguments),
         Command::New(what) => new::run(&what),
         Command::Test(arguments) => test::run(&arguments),
         Command::Schema { of } => schema::run(of),

@@ -68,3 +68,33 @@ fn differences(text: &mut String, sections: &[Section]) {
 pub(super) fn anchor(heading: &str) -> String {
     heading.to_ascii_lowercase()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ledger_that_is_not_the_code_is_an_error() {
+        let repository = Repository::of(&[
+            (ledger::WAPC, "exports: [{ name: f, status: supported }]"),
+            (ledger::KUBEWARDEN, "modes: []"),
+        ]);
+        let error = generate(&repository).unwrap_err();
+        assert_eq!(error.path(), ledger::WAPC);
+        assert_eq!(error.to_string(), "exports: f is supported and names no test");
+    }
+
+    #[test]
+    fn differences_are_listed_with_their_names() {
+        let repository = Repository::of(&[(
+            ledger::WAPC,
+            "a: [{ name: f, status: supported, differs: x | y }, { name: g, status: supported }]",
+        )]);
+        let mut text = String::new();
+        differences(&mut text, &ledger::read(&repository, ledger::WAPC).unwrap());
+        assert_eq!(
+            text,
+            "\n| there, and otherwise | how |\n|---|---|\n| `f` | x \\| y |\n"
+        );
+    }
+}

@@ -171,7 +171,10 @@ fn every_guest_has_a_readme_and_is_in_the_table() {
 fn every_folder_of_guests_is_known_here() {
     let others = ["include", "policies", "reviews", "target", "wat"];
     let folders = [Kind::Filter, Kind::Policy].map(|kind| folders().workspace(kind));
-    for entry in folders.iter().flat_map(|folder| std::fs::read_dir(folder).unwrap()) {
+    for entry in folders
+        .iter()
+        .flat_map(|folder| std::fs::read_dir(folder).unwrap())
+    {
         let path = entry.unwrap().path();
         let name = path.file_name().and_then(|name| name.to_str()).unwrap();
         let known = others.contains(&name)

@@ -78,8 +78,12 @@ mod tests {
     fn a_custom_section_is_added_as_the_text_format_adds_it() {
         for content in ["", "abc", &"x".repeat(20_000)] {
             let without = wat::parse_str("(module (func))").unwrap();
-            let with = wat::parse_str(format!(r#"(module (func) (@custom "some.name" "{content}"))"#)).unwrap();
-            assert_eq!(with_custom_section(without, "some.name", content.as_bytes()), with);
+            let with =
+                wat::parse_str(format!(r#"(module (func) (@custom "some.name" "{content}"))"#)).unwrap();
+            assert_eq!(
+                with_custom_section(without, "some.name", content.as_bytes()),
+                with
+            );
         }
     }
 }

@@ -146,7 +146,11 @@ impl<K: Eq + Hash + Send + Sync + 'static, V: Weighed> Answers<K, V> {
         if let Some(value) = state.known(&key, age) {
             return Found::Known(value);
         }
-        if let Some(future) = state.running.get(&key).and_then(|running| running.future.upgrade()) {
+        if let Some(future) = state
+            .running
+            .get(&key)
+            .and_then(|running| running.future.upgrade())
+        {
             return Found::Running(future);
         }
         let key = Arc::new(key);
@@ -160,7 +164,10 @@ impl<K: Eq + Hash + Send + Sync + 'static, V: Weighed> Answers<K, V> {
         let asked = Instant::now();
         let future = async move {
             let value = fetch.await?;
-            ended.answers.lock().keep(Arc::clone(&ended.key), value.clone(), asked);
+            ended
+                .answers
+                .lock()
+                .keep(Arc::clone(&ended.key), value.clone(), asked);
             Ok(value)
         };
         let future = future.boxed().shared();
@@ -193,7 +200,11 @@ struct Ended<K: Eq + Hash, V> {
 impl<K: Eq + Hash, V> Drop for Ended<K, V> {
     fn drop(&mut self) {
         let mut state = self.answers.lock();
-        if state.running.get(&self.key).is_some_and(|running| running.number == self.number) {
+        if state
+            .running
+            .get(&self.key)
+            .is_some_and(|running| running.number == self.number)
+        {
             state.running.remove(&self.key);
         }
     }
@@ -236,7 +247,8 @@ impl<K: Eq + Hash, V: Weighed> State<K, V> {
         } = self.bounds;
         while let Some((_, asked)) = self.order.front() {
             // `order` has entries of what is forgotten, so it is bounded by itself.
-            let full = self.bytes + bytes > most || self.known.len() >= count || self.order.len() >= 2 * count;
+            let full =
+                self.bytes + bytes > most || self.known.len() >= count || self.order.len() >= 2 * count;
             if asked.elapsed() < keep && !full {
                 return;
             }

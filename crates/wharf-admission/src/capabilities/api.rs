@@ -107,7 +107,9 @@ impl Api {
 
     /// Posts JSON to a path.
     pub(super) async fn post(&self, path: &str, body: Vec<u8>, most: ByteSize) -> Result<Bytes, ApiError> {
-        let head = Request::post(path).header(ACCEPT, JSON).header(CONTENT_TYPE, JSON);
+        let head = Request::post(path)
+            .header(ACCEPT, JSON)
+            .header(CONTENT_TYPE, JSON);
         self.whole(head, Body::from(body), most).await
     }
 
@@ -121,7 +123,12 @@ impl Api {
         }
     }
 
-    async fn whole(&self, head: http::request::Builder, body: Body, most: ByteSize) -> Result<Bytes, ApiError> {
+    async fn whole(
+        &self,
+        head: http::request::Builder,
+        body: Body,
+        most: ByteSize,
+    ) -> Result<Bytes, ApiError> {
         let exchange = async {
             let response = self.send(head, body).await?;
             collect(response.into_body(), most).await
@@ -162,7 +169,11 @@ async fn refusal(response: Response<Body>) -> ApiError {
     let message = match serde_json::from_slice::<StatusObject>(&text) {
         Ok(said) => said.message,
         // What a proxy in between says is a page, not a Status.
-        Err(_) => String::from_utf8_lossy(&text).lines().next().unwrap_or_default().to_owned(),
+        Err(_) => String::from_utf8_lossy(&text)
+            .lines()
+            .next()
+            .unwrap_or_default()
+            .to_owned(),
     };
     ApiError::refused(status, message.trim())
 }

@@ -12,10 +12,10 @@ use std::time::{Duration, SystemTime};
 use jiff::Timestamp;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, TrustAnchor, UnixTime};
+use webpki::{EndEntityCert, ExtendedKeyUsageValidator, KeyPurposeIdIter};
 use wharf_abi_wapc::kubewarden::capability::{
     Certificate, CertificateAnswer, CertificateEncoding, CertificateVerification,
 };
-use webpki::{EndEntityCert, ExtendedKeyUsageValidator, KeyPurposeIdIter};
 
 /// The most certificates of a chain.
 const MOST_CHAIN: usize = 32;

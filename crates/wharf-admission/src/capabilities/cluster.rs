@@ -97,7 +97,12 @@ impl ListAsk {
 }
 
 impl Cluster {
-    pub(super) fn new(api: Arc<Api>, limits: &CapabilityLimits, runtime: &Handle, metrics: Arc<Metrics>) -> Self {
+    pub(super) fn new(
+        api: Arc<Api>,
+        limits: &CapabilityLimits,
+        runtime: &Handle,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         let lister = Arc::new(Lister::new(Arc::clone(&api), limits));
         let means = Means {
             api: Arc::clone(&api),
@@ -160,7 +165,11 @@ impl Cluster {
         Some(known.to_vec())
     }
 
-    pub(super) async fn access(&self, ask: SubjectAccessReview, disable_cache: bool) -> Result<Vec<u8>, AskError> {
+    pub(super) async fn access(
+        &self,
+        ask: SubjectAccessReview,
+        disable_cache: bool,
+    ) -> Result<Vec<u8>, AskError> {
         let (api, asked) = (Arc::clone(&self.api), ask.clone());
         let fetch = async move { fetch_access(&api, &asked).await };
         let age = self.age(disable_cache).map_or(Age::None, Age::UpTo);
@@ -193,7 +202,10 @@ impl Cluster {
                     return Ok(snapshot.text(&resource.name));
                 }
                 Err(super::watch::End::Failed(error)) => {
-                    return Err(AskError::api(format_args!("cannot list {}", resource.name), error));
+                    return Err(AskError::api(
+                        format_args!("cannot list {}", resource.name),
+                        error,
+                    ));
                 }
                 Err(_) => {}
             }

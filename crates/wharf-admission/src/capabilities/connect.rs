@@ -50,7 +50,9 @@ pub enum ConnectError {
     #[error("what the pod has of its service account cannot be used to reach the cluster")]
     ServiceAccount(#[source] Box<dyn Error + Send + Sync>),
     /// The kubeconfig has a proxy.
-    #[error("the cluster {0} is to be reached through a proxy, which is not possible: remove `proxy-url` from the kubeconfig")]
+    #[error(
+        "the cluster {0} is to be reached through a proxy, which is not possible: remove `proxy-url` from the kubeconfig"
+    )]
     Proxy(String),
     /// No client can be made of the certificates and credentials.
     #[error("the certificates or credentials for the cluster {url} cannot be used")]
@@ -102,10 +104,12 @@ impl Surroundings {
 /// `~/.kube/config`, whichever is there first.
 pub(super) fn find(config: &KubernetesConfig, around: &Surroundings) -> Result<Found, ConnectError> {
     if let Some(path) = &config.kubeconfig {
-        return read(path)?.map(Found::cluster).ok_or_else(|| ConnectError::Kubeconfig {
-            path: path.clone(),
-            source: "it has no `current-context`".into(),
-        });
+        return read(path)?
+            .map(Found::cluster)
+            .ok_or_else(|| ConnectError::Kubeconfig {
+                path: path.clone(),
+                source: "it has no `current-context`".into(),
+            });
     }
     if around.in_cluster && around.token {
         let found = Config::incluster().map_err(|error| ConnectError::ServiceAccount(error.into()))?;
@@ -147,7 +151,12 @@ fn read(path: &Path) -> Result<Option<Config>, ConnectError> {
     };
     let kubeconfig = Kubeconfig::read_from(path).map_err(unusable)?;
     refuse_proxy(&kubeconfig)?;
-    if kubeconfig.current_context.as_deref().unwrap_or_default().is_empty() {
+    if kubeconfig
+        .current_context
+        .as_deref()
+        .unwrap_or_default()
+        .is_empty()
+    {
         return Ok(None);
     }
     Config::try_from(kubeconfig).map(Some).map_err(unusable)
@@ -158,7 +167,10 @@ fn refuse_proxy(kubeconfig: &Kubeconfig) -> Result<(), ConnectError> {
     let current = kubeconfig.current_context.as_deref().unwrap_or_default();
     let context = kubeconfig.contexts.iter().find(|named| named.name == current);
     let context = context.and_then(|named| named.context.as_ref());
-    let named = kubeconfig.clusters.iter().find(|named| context.is_some_and(|context| context.cluster == named.name));
+    let named = kubeconfig
+        .clusters
+        .iter()
+        .find(|named| context.is_some_and(|context| context.cluster == named.name));
     match named.and_then(|named| Some((named, named.cluster.as_ref()?))) {
         Some((named, cluster)) if cluster.proxy_url.as_deref().is_some_and(|url| !url.is_empty()) => {
             Err(ConnectError::Proxy(named.name.clone()))

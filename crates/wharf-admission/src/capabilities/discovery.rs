@@ -115,7 +115,10 @@ impl Discovery {
         let (api, asked) = (Arc::clone(&self.api), version.clone());
         let fetch = async move {
             fetch(&api, &asked).await.map_err(|error| {
-                AskError::api(format_args!("cannot look up the kinds of {}", asked.as_str()), error)
+                AskError::api(
+                    format_args!("cannot look up the kinds of {}", asked.as_str()),
+                    error,
+                )
             })
         };
         let (kinds, _) = self.versions.get(version.clone(), Age::UpTo(age), fetch).await?;

@@ -37,7 +37,10 @@ impl Resolver {
             return Err(CapabilityError::Failed(text));
         }
         let stopping = || failed("the server is stopping".to_owned());
-        let place = Arc::clone(&self.places).acquire_owned().await.map_err(|_| stopping())?;
+        let place = Arc::clone(&self.places)
+            .acquire_owned()
+            .await
+            .map_err(|_| stopping())?;
         let name = host.to_owned();
         // A task of its own, which keeps its place until the resolver has answered.
         let looking = self.runtime.spawn(async move {
@@ -48,7 +51,10 @@ impl Resolver {
         let found: std::io::Result<Vec<IpAddr>> = looking.await.map_err(|_| stopping())?;
         let mut seen = BTreeSet::new();
         let ips = found.map_err(|error| failed(error.to_string()))?;
-        let ips = ips.into_iter().filter(|ip| seen.insert(*ip)).map(|ip| ip.to_string());
+        let ips = ips
+            .into_iter()
+            .filter(|ip| seen.insert(*ip))
+            .map(|ip| ip.to_string());
         Ok(LookupAnswer { ips: ips.collect() }.encode())
     }
 }

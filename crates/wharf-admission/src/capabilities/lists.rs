@@ -148,7 +148,9 @@ impl Lister {
             }
             match metadata.more.filter(|next| !next.is_empty()) {
                 Some(next) if next == more => {
-                    return Err(ApiError::unreadable("a list goes on with the page that it had before").into());
+                    return Err(
+                        ApiError::unreadable("a list goes on with the page that it had before").into(),
+                    );
                 }
                 Some(next) => more = next,
                 None => return Ok(metadata.resource_version.unwrap_or_default()),

@@ -4,7 +4,11 @@
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// What stays as it is in a segment of a path or in a value of a query.
-const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+const KEPT: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
 /// The longest name of an object. Most kinds allow 253 bytes; some set no limit.
 const MOST_NAME: usize = 512;
 /// The longest selector.
@@ -70,7 +74,8 @@ pub(super) fn check_name(name: &str) -> Result<(), NameError> {
         && !matches!(name, "." | "..")
         && !name.contains(['/', '%'])
         && !name.contains(char::is_control);
-    good.then_some(()).ok_or_else(|| NameError::Object(name.to_owned()))
+    good.then_some(())
+        .ok_or_else(|| NameError::Object(name.to_owned()))
 }
 
 /// A selector, or none where it is empty.
@@ -107,7 +112,9 @@ fn is_version(text: &str) -> bool {
 
 fn is_group(text: &str) -> bool {
     (1..=253).contains(&text.len())
-        && text.bytes().all(|byte| is_lower(byte) || matches!(byte, b'-' | b'.'))
+        && text
+            .bytes()
+            .all(|byte| is_lower(byte) || matches!(byte, b'-' | b'.'))
         && !text.starts_with(['-', '.'])
         && !text.contains("..")
 }
@@ -121,16 +128,28 @@ mod tests {
         for (text, path) in [
             ("v1", "/api/v1"),
             ("apps/v1", "/apis/apps/v1"),
-            ("rbac.authorization.k8s.io/v1beta1", "/apis/rbac.authorization.k8s.io/v1beta1"),
+            (
+                "rbac.authorization.k8s.io/v1beta1",
+                "/apis/rbac.authorization.k8s.io/v1beta1",
+            ),
         ] {
-            assert_eq!(ApiVersion::parse(text).map(|version| version.path()), Ok(path.to_owned()));
+            assert_eq!(
+                ApiVersion::parse(text).map(|version| version.path()),
+                Ok(path.to_owned())
+            );
         }
     }
 
     #[test]
     fn no_version_leads_elsewhere() {
-        for text in ["", "/", "v1/", "/v1", "a/b/c", "../v1", "v1?x", "apps/v1#", "a..b/v1", "V1", "v1%2f", "é/v1"] {
-            assert_eq!(ApiVersion::parse(text), Err(NameError::ApiVersion(text.into())), "{text}");
+        for text in [
+            "", "/", "v1/", "/v1", "a/b/c", "../v1", "v1?x", "apps/v1#", "a..b/v1", "V1", "v1%2f", "é/v1",
+        ] {
+            assert_eq!(
+                ApiVersion::parse(text),
+                Err(NameError::ApiVersion(text.into())),
+                "{text}"
+            );
         }
         assert!(ApiVersion::parse(&"v".repeat(64)).is_err());
     }

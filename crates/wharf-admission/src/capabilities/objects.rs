@@ -132,7 +132,10 @@ impl Cut {
         append(&mut text, api_version)?;
         text.extend_from_slice(b",\"kind\":");
         append(&mut text, kind)?;
-        for (name, value) in fields.iter().filter(|(name, _)| !matches!(name.as_str(), "apiVersion" | "kind")) {
+        for (name, value) in fields
+            .iter()
+            .filter(|(name, _)| !matches!(name.as_str(), "apiVersion" | "kind"))
+        {
             text.push(b',');
             append(&mut text, name)?;
             text.push(b':');
@@ -203,7 +206,10 @@ impl Budget {
     }
 
     fn take(&self, bytes: usize) -> Result<(), NoRoom> {
-        let take = |used: usize| used.checked_add(bytes).filter(|used| *used <= self.most.as_usize());
+        let take = |used: usize| {
+            used.checked_add(bytes)
+                .filter(|used| *used <= self.most.as_usize())
+        };
         let taken = self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take);
         taken.map(|_| ()).map_err(|_| NoRoom::Together)
     }
@@ -274,7 +280,10 @@ impl Objects {
 
     /// All objects as they are now, by namespace and name, and the bytes of their texts. It costs an increment for each.
     pub(super) fn snapshot(&self) -> (Vec<Arc<[u8]>>, usize) {
-        (self.by_key.values().cloned().collect(), self.text_bytes + self.by_key.len())
+        (
+            self.by_key.values().cloned().collect(),
+            self.text_bytes + self.by_key.len(),
+        )
     }
 }
 

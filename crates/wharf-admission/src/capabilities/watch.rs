@@ -138,7 +138,10 @@ impl Watch {
     /// The list, once it is there.
     pub(super) async fn list(&self) -> Result<Snapshot, End> {
         let mut phase = self.phase.clone();
-        let now = phase.wait_for(|phase| *phase != Phase::Listing).await.map(|phase| phase.clone());
+        let now = phase
+            .wait_for(|phase| *phase != Phase::Listing)
+            .await
+            .map(|phase| phase.clone());
         match now {
             Ok(now) => self.look(&now).unwrap_or(Err(GONE)),
             // The task is gone without a word: the server stops.
@@ -149,7 +152,9 @@ impl Watch {
     fn look(&self, phase: &Phase) -> Option<Result<Snapshot, End>> {
         match phase {
             Phase::Listing => None,
-            Phase::Serving { broken: Some(since) } if since.elapsed() > self.patience => Some(Err(End::Stale)),
+            Phase::Serving { broken: Some(since) } if since.elapsed() > self.patience => {
+                Some(Err(End::Stale))
+            }
             Phase::Serving { .. } => {
                 let objects = self.shared.objects();
                 Some(objects.as_ref().map(Snapshot::of).ok_or(GONE))
@@ -347,7 +352,10 @@ impl Task {
             Ok(body) => body,
             Err(error) if error.status() == Some(StatusCode::GONE) => return Closed::Behind(error),
             Err(error) if is_final(&error) => {
-                self.warn(&error, "Objects cannot be watched, and so they are listed each time that a policy asks.");
+                self.warn(
+                    &error,
+                    "Objects cannot be watched, and so they are listed each time that a policy asks.",
+                );
                 return Closed::Forever(End::Unkept("the API server does not let it be watched"));
             }
             Err(error) => return Closed::Badly(error),
@@ -403,7 +411,10 @@ impl Task {
         loop {
             match attempt() {
                 Err(NoRoom::Together) => {
-                    let freed = self.watches.upgrade().is_some_and(|watches| watches.make_room(&self.id));
+                    let freed = self
+                        .watches
+                        .upgrade()
+                        .is_some_and(|watches| watches.make_room(&self.id));
                     if !freed {
                         return Err(NoRoom::Together);
                     }
@@ -416,8 +427,14 @@ impl Task {
 
 /// Whether the API server says that it will go on saying no.
 fn is_final(error: &ApiError) -> bool {
-    let passing = [StatusCode::REQUEST_TIMEOUT, StatusCode::GONE, StatusCode::TOO_MANY_REQUESTS];
-    error.status().is_some_and(|status| status.is_client_error() && !passing.contains(&status))
+    let passing = [
+        StatusCode::REQUEST_TIMEOUT,
+        StatusCode::GONE,
+        StatusCode::TOO_MANY_REQUESTS,
+    ];
+    error
+        .status()
+        .is_some_and(|status| status.is_client_error() && !passing.contains(&status))
 }
 
 impl From<NoRoom> for End {

@@ -31,7 +31,9 @@ pub(super) struct Watches {
 enum Entry {
     Watched(Watched),
     /// The list is fetched each time, until then.
-    Fetched { until: Instant },
+    Fetched {
+        until: Instant,
+    },
 }
 
 struct Watched {
@@ -61,7 +63,9 @@ impl Watches {
             this: Weak::clone(this),
         });
         let swept = Arc::downgrade(&watches);
-        let every = SWEEP.min(watches.means.limits.watch_idle / 2).max(Duration::from_millis(10));
+        let every = SWEEP
+            .min(watches.means.limits.watch_idle / 2)
+            .max(Duration::from_millis(10));
         watches.runtime.spawn(async move {
             loop {
                 tokio::time::sleep(every).await;
@@ -92,7 +96,9 @@ impl Watches {
                 entries.insert(id, Entry::Fetched { until });
                 Source::Fetch
             }
-            Find::Start(mask, widenings) => self.start(&mut entries, id, resource, mask, widenings, &mut dropped),
+            Find::Start(mask, widenings) => {
+                self.start(&mut entries, id, resource, mask, widenings, &mut dropped)
+            }
         };
         drop(entries);
         drop(dropped);
@@ -118,7 +124,11 @@ impl Watches {
                 None => return Source::Fetch,
             }
         }
-        let mask = if widenings > MOST_WIDENINGS { Mask::Whole } else { mask };
+        let mask = if widenings > MOST_WIDENINGS {
+            Mask::Whole
+        } else {
+            mask
+        };
         let cut = Cut::new(resource.name.clone(), &mask);
         let (means, this) = (Arc::clone(&self.means), Weak::clone(&self.this));
         let watch = Arc::new(Watch::start(&self.runtime, means, id.clone(), cut, mask, this));
@@ -146,7 +156,9 @@ impl Watches {
     /// while ago stay. False where there is none.
     pub(super) fn make_room(&self, other: &WatchId) -> bool {
         let mut entries = self.entries();
-        let removed = self.least_needed(&entries, other).and_then(|id| entries.remove(&id));
+        let removed = self
+            .least_needed(&entries, other)
+            .and_then(|id| entries.remove(&id));
         drop(entries);
         match removed {
             Some(Entry::Watched(watched)) => {
@@ -203,7 +215,9 @@ impl Watches {
         for (state, count) in [("listing", listing), ("following", following), ("broken", broken)] {
             metrics.watches(state).set(count);
         }
-        metrics.watch_bytes.set(i64::try_from(self.means.budget.used()).unwrap_or(i64::MAX));
+        metrics
+            .watch_bytes
+            .set(i64::try_from(self.means.budget.used()).unwrap_or(i64::MAX));
     }
 
     fn pause(&self) -> Duration {
@@ -216,16 +230,21 @@ impl Watches {
 }
 
 fn watches(entries: &HashMap<WatchId, Entry>) -> impl Iterator<Item = &Arc<Watch>> {
-    entries.values().flat_map(|entry| match entry {
-        Entry::Watched(Watched { serving, wider, .. }) => [Some(serving), wider.as_ref()],
-        Entry::Fetched { .. } => [None, None],
-    })
-    .flatten()
+    entries
+        .values()
+        .flat_map(|entry| match entry {
+            Entry::Watched(Watched { serving, wider, .. }) => [Some(serving), wider.as_ref()],
+            Entry::Fetched { .. } => [None, None],
+        })
+        .flatten()
 }
 
 /// How many watches there are. What is fetched each time takes a place too, so that the list of these has an end.
 fn count(entries: &HashMap<WatchId, Entry>) -> usize {
-    let fetched = entries.values().filter(|entry| matches!(entry, Entry::Fetched { .. })).count();
+    let fetched = entries
+        .values()
+        .filter(|entry| matches!(entry, Entry::Fetched { .. }))
+        .count();
     watches(entries).count() + fetched
 }
 

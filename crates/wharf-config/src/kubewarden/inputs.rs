@@ -71,10 +71,7 @@ pub fn read_recording(path: &Path) -> Result<Vec<RecordedCall>, ConfigErrors> {
     .map(|(calls, _)| calls)
 }
 
-const EXCHANGES: Kind = Kind::List {
-    item: &TEXT,
-    min: 0,
-};
+const EXCHANGES: Kind = Kind::List { item: &TEXT, min: 0 };
 
 fn exchange(cx: &mut Context<'_>, item: &Item<'_>) -> Option<RecordedCall> {
     word(cx, item, "type", &["Exchange"])?;

@@ -1,6 +1,8 @@
-//! `wharf inspect`: what a module is, and whether it would load as a filter. No code of it runs.
+//! `wharf inspect`: what a module is, and whether it would load as a filter or a policy. No code of it runs, but what
+//! tells the entrypoints and functions of Rego.
 
 mod findings;
+mod policy;
 mod report;
 
 use wharf_plugin::Reference;

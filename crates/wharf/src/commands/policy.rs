@@ -16,8 +16,8 @@ use std::time::{Duration, Instant};
 
 use wharf_abi_wapc::kubewarden::capability::{Capabilities, CapabilityPatterns, Grants, PatternError};
 use wharf_abi_wapc::kubewarden::{
-    AdmissionResponse, Metadata, Policy, PolicyError, PolicyFault, PolicyOptions, PolicyType, ReviewRequest,
-    Settings, SettingsVerdict,
+    AdmissionResponse, Metadata, Policy, PolicyError, PolicyFault, PolicyOptions, PolicyType, RegoError,
+    ReviewRequest, Settings, SettingsVerdict,
 };
 use wharf_config::ConfigErrors;
 use wharf_engine::Deadline;
@@ -62,7 +62,12 @@ struct NotAPolicy {
 impl fmt::Display for NotAPolicy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let spoken: Vec<_> = self.abis.iter().map(ToString::to_string).collect();
-        write!(f, "{} is no policy: its module speaks {}", self.module, spoken.join(", "))
+        write!(
+            f,
+            "{} is no policy: its module speaks {}",
+            self.module,
+            spoken.join(", ")
+        )
     }
 }
 
@@ -98,7 +103,10 @@ impl Stop {
                 Code::CommandLine
             }
             Self::Module(error, hint) => {
-                complain(error.as_ref(), Some(&hint).filter(|hint| !hint.is_empty()).map(String::as_str));
+                complain(
+                    error.as_ref(),
+                    Some(&hint).filter(|hint| !hint.is_empty()).map(String::as_str),
+                );
                 Code::Plugin
             }
             Self::Failure(error, hint) => {
@@ -147,22 +155,32 @@ pub(super) fn run(subject: &Subject<'_>, flags: &PolicyFlags, output: Output) ->
 }
 
 fn tell(asked: &Asked, flags: &PolicyFlags, output: Output) -> Result<Code, Stop> {
-    let mut unwritten = Vec::new();
-    if let Some(path) = &flags.record {
-        let stages = [Some(&asked.settings.notes), asked.review.as_ref().map(|stage| &stage.notes)];
-        let calls = stages.into_iter().flatten().flat_map(|notes| &notes.calls);
-        let (text, left_out) = replay::record(calls);
-        unwritten = left_out;
-        std::fs::write(path, text).map_err(|error| {
-            let error = format!("{} cannot be written: {error}", path.display());
-            Stop::Failure(error.into(), "name a file in a folder that can be written".to_owned())
-        })?;
-    }
+    let stages = [
+        Some(&asked.settings.notes),
+        asked.review.as_ref().map(|stage| &stage.notes),
+    ];
+    let calls = stages.into_iter().flatten().flat_map(|notes| &notes.calls);
+    let (recording, unwritten) = match flags.record {
+        Some(_) => replay::record(calls),
+        None => Default::default(),
+    };
     let printed = if output.json {
-        print(format_args!("{:#}", report::json(asked, &unwritten, output.times)))
+        print(format_args!(
+            "{:#}",
+            report::json(asked, &unwritten, output.times)
+        ))
     } else {
         print(report::text(asked, &unwritten).trim_end())
     };
+    if let Some(path) = &flags.record {
+        std::fs::write(path, recording).map_err(|error| {
+            let error = format!("{} cannot be written: {error}", path.display());
+            Stop::Failure(
+                error.into(),
+                "name a file in a folder that can be written".to_owned(),
+            )
+        })?;
+    }
     Ok(match printed {
         Err(_) => Code::Failure,
         Ok(()) if asked.is_well() => Code::Success,
@@ -186,7 +204,11 @@ fn load(subject: &Subject<'_>) -> Result<(LoadedPlugin, Limits), Stop> {
     let loader = Loader::new(engine, Arc::new(Progress::new()));
     let loaded = loader.load(&spec).map_err(|error| {
         let own = error.hint();
-        let hint = if own.is_empty() { inspect_hint(subject.module) } else { own };
+        let hint = if own.is_empty() {
+            inspect_hint(subject.module)
+        } else {
+            own
+        };
         Stop::Module(error.into(), hint)
     })?;
     Ok((loaded, limits))
@@ -210,10 +232,12 @@ fn ask(subject: &Subject<'_>, review: &Path, flags: &PolicyFlags) -> Result<Aske
         return Err(Stop::Module(error.into(), hint));
     }
     let metadata = identified.surface.kubewarden_metadata.as_deref();
-    let metadata = metadata
-        .map(Metadata::parse)
-        .transpose()
-        .map_err(|error| Stop::Module(error.into(), "annotate the policy anew with `kwctl annotate`".to_owned()))?;
+    let metadata = metadata.map(Metadata::parse).transpose().map_err(|error| {
+        Stop::Module(
+            single::with_causes(&error).into(),
+            "annotate the policy anew with `kwctl annotate`".to_owned(),
+        )
+    })?;
     let grants = grants(flags)?;
     let settings = settings(flags)?;
     let is_raw = flags.raw
@@ -244,7 +268,9 @@ fn ask(subject: &Subject<'_>, review: &Path, flags: &PolicyFlags) -> Result<Aske
     let world = World::new(capabilities);
     let mut asked = Asked {
         name: loaded.name.to_string(),
-        settings: stage(&world, startup, |host, deadline| policy.validate_settings(host, deadline)),
+        settings: stage(&world, startup, |host, deadline| {
+            policy.validate_settings(host, deadline)
+        }),
         policy,
         request,
         remarks,
@@ -279,7 +305,10 @@ fn stage<T>(
 
 fn grants(flags: &PolicyFlags) -> Result<Grants, Stop> {
     let host_capabilities = CapabilityPatterns::parse(&flags.allow).map_err(|error: PatternError| {
-        Stop::CommandLine(error.into(), "write for example `--allow 'kubernetes/*'`".to_owned())
+        Stop::CommandLine(
+            error.into(),
+            "write for example `--allow 'kubernetes/*'`".to_owned(),
+        )
     })?;
     Ok(Grants {
         context_aware_resources: flags.resources.iter().cloned().collect(),
@@ -294,7 +323,10 @@ fn settings(flags: &PolicyFlags) -> Result<Settings, Stop> {
     let json = wharf_config::kubewarden::read_settings(path).map_err(Stop::Places)?;
     Settings::parse(json.as_bytes()).map_err(|error| {
         let error = format!("{}: {}", path.display(), single::with_causes(&error));
-        Stop::File(error.into(), "write `key: value`; for no settings write `{}`".to_owned())
+        Stop::File(
+            error.into(),
+            "write `key: value`; for no settings write `{}`".to_owned(),
+        )
     })
 }
 
@@ -319,9 +351,10 @@ fn remarks(metadata: Option<&Metadata>, grants: &Grants) -> Vec<String> {
 fn hint(error: &PolicyError) -> Option<&'static str> {
     Some(match error {
         PolicyError::ModeNotNamed => "--execution-mode names it",
-        PolicyError::ModeContradicted { .. } => "leave --execution-mode away: the metadata say it",
+        PolicyError::ModeContradicted { .. } => "leave out --execution-mode: the metadata say it",
         PolicyError::WrongMode { .. } => "--execution-mode names another; or the wrong file was named",
         PolicyError::ProtocolVersion => "build it with a current SDK of Kubewarden",
+        PolicyError::Rego(RegoError::Program(error)) => error.hint(),
         PolicyError::NeedsNewer { .. } => "use an older release of the policy",
         _ => return None,
     })
@@ -331,7 +364,9 @@ fn hint(error: &PolicyError) -> Option<&'static str> {
 fn backtrace(fault: &PolicyFault) -> Vec<String> {
     match fault {
         PolicyFault::Guest { fault, .. } => super::run::report::backtrace(fault),
-        PolicyFault::Rego(wharf_abi_wapc::opa::EvalError::Fault(fault)) => super::run::report::backtrace(fault),
+        PolicyFault::Rego(wharf_abi_wapc::opa::EvalError::Fault(fault)) => {
+            super::run::report::backtrace(fault)
+        }
         _ => Vec::new(),
     }
 }

@@ -53,7 +53,11 @@ impl fmt::Display for NoFilter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let spoken: Vec<_> = self.abis.iter().map(ToString::to_string).collect();
         let Self { module, .. } = self;
-        write!(f, "{module} is no proxy-wasm filter: its module speaks {}", spoken.join(", "))
+        write!(
+            f,
+            "{module} is no proxy-wasm filter: its module speaks {}",
+            spoken.join(", ")
+        )
     }
 }
 
@@ -133,7 +137,9 @@ fn run_filter(arguments: &RunArguments) -> Code {
         Ok(ready) => ready,
         Err(NotReady { error, hint }) => {
             let hint = match error.downcast_ref::<NoFilter>() {
-                Some(_) => format!("--review FILE asks a policy, --operation NAME calls a waPC guest; {hint}"),
+                Some(_) => {
+                    format!("--review FILE asks a policy, --operation NAME calls a waPC guest; {hint}")
+                }
                 None => hint,
             };
             complain(error.as_ref(), Some(&hint));

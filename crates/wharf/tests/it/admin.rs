@@ -33,7 +33,10 @@ fn what_is_not_there_and_what_may_not_be_done() {
     let answer = client.get("/nothing");
     assert_eq!(
         (answer.status, answer.text()),
-        (404, "there is /healthz, /readyz, /metrics, /plugins and /policies\n")
+        (
+            404,
+            "there is /healthz, /readyz, /metrics, /plugins and /policies\n"
+        )
     );
     let answer = client.request("POST", "/metrics").response();
     assert_eq!((answer.status, answer.header("allow")), (405, Some("GET, HEAD")));

@@ -19,7 +19,12 @@ fn value(text: &str) -> Arc<[u8]> {
     text.as_bytes().into()
 }
 
-async fn ask(answers: &Answers<String, Arc<[u8]>>, key: &str, age: Age, text: &'static str) -> (String, Origin) {
+async fn ask(
+    answers: &Answers<String, Arc<[u8]>>,
+    key: &str,
+    age: Age,
+    text: &'static str,
+) -> (String, Origin) {
     let fetch = async move { Ok(value(text)) };
     let (found, origin) = answers.get(key.into(), age, fetch).await.unwrap();
     (String::from_utf8(found.to_vec()).unwrap(), origin)
@@ -32,7 +37,10 @@ async fn an_answer_is_kept_for_its_time() {
     assert_eq!(ask(&answers, "a", hour, "1").await, ("1".into(), Origin::Fetched));
     assert_eq!(ask(&answers, "a", hour, "2").await, ("1".into(), Origin::Kept));
     assert_eq!(ask(&answers, "b", hour, "3").await, ("3".into(), Origin::Fetched));
-    assert_eq!(ask(&answers, "a", Age::UpTo(Duration::ZERO), "4").await, ("4".into(), Origin::Fetched));
+    assert_eq!(
+        ask(&answers, "a", Age::UpTo(Duration::ZERO), "4").await,
+        ("4".into(), Origin::Fetched)
+    );
     assert_eq!(answers.known(&"a".into(), HOUR), Some(value("4")));
     assert_eq!(answers.known(&"a".into(), Duration::ZERO), None);
 }
@@ -41,11 +49,20 @@ async fn an_answer_is_kept_for_its_time() {
 async fn a_fresh_answer_takes_the_place_of_the_one_that_was_kept() {
     let answers = answers(10, 1_000);
     ask(&answers, "a", Age::UpTo(HOUR), "1").await;
-    assert_eq!(ask(&answers, "a", Age::None, "2").await, ("2".into(), Origin::Fetched));
-    assert_eq!(ask(&answers, "a", Age::UpTo(HOUR), "3").await, ("2".into(), Origin::Kept));
+    assert_eq!(
+        ask(&answers, "a", Age::None, "2").await,
+        ("2".into(), Origin::Fetched)
+    );
+    assert_eq!(
+        ask(&answers, "a", Age::UpTo(HOUR), "3").await,
+        ("2".into(), Origin::Kept)
+    );
 
     let gone = async { Err(AskError::NoVerdict) };
-    assert_eq!(answers.get("a".into(), Age::None, gone).await, Err(AskError::NoVerdict));
+    assert_eq!(
+        answers.get("a".into(), Age::None, gone).await,
+        Err(AskError::NoVerdict)
+    );
     assert_eq!(answers.known(&"a".into(), HOUR), None, "what is gone is not kept");
 }
 
@@ -148,7 +165,10 @@ async fn errors_are_not_kept() {
     let answers = answers(10, 1_000);
     let failed = async { Err(AskError::NoVerdict) };
     assert!(answers.get("a".into(), Age::UpTo(HOUR), failed).await.is_err());
-    assert_eq!(ask(&answers, "a", Age::UpTo(HOUR), "1").await, ("1".into(), Origin::Fetched));
+    assert_eq!(
+        ask(&answers, "a", Age::UpTo(HOUR), "1").await,
+        ("1".into(), Origin::Fetched)
+    );
 }
 
 #[tokio::test]
@@ -157,7 +177,11 @@ async fn what_is_kept_is_bounded() {
     for number in 0..100 {
         ask(&few, &format!("k{number}"), Age::UpTo(HOUR), "1").await;
         let state = few.lock();
-        assert!(state.known.len() <= 3 && state.order.len() <= 6, "{}", state.order.len());
+        assert!(
+            state.known.len() <= 3 && state.order.len() <= 6,
+            "{}",
+            state.order.len()
+        );
     }
     assert_eq!(few.known(&"k99".into(), HOUR), Some(value("1")));
 
@@ -168,7 +192,11 @@ async fn what_is_kept_is_bounded() {
     assert_eq!(small.known(&"a".into(), HOUR), None, "the oldest made room");
     assert_eq!(small.known(&"c".into(), HOUR), Some(value("12345")));
     ask(&small, "d", Age::UpTo(HOUR), "more than ten bytes").await;
-    assert_eq!(small.known(&"d".into(), HOUR), None, "one that is too large is only passed on");
+    assert_eq!(
+        small.known(&"d".into(), HOUR),
+        None,
+        "one that is too large is only passed on"
+    );
     assert_eq!(small.known(&"c".into(), HOUR), Some(value("12345")));
 
     // The same one, again and again.

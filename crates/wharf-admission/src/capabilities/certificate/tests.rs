@@ -32,7 +32,9 @@ fn between(root: &Authority, years: (i32, i32)) -> Authority {
 
 fn leaf(issuer: &Authority, years: (i32, i32)) -> rcgen::Certificate {
     let key = KeyPair::generate().unwrap();
-    params("leaf.example", years, false).signed_by(&key, issuer).unwrap()
+    params("leaf.example", years, false)
+        .signed_by(&key, issuer)
+        .unwrap()
 }
 
 fn pem(certificate: &rcgen::Certificate) -> Certificate {
@@ -85,7 +87,10 @@ fn a_chain_leads_to_its_last_certificate() {
         "Mozilla does not know this root"
     );
     let other = self::root(LONG);
-    assert_eq!(asked(pem(&direct), Some(vec![pem(other.as_ref())]), None), NOT_TRUSTED);
+    assert_eq!(
+        asked(pem(&direct), Some(vec![pem(other.as_ref())]), None),
+        NOT_TRUSTED
+    );
 }
 
 #[test]
@@ -101,8 +106,14 @@ fn dates_count_but_not_those_of_the_root() {
 
     assert_eq!(asked(pem(&past), chain(), Some("2005-06-01T12:00:00+02:00")), "");
     assert_eq!(asked(pem(&past), chain(), Some("2020-06-01T12:00:00Z")), EXPIRED);
-    assert_eq!(asked(pem(&past), chain(), Some("1999-06-01T12:00:00Z")), TOO_EARLY);
-    assert_eq!(asked(pem(&past), chain(), Some("0001-01-01T00:00:00Z")), TOO_EARLY);
+    assert_eq!(
+        asked(pem(&past), chain(), Some("1999-06-01T12:00:00Z")),
+        TOO_EARLY
+    );
+    assert_eq!(
+        asked(pem(&past), chain(), Some("0001-01-01T00:00:00Z")),
+        TOO_EARLY
+    );
 
     let root = root(LONG);
     let ended = between(&root, (2000, 2010));
@@ -120,15 +131,60 @@ fn what_cannot_be_read_is_an_error() {
     };
     let (text, binary) = (CertificateEncoding::Pem, CertificateEncoding::Der);
     for (cert, chain, not_after, expected) in [
-        (of(text, b""), None, None, "error: Certificate PEM data is not valid: "),
-        (of(text, b"\xff\0"), None, None, "error: Certificate PEM data is not valid: "),
-        (of(binary, b""), None, None, "error: Certificate is not a valid end-entity certificate: "),
-        (of(binary, &[0x30; 200]), None, None, "error: Certificate is not a valid end-entity certificate: "),
-        (good(), Some(vec![of(text, b"x")]), None, "error: Certificate PEM data is not valid: "),
-        (good(), Some(vec![of(binary, b"x")]), None, "error: the last certificate of the chain cannot be a root: "),
-        (good(), None, Some("malformed"), "error: Timestamp not_after is not in RFC3339 format"),
-        (of(binary, &[0; MOST_BYTES + 1]), None, None, "error: a certificate has 65537 bytes, and at most 65536 are taken"),
-        (good(), Some(vec![good(); 33]), None, "error: the chain has 33 certificates, and at most 32 are taken"),
+        (
+            of(text, b""),
+            None,
+            None,
+            "error: Certificate PEM data is not valid: ",
+        ),
+        (
+            of(text, b"\xff\0"),
+            None,
+            None,
+            "error: Certificate PEM data is not valid: ",
+        ),
+        (
+            of(binary, b""),
+            None,
+            None,
+            "error: Certificate is not a valid end-entity certificate: ",
+        ),
+        (
+            of(binary, &[0x30; 200]),
+            None,
+            None,
+            "error: Certificate is not a valid end-entity certificate: ",
+        ),
+        (
+            good(),
+            Some(vec![of(text, b"x")]),
+            None,
+            "error: Certificate PEM data is not valid: ",
+        ),
+        (
+            good(),
+            Some(vec![of(binary, b"x")]),
+            None,
+            "error: the last certificate of the chain cannot be a root: ",
+        ),
+        (
+            good(),
+            None,
+            Some("malformed"),
+            "error: Timestamp not_after is not in RFC3339 format",
+        ),
+        (
+            of(binary, &[0; MOST_BYTES + 1]),
+            None,
+            None,
+            "error: a certificate has 65537 bytes, and at most 65536 are taken",
+        ),
+        (
+            good(),
+            Some(vec![good(); 33]),
+            None,
+            "error: the chain has 33 certificates, and at most 32 are taken",
+        ),
     ] {
         let answer = asked(cert, chain, not_after);
         assert!(answer.starts_with(expected), "{answer}");
@@ -138,6 +194,10 @@ fn what_cannot_be_read_is_an_error() {
 #[test]
 fn an_authority_is_no_end() {
     let root = root(LONG);
-    let reason = asked(pem(between(&root, LONG).as_ref()), Some(vec![pem(root.as_ref())]), None);
+    let reason = asked(
+        pem(between(&root, LONG).as_ref()),
+        Some(vec![pem(root.as_ref())]),
+        None,
+    );
     assert!(reason.starts_with("Certificate not trusted: "), "{reason}");
 }

@@ -100,7 +100,9 @@ fn a_file_that_leads_nowhere_is_an_error() {
 
 #[test]
 fn a_proxy_is_not_gone_around() {
-    let (_home, around) = at_home(&kubeconfig("server: 'https://a.example', proxy-url: 'http://p.example'"));
+    let (_home, around) = at_home(&kubeconfig(
+        "server: 'https://a.example', proxy-url: 'http://p.example'",
+    ));
     assert_eq!(
         found(&KubernetesConfig::default(), &around),
         "error: the cluster c is to be reached through a proxy, which is not possible: remove `proxy-url` from the kubeconfig"

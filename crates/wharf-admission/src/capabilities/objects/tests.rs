@@ -42,7 +42,11 @@ fn objects_lose_what_nobody_looks_at_and_say_what_they_are() {
     assert_eq!(text(&kept), expected);
 
     let named = json!({"kind": "Other", "apiVersion": "v2", "metadata": {"name": "a"}});
-    assert_eq!(text(&cut(&Mask::Whole, &named)), named, "an object's own words count");
+    assert_eq!(
+        text(&cut(&Mask::Whole, &named)),
+        named,
+        "an object's own words count"
+    );
 
     let masked = text(&cut(&mask(&["spec.containers.image"]), &object));
     assert_eq!(masked["spec"], json!({"containers": [{"image": "i"}]}));
@@ -51,7 +55,15 @@ fn objects_lose_what_nobody_looks_at_and_say_what_they_are() {
 
 #[test]
 fn what_is_no_object_is_refused() {
-    for text in ["", "7", "[]", "{}", r#"{"metadata":7}"#, r#"{"metadata":{}}"#, r#"{"metadata":{"name":7}}"#] {
+    for text in [
+        "",
+        "7",
+        "[]",
+        "{}",
+        r#"{"metadata":7}"#,
+        r#"{"metadata":{}}"#,
+        r#"{"metadata":{"name":7}}"#,
+    ] {
         let cut = Cut::new(kind(), &Mask::Whole).cut(text);
         assert!(matches!(cut, Err(ApiError::Unreadable(_))), "{text}: {cut:?}");
     }
@@ -69,7 +81,12 @@ fn masks_cover_each_other() {
     ] {
         assert!(specs.covers(&mask(covered)), "{covered:?}");
     }
-    for not in [&["spec"] as &[&str], &["spec.containersX"], &["status"], &["spec.containers", "other"]] {
+    for not in [
+        &["spec"] as &[&str],
+        &["spec.containersX"],
+        &["status"],
+        &["spec.containers", "other"],
+    ] {
         assert!(!specs.covers(&mask(not)), "{not:?}");
     }
     assert!(Mask::Whole.covers(&specs) && Mask::Whole.covers(&Mask::Whole));

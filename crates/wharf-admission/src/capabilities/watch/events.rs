@@ -114,7 +114,9 @@ fn parse(line: &[u8], cut: &Cut) -> Result<Event, ApiError> {
         }
         other => {
             let other: String = other.chars().take(40).collect();
-            return Err(ApiError::unreadable(format_args!("an event is of the type {other:?}")));
+            return Err(ApiError::unreadable(format_args!(
+                "an event is of the type {other:?}"
+            )));
         }
     })
 }
@@ -147,8 +149,16 @@ mod tests {
     #[test]
     fn lines_become_events() {
         let object = r#"{"metadata":{"name":"a","resourceVersion":"7"}}"#;
-        for (what, event) in [("ADDED", "put a 7"), ("MODIFIED", "put a 7"), ("DELETED", "removed a 7"), ("BOOKMARK", "version 7")] {
-            assert_eq!(parsed(&format!(r#"{{"type":"{what}","object":{object}}}"#)), event);
+        for (what, event) in [
+            ("ADDED", "put a 7"),
+            ("MODIFIED", "put a 7"),
+            ("DELETED", "removed a 7"),
+            ("BOOKMARK", "version 7"),
+        ] {
+            assert_eq!(
+                parsed(&format!(r#"{{"type":"{what}","object":{object}}}"#)),
+                event
+            );
         }
     }
 
@@ -194,7 +204,9 @@ mod tests {
 
     #[tokio::test]
     async fn empty_lines_do_not_count_and_a_cut_line_does() {
-        let bookmark = |version: u8| format!(r#"{{"type":"BOOKMARK","object":{{"metadata":{{"resourceVersion":"{version}"}}}}}}"#);
+        let bookmark = |version: u8| {
+            format!(r#"{{"type":"BOOKMARK","object":{{"metadata":{{"resourceVersion":"{version}"}}}}}}"#)
+        };
         let whole = format!("\n{}\r\n\n{}\n", bookmark(1), bookmark(2));
         assert_eq!(events(whole.into_bytes()).await, ["1", "2"]);
         let cut = format!("{}\n{}", bookmark(1), &bookmark(2)[..20]);
@@ -206,6 +218,9 @@ mod tests {
     #[tokio::test]
     async fn a_line_without_end_is_not_kept() {
         let seen = events(vec![b' '; MOST_LINE + 1]).await;
-        assert_eq!(seen, ["the answer of the cluster's API server cannot be understood: an event has more than 16 MiB"]);
+        assert_eq!(
+            seen,
+            ["the answer of the cluster's API server cannot be understood: an event has more than 16 MiB"]
+        );
     }
 }

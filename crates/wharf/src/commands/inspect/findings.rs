@@ -10,6 +10,7 @@ use wharf_plugin::{
     Reference, VerifiedArtifact, identify,
 };
 
+use super::policy::PolicyFindings;
 use crate::commands::single::with_causes;
 
 /// What is known of a module.
@@ -18,7 +19,9 @@ pub(super) struct Inspection {
     /// The digest and the number of bytes, where the module could be read.
     pub(super) bytes: Option<(Digest, usize)>,
     pub(super) abis: Vec<Abi>,
-    /// Why it would not load as a filter; empty where it would.
+    /// What it is as a policy or another waPC guest, where it is no filter.
+    pub(super) policy: Option<PolicyFindings>,
+    /// Why it would not load; empty where it would.
     pub(super) problems: Vec<Problem>,
     pub(super) surface: ModuleSurface,
     pub(super) sections: ModuleSections,
@@ -51,6 +54,7 @@ impl Inspection {
             reference: reference.clone(),
             bytes: None,
             abis: Vec::new(),
+            policy: None,
             problems: Vec::new(),
             surface: ModuleSurface::default(),
             sections: ModuleSections::default(),
@@ -66,7 +70,7 @@ impl Inspection {
         inspection
     }
 
-    /// Whether it would load as a filter.
+    /// Whether it would load.
     pub(super) fn loads(&self) -> bool {
         self.problems.is_empty()
     }
@@ -77,6 +81,11 @@ impl Inspection {
             Abi::ProxyWasm(version) => Some(*version),
             _ => None,
         })
+    }
+
+    /// As what it would load, with an article.
+    pub(super) fn role(&self) -> &'static str {
+        self.policy.as_ref().map_or("a filter", PolicyFindings::role)
     }
 
     /// The exports that are neither callbacks nor the marker of a version.
@@ -104,7 +113,10 @@ impl Inspection {
         self.surface = ModuleSurface::parse(bytes).unwrap_or_default();
         self.sections = ModuleSections::parse(bytes).unwrap_or_default();
         match identify(bytes) {
-            Ok(identified) => self.abis = identified.abis,
+            Ok(identified) => {
+                self.abis.clone_from(&identified.abis);
+                self.policy = PolicyFindings::of(&identified);
+            }
             Err(error) => self.add_problem(with_causes(&error), error.hint()),
         }
         let version = self.proxy_wasm();
@@ -112,27 +124,38 @@ impl Inspection {
         self.sort_callbacks(version.unwrap_or(ProxyWasmVersion::V0_2_1));
         match version {
             Some(version) => self.try_to_load(artifact, engine, version),
+            None if self.policy.is_some() => self.try_policy(artifact, engine),
             None if self.problems.is_empty() => self.add_problem(
                 "it is no proxy-wasm filter".to_owned(),
-                "a filter exports proxy_abi_version_0_1_0, _0_2_0 or _0_2_1",
+                "a filter exports proxy_abi_version_0_1_0, _0_2_0 or _0_2_1; a policy has Kubewarden's metadata, or exports `__guest_call` or \
+                 `opa_eval`",
             ),
             None => {}
         }
     }
 
     fn sort_imports(&mut self, version: ProxyWasmVersion) {
-        let given: HashMap<_, _> = host_functions(version)
+        let mut given: HashMap<_, _> = host_functions(version)
             .into_iter()
             .map(|function| ((function.module, function.name), function.support))
             .collect();
+        let is_policy = self.policy.is_some();
+        if let Some(policy) = &self.policy {
+            for name in policy.host_functions() {
+                given.entry(name).or_insert(Support::Supported);
+            }
+        }
         for import in &self.surface.imports {
             let support = given.get(&(&*import.module, import.name.as_str())).copied();
             let used = Used {
                 import: import.clone(),
-                support: support.filter(|_| import.kind == ExternKind::Function),
+                support: support.filter(|_| import.kind == ExternKind::Function || is_policy),
             };
             match &*import.module {
                 "env" => self.functions.push(used),
+                _ if is_policy && used.support.is_some() && !import.module.starts_with("wasi_") => {
+                    self.functions.push(used);
+                }
                 module if module.starts_with("wasi_") => self.wasi.push(used),
                 _ => self.others.push(used),
             }
@@ -152,6 +175,20 @@ impl Inspection {
         self.callbacks = exported
             .map(|callback| (callback.name, callback.support))
             .collect();
+    }
+
+    fn try_policy(&mut self, artifact: &VerifiedArtifact, engine: &Engine) {
+        let limits = Limits::default();
+        let compiled = engine
+            .check(artifact, &limits)
+            .and_then(|()| engine.compile(artifact, &limits));
+        let module = match compiled {
+            Ok((module, _)) => module,
+            Err(error) => return self.add_problem(with_causes(&error), error.hint()),
+        };
+        if let Some(policy) = &mut self.policy {
+            self.problems.extend(policy.look_at(&module, &limits));
+        }
     }
 
     fn try_to_load(&mut self, artifact: &VerifiedArtifact, engine: &Engine, version: ProxyWasmVersion) {
@@ -213,7 +250,7 @@ fn is_shadowed(surface: &ModuleSurface, name: &str) -> bool {
     }
 }
 
-fn import_problem(problem: &ImportProblem) -> (String, &'static str) {
+pub(super) fn import_problem(problem: &ImportProblem) -> (String, &'static str) {
     match problem {
         ImportProblem::Missing { module, name, wanted } => (
             format!("it imports `{module}.{name}` as {wanted}, and no such thing is known here"),

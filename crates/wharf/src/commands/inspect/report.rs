@@ -7,6 +7,7 @@ use wharf_abi_proxy_wasm::Support;
 use wharf_plugin::{Abi, Bounds, ByteSize, Limits};
 
 use super::findings::{Inspection, Used};
+use super::policy::PolicyFindings;
 use crate::commands::single::shown;
 
 /// The bytes of a page of memory.
@@ -17,6 +18,9 @@ pub(super) fn text(inspection: &Inspection) -> String {
     let mut out = format!("{}\n", inspection.reference);
     overview(&mut out, inspection);
     problems(&mut out, inspection);
+    if let Some(policy) = &inspection.policy {
+        policy.tell(&mut out);
+    }
     used(&mut out, "host functions used", &inspection.functions);
     used(&mut out, "WASI used", &inspection.wasi);
     used(&mut out, "other imports", &inspection.others);
@@ -45,11 +49,14 @@ pub(super) fn text(inspection: &Inspection) -> String {
 }
 
 fn overview(out: &mut String, inspection: &Inspection) {
-    let loads = if inspection.loads() { "yes" } else { "no" };
+    let loads = match inspection.loads() {
+        true => format!("yes, as {}", inspection.role()),
+        false => "no".to_owned(),
+    };
     let mut fact = |name: &str, value: &str| {
         let _ = writeln!(out, "  {name:<10} {value}");
     };
-    fact("loads", loads);
+    fact("loads", &loads);
     let Some((digest, bytes)) = inspection.bytes else {
         return;
     };
@@ -117,7 +124,7 @@ fn problems(out: &mut String, inspection: &Inspection) {
     if inspection.loads() {
         return;
     }
-    let _ = writeln!(out, "\nwhy it would not load as a filter");
+    let _ = writeln!(out, "\nwhy it would not load as {}", inspection.role());
     for problem in &inspection.problems {
         let _ = writeln!(out, "  {}", shown(&problem.text));
     }
@@ -148,7 +155,7 @@ fn used(out: &mut String, title: &str, used: &[Used]) {
     list(out, title, &lines);
 }
 
-fn line(support: Option<Support>, name: &str) -> String {
+pub(super) fn line(support: Option<Support>, name: &str) -> String {
     let reason = support
         .and_then(Support::reason)
         .map(|reason| format!(": {reason}"));
@@ -160,7 +167,7 @@ fn label(support: Option<Support>) -> &'static str {
     support.map_or("unknown", Support::label)
 }
 
-fn list(out: &mut String, title: &str, lines: &[String]) {
+pub(super) fn list(out: &mut String, title: &str, lines: &[String]) {
     if lines.is_empty() {
         return;
     }
@@ -194,6 +201,8 @@ pub(super) fn json(inspection: &Inspection) -> Value {
     json!({
         "source": inspection.reference.to_string(),
         "loads": inspection.loads(),
+        "loadsAs": inspection.loads().then(|| inspection.role()),
+        "policy": inspection.policy.as_ref().map(PolicyFindings::json),
         "problems": inspection.problems.iter()
             .map(|problem| json!({ "message": problem.text, "hint": problem.hint }))
             .collect::<Vec<_>>(),

@@ -83,7 +83,9 @@ impl From<Mode> for ExecutionMode {
 
 fn resource(text: &str) -> Result<ContextAwareResource, String> {
     match text.rsplit_once('/') {
-        Some((version, kind)) if !version.is_empty() && !kind.is_empty() && version.split('/').count() <= 2 => {
+        Some((version, kind))
+            if !version.is_empty() && !kind.is_empty() && version.split('/').count() <= 2 =>
+        {
             Ok(ContextAwareResource {
                 api_version: version.to_owned(),
                 kind: kind.to_owned(),

@@ -78,7 +78,9 @@ pub(super) fn call(
     let (loaded, limits) = load(subject)?;
     let guest = Guest::new(&loaded.module, &limits).map_err(|error| {
         let hint = match error {
-            LoadError::MissingExport(_) => "--operation calls waPC guests; without it `wharf run` takes filters".to_owned(),
+            LoadError::MissingExport(_) => {
+                "--operation calls waPC guests; without it `wharf run` takes filters".to_owned()
+            }
             _ => inspect_hint(subject.module),
         };
         Stop::Module(error.into(), hint)
@@ -90,7 +92,12 @@ pub(super) fn call(
         started,
     };
     let payload = payload.unwrap_or_default().to_vec();
-    let answer = guest.call(operation, payload, Box::new(host), Deadline::after(limits.deadline));
+    let answer = guest.call(
+        operation,
+        payload,
+        Box::new(host),
+        Deadline::after(limits.deadline),
+    );
     let took = started.elapsed();
     let said = said.take();
     if output.json {

@@ -68,7 +68,9 @@ impl PolicyHost for RunHost {
 
     fn refused(&mut self, refusal: &RefusedCapability<'_>) {
         let refused = match refusal {
-            RefusedCapability::Operation(operation) => ((*operation).to_owned(), format!("--allow {operation}")),
+            RefusedCapability::Operation(operation) => {
+                ((*operation).to_owned(), format!("--allow {operation}"))
+            }
             RefusedCapability::Resource {
                 path,
                 api_version,

@@ -42,7 +42,11 @@ pub(super) fn read(path: &Path) -> Result<Recorded, Stop> {
             RecordedAnswer::Error(message) => RecordedResponse::Error { message },
         };
         let exchange = Exchange::new(&call.request, call.fields, response).map_err(|problem| {
-            let error = format!("{}:{}: the recorded request: {problem}", path.display(), call.line);
+            let error = format!(
+                "{}:{}: the recorded request: {problem}",
+                path.display(),
+                call.line
+            );
             let hint = "record the calls anew, or write the request as `wharf run --record` writes it";
             Stop::File(error.into(), hint.to_owned())
         })?;
@@ -54,7 +58,9 @@ pub(super) fn read(path: &Path) -> Result<Recorded, Stop> {
     };
     Ok(Recorded(Shared {
         file: path.to_owned(),
-        entries: Rc::new(RefCell::new(calls.into_iter().map(entry).collect::<Result<_, _>>()?)),
+        entries: Rc::new(RefCell::new(
+            calls.into_iter().map(entry).collect::<Result<_, _>>()?,
+        )),
     }))
 }
 
@@ -82,7 +88,9 @@ impl Shared {
 impl Capabilities for Recorded {
     fn call(&mut self, request: &CapabilityRequest, _: Deadline) -> Result<Vec<u8>, CapabilityError> {
         let mut entries = self.0.entries.borrow_mut();
-        let mut same = entries.iter_mut().filter(|entry| entry.exchange.request == *request);
+        let mut same = entries
+            .iter_mut()
+            .filter(|entry| entry.exchange.request == *request);
         let Some(mut entry) = same.next() else {
             return Err(CapabilityError::Failed(format!(
                 "{} has no answer to {}",

@@ -76,7 +76,11 @@ fn title(request: &ReviewRequest) -> String {
 }
 
 fn show_response(out: &mut String, response: &AdmissionResponse) {
-    out.push_str(if response.allowed { "  allowed\n" } else { "  refused\n" });
+    out.push_str(if response.allowed {
+        "  allowed\n"
+    } else {
+        "  refused\n"
+    });
     if let Some(status) = &response.status {
         if let Some(message) = &status.message {
             field(out, "message", message);
