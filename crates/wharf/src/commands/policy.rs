@@ -36,7 +36,7 @@ use crate::words::{colours, complain, explain, print, say};
 const DEADLINE: Duration = Duration::from_secs(2);
 
 /// What a policy may have where nobody says otherwise, as in `admission:`.
-const MEMORY: ByteSize = ByteSize::from_mib(256);
+pub(super) const MEMORY: ByteSize = ByteSize::from_mib(256);
 
 /// What is run, and what it may cost.
 pub(super) struct Subject<'a> {

@@ -22,11 +22,13 @@ fn help_says_what_there_is() {
                        configuration
           check        Check a configuration as `serve` would: compile its plugins and start each in a VM
                        made to try it
-          inspect      Say what a module is, what it needs, and whether it would load as a filter. Its code
-                       is not run
-          run          Put requests through a filter by hand, with no server, and show all that it does
+          inspect      Say what a module is, what it needs, and whether it would load as a filter or a
+                       policy
+          run          Put requests through a filter by hand, or a review through a policy, with no server,
+                       and show all that it does
           test         Run cases of filters that stand in files: what a filter goes through, and what is
                        expected of it
+          manifest     Print what a cluster needs to ask policies: webhooks, a server, and its rights
           new          Write a project to begin with
           schema       Print the JSON Schema of the configuration, or of other files (draft 2020-12)
           completions  Print a completion script for a shell

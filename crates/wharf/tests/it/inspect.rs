@@ -39,7 +39,7 @@ fn a_filter_of_the_rust_sdk() {
         exit code 0
         --- stdout ---
         file:guests/rust-headers/rust-headers.wasm
-          loads      yes
+          loads      yes, as a filter
           digest     …
           size       …
           speaks     proxy-wasm 0.2.1, the ABI of Envoy, Istio and other proxies, and of Wharf
@@ -151,7 +151,7 @@ fn a_filter_in_assemblyscript() {
         exit code 0
         --- stdout ---
         file:guests/as-counter/as-counter.wasm
-          loads      yes
+          loads      yes, as a filter
           digest     …
           size       …
           speaks     proxy-wasm 0.2.0, the ABI of Envoy, Istio and other proxies, and of Wharf
@@ -233,7 +233,7 @@ fn a_filter_of_the_oldest_version() {
         exit code 0
         --- stdout ---
         file:guests/c-legacy/c-legacy.wasm
-          loads      yes
+          loads      yes, as a filter
           digest     …
           size       …
           speaks     proxy-wasm 0.1.0, the ABI of Envoy, Istio and other proxies, and of Wharf
@@ -294,7 +294,7 @@ fn a_filter_in_go() {
         exit code 0
         --- stdout ---
         file:guests/go-headers/go-headers.wasm
-          loads      yes
+          loads      yes, as a filter
           digest     …
           size       …
           speaks     proxy-wasm 0.2.1, the ABI of Envoy, Istio and other proxies, and of Wharf

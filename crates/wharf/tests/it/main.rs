@@ -21,6 +21,7 @@ mod local_reply;
 mod new_command;
 mod pause;
 mod plugins_refused;
+mod policies;
 mod policy_commands;
 mod process;
 mod queue;

@@ -272,7 +272,22 @@ fn a_raw_policy_judges_any_json() {
     let verdict = r#"{"accepted":true,"mutated_object":{"a":2}}"#;
     let by_metadata =
         with(&policy(&metadata, VALID, verdict, "(call $say)")).with("review.json", r#"{"a":1}"#);
-    check(&by_metadata, &[], &expect![[r#""#]]);
+    check(
+        &by_metadata,
+        &[],
+        &expect![[r#"
+        exit code 0
+        --- stdout ---
+        p (kubewarden-wapc)
+
+        review (raw)
+          allowed
+          patch
+            replace /a 2
+
+        time: …
+    "#]],
+    );
     let wrapped = with(&policy(METADATA, VALID, verdict, "(call $say)"));
     let wrapped = wrapped.with("review.json", r#"{"request":{"a":1}}"#);
     let told = |folder: &Folder, flags: &[&str]| {

@@ -21,6 +21,7 @@ pub(crate) struct Wharf {
     stderr: Stream,
     listeners: BTreeMap<String, SocketAddr>,
     admin: Option<SocketAddr>,
+    admission: Option<SocketAddr>,
 }
 
 /// What a process left behind.
@@ -50,6 +51,7 @@ impl Wharf {
             stderr,
             listeners: BTreeMap::new(),
             admin: None,
+            admission: None,
         };
         eventually("wharf serves", || {
             assert!(wharf.is_running(), "wharf ended where it should serve");
@@ -62,6 +64,8 @@ impl Wharf {
                 wharf.listeners.insert(name, address.parse().expect("an address"));
             } else if let Some(address) = line.strip_prefix("admin on http://") {
                 wharf.admin = Some(address.parse().expect("an address"));
+            } else if let Some(address) = line.strip_prefix("admission on http://") {
+                wharf.admission = Some(address.parse().expect("an address"));
             }
         }
         wharf
@@ -82,6 +86,10 @@ impl Wharf {
 
     pub(crate) fn admin(&self) -> SocketAddr {
         self.admin.expect("the configuration has an admin port")
+    }
+
+    pub(crate) fn admission(&self) -> SocketAddr {
+        self.admission.expect("the configuration has an admission server")
     }
 
     /// A new connection.

@@ -11,6 +11,7 @@ use wharf_plugin::{
 };
 
 use super::policy::PolicyFindings;
+use crate::commands::policy::MEMORY as POLICY_MEMORY;
 use crate::commands::single::with_causes;
 
 /// What is known of a module.
@@ -81,6 +82,18 @@ impl Inspection {
             Abi::ProxyWasm(version) => Some(*version),
             _ => None,
         })
+    }
+
+    /// What such a module may use where nobody says otherwise.
+    pub(super) fn limits(&self) -> Limits {
+        let limits = Limits::default();
+        match self.policy {
+            Some(_) => Limits {
+                memory: POLICY_MEMORY,
+                ..limits
+            },
+            None => limits,
+        }
     }
 
     /// As what it would load, with an article.
@@ -178,7 +191,7 @@ impl Inspection {
     }
 
     fn try_policy(&mut self, artifact: &VerifiedArtifact, engine: &Engine) {
-        let limits = Limits::default();
+        let limits = self.limits();
         let compiled = engine
             .check(artifact, &limits)
             .and_then(|()| engine.compile(artifact, &limits));

@@ -54,9 +54,20 @@ impl PolicyFindings {
         if self.identified.surface.kubewarden_metadata.is_some() {
             "a Kubewarden policy"
         } else if self.identified.abis.contains(&Abi::OpaPolicy) {
-            "a policy in Rego, where its execution mode is named: `opa` or `gatekeeper`"
+            "a policy in Rego"
         } else {
-            "a waPC guest, without the metadata of a Kubewarden policy"
+            "a waPC guest"
+        }
+    }
+
+    /// What is to be known of a module without metadata.
+    pub(super) fn lacking(&self) -> Option<&'static str> {
+        if self.identified.surface.kubewarden_metadata.is_some() {
+            None
+        } else if self.identified.abis.contains(&Abi::OpaPolicy) {
+            Some("none: whoever deploys it names its execution mode, `opa` or `gatekeeper`")
+        } else {
+            Some("none: policy-server takes no policy without them")
         }
     }
 

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 use wharf_abi_proxy_wasm::Support;
-use wharf_plugin::{Abi, Bounds, ByteSize, Limits};
+use wharf_plugin::{Abi, Bounds, ByteSize};
 
 use super::findings::{Inspection, Used};
 use super::policy::PolicyFindings;
@@ -68,12 +68,15 @@ fn overview(out: &mut String, inspection: &Inspection) {
     if inspection.abis.is_empty() {
         fact("speaks", "no ABI that is known here");
     }
+    if let Some(lacking) = inspection.policy.as_ref().and_then(PolicyFindings::lacking) {
+        fact("metadata", lacking);
+    }
     for producer in &inspection.sections.producers {
         let text = format!("{} {} {}", producer.field, producer.name, producer.version);
         fact("made with", shown(text.trim_end()).as_str());
     }
     for memory in &inspection.sections.memories {
-        fact("memory", &memory_text(*memory));
+        fact("memory", &memory_text(*memory, inspection));
     }
     for table in &inspection.sections.tables {
         let most = table
@@ -108,14 +111,19 @@ fn hosts(abi: Abi) -> &'static str {
     }
 }
 
-fn memory_text(memory: Bounds) -> String {
+fn memory_text(memory: Bounds, inspection: &Inspection) -> String {
     let size = |pages: u64| ByteSize::from_bytes(pages.saturating_mul(PAGE));
     let most = memory.maximum.map_or("no maximum of its own".to_owned(), |most| {
         format!("at most {}", size(most))
     });
-    let limit = Limits::default().memory;
+    let limit = inspection.limits().memory;
+    let whose = if inspection.policy.is_some() {
+        "policy"
+    } else {
+        "plugin"
+    };
     format!(
-        "{} at the start, {most}; a plugin's limit is {limit} by default",
+        "{} at the start, {most}; a {whose}'s limit is {limit} by default",
         size(memory.initial)
     )
 }

@@ -162,12 +162,19 @@ fn files_that_cannot_be_used() {
         &good(),
         &["--record", "no/such/folder.yaml"],
         &expect![[r#"
-        exit code 1
-        --- stderr ---
-        error: no/such/folder.yaml cannot be written: No such file or directory (os error 2)
+            exit code 1
+            --- stdout ---
+            p (kubewarden-wapc)
 
-        hint: name a file in a folder that can be written
-    "#]],
+            review u-1: CREATE apps/v1/Deployment shop/web
+              allowed
+
+            time: …
+            --- stderr ---
+            error: no/such/folder.yaml cannot be written: No such file or directory (os error 2)
+
+            hint: name a file in a folder that can be written
+        "#]],
     );
 }
 
@@ -180,7 +187,6 @@ fn modules_that_cannot_be_used() {
             exit code 4
             --- stderr ---
             error: the section `io.kubewarden.metadata` is not a policy's metadata: this is no object
-              caused by: this is no object
 
             hint: annotate the policy anew with `kwctl annotate`
         "#]],
@@ -193,7 +199,7 @@ fn modules_that_cannot_be_used() {
             --- stderr ---
             error: the policy's execution mode is kubewarden-wapc by its own metadata, and opa by its configuration
 
-            hint: leave --execution-mode away: the metadata say it
+            hint: leave out --execution-mode: the metadata say it
         "#]],
     );
     let newer = METADATA.replace('}', r#","minimumKubewardenVersion":"9.1.0"}"#);
@@ -233,7 +239,7 @@ fn modules_that_cannot_be_used() {
         --- stderr ---
         error: the policy calls built-in functions that are not given here: http.send, net.lookup_ip_addr
 
-        hint: `wharf inspect file:guests/rego-unknown/rego-unknown.wasm` says what the module is
+        hint: write the policy without them
     "#]]
     .assert_eq(&text);
 }

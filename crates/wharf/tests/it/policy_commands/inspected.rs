@@ -17,7 +17,7 @@ const METADATA: &str = r#"{"protocolVersion":"v1","mutating":true,"policyType":"
 fn check(folder: &Folder, module: &str, expected: &Expect) {
     let text = folder.transcript(&["inspect", module]);
     let kept = |line: &&str| {
-        !["  digest ", "  size ", "  functions "]
+        !["  digest ", "  size ", "  functions ", "  made with ", "  table "]
             .iter()
             .any(|fact| line.starts_with(fact))
     };
@@ -29,7 +29,47 @@ fn check(folder: &Folder, module: &str, expected: &Expect) {
 #[test]
 fn a_policy_with_all_that_it_says() {
     let folder = folder().with("p.wat", policy(METADATA, VALID, "{}", "(call $say)"));
-    check(&folder, "p.wat", &expect![[r#""#]]);
+    check(
+        &folder,
+        "p.wat",
+        &expect![[r#"
+        exit code 0
+        --- stdout ---
+        file:p.wat
+          loads      yes, as a Kubewarden policy
+          speaks     waPC, the ABI of waPC hosts, such as policy-server
+          memory     128KiB at the start, no maximum of its own; a plugin's limit is 64MiB by default
+          names      names of functions: backtraces will have them
+
+        policy
+          title       labels
+          description Adds
+                      labels \u{1b}[31m
+          mode        kubewarden-wapc
+          judges      requests to the Kubernetes API
+          mutating    yes
+          audit       yes
+          protocol    v1
+          needs       Kubewarden 1.30.0
+
+        rules (2)
+          groups        versions  resources          operations
+          (core), apps  v1        pods, deployments  CREATE, UPDATE
+          batch         *         jobs/status        *
+
+        asks its host for (2)
+          resource    v1/Namespace
+          capability  kubernetes/*
+
+        host functions used (6)
+          supported  wapc.__console_log
+          supported  wapc.__guest_error
+          supported  wapc.__guest_response
+          supported  wapc.__host_call
+          supported  wapc.__host_error
+          supported  wapc.__host_error_len
+    "#]],
+    );
     let output = folder.run(&["inspect", "--json", "p.wat"]);
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(
@@ -44,26 +84,138 @@ fn a_policy_with_all_that_it_says() {
 #[test]
 fn policies_that_would_not_load() {
     let with = |metadata: &str| folder().with("p.wat", policy(metadata, VALID, "{}", "(call $say)"));
-    check(&with("{"), "p.wat", &expect![[r#""#]]);
+    check(
+        &with("{"),
+        "p.wat",
+        &expect![[r#"
+        exit code 4
+        --- stdout ---
+        file:p.wat
+          loads      no
+          speaks     waPC, the ABI of waPC hosts, such as policy-server
+          memory     128KiB at the start, no maximum of its own; a plugin's limit is 64MiB by default
+          names      names of functions: backtraces will have them
+
+        why it would not load as a Kubewarden policy
+          the section `io.kubewarden.metadata` is not a policy's metadata: at `?`: EOF while parsing an object at line 1 column 1
+          hint: annotate the policy anew with `kwctl annotate`
+
+        host functions used (6)
+          supported  wapc.__console_log
+          supported  wapc.__guest_error
+          supported  wapc.__guest_response
+          supported  wapc.__host_call
+          supported  wapc.__host_error
+          supported  wapc.__host_error_len
+    "#]],
+    );
     check(
         &with(r#"{"rules":[],"executionMode":"wasi"}"#),
         "p.wat",
-        &expect![[r#""#]],
+        &expect![[r#"
+            exit code 4
+            --- stdout ---
+            file:p.wat
+              loads      no
+              speaks     waPC, the ABI of waPC hosts, such as policy-server
+              memory     128KiB at the start, no maximum of its own; a plugin's limit is 64MiB by default
+              names      names of functions: backtraces will have them
+
+            why it would not load as a Kubewarden policy
+              the policy's execution mode is wasi, and its module exports no "_start"
+              hint: annotate it with the execution mode that it was built for
+
+            policy
+              mode        wasi
+              judges      requests to the Kubernetes API
+              mutating    no
+              audit       yes
+              protocol    not named
+
+            other imports (6)
+              unknown    wapc.__console_log (i32, i32)
+              unknown    wapc.__guest_error (i32, i32)
+              unknown    wapc.__guest_response (i32, i32)
+              unknown    wapc.__host_call (i32, i32, i32, i32, i32, i32, i32, i32) -> i32
+              unknown    wapc.__host_error (i32)
+              unknown    wapc.__host_error_len () -> i32
+        "#]],
     );
     check(
         &with(r#"{"rules":[],"protocolVersion":"v1","minimumKubewardenVersion":"9.0.0"}"#),
         "p.wat",
-        &expect![[r#""#]],
+        &expect![[r#"
+            exit code 4
+            --- stdout ---
+            file:p.wat
+              loads      no
+              speaks     waPC, the ABI of waPC hosts, such as policy-server
+              memory     128KiB at the start, no maximum of its own; a plugin's limit is 64MiB by default
+              names      names of functions: backtraces will have them
+
+            why it would not load as a Kubewarden policy
+              the policy needs Kubewarden 9.0, and this host knows what Kubewarden 1.36 has
+              hint: use an older release of the policy
+
+            policy
+              mode        kubewarden-wapc
+              judges      requests to the Kubernetes API
+              mutating    no
+              audit       yes
+              protocol    v1
+              needs       Kubewarden 9.0.0
+
+            host functions used (6)
+              supported  wapc.__console_log
+              supported  wapc.__guest_error
+              supported  wapc.__guest_response
+              supported  wapc.__host_call
+              supported  wapc.__host_error
+              supported  wapc.__host_error_len
+        "#]],
     );
     let imports = r#"(module (import "wapc" "__teleport" (func)) (import "kubewarden" "beam" (func))
       (memory (export "memory") 1) (func (export "__guest_call") (param i32 i32) (result i32) (i32.const 1)))"#;
-    check(&folder().with("p.wat", imports), "p.wat", &expect![[r#""#]]);
+    check(
+        &folder().with("p.wat", imports),
+        "p.wat",
+        &expect![[r#"
+        exit code 4
+        --- stdout ---
+        file:p.wat
+          loads      no
+          speaks     waPC, the ABI of waPC hosts, such as policy-server
+          memory     64KiB at the start, no maximum of its own; a plugin's limit is 64MiB by default
+          names      none: backtraces will have numbers instead of names
+
+        why it would not load as a waPC guest, without the metadata of a Kubewarden policy
+          it imports `wapc.__teleport` as (), and no such thing is known here
+          it imports `kubewarden.beam` as (), and no such thing is known here
+          hint: look which SDK or library asks for it
+
+        other imports (2)
+          unknown    kubewarden.beam ()
+          unknown    wapc.__teleport ()
+    "#]],
+    );
 }
 
 #[test]
 fn a_guest_of_wapc_that_is_no_policy() {
     let wat = r#"(module (memory (export "memory") 1) (func (export "__guest_call") (param i32 i32) (result i32) (i32.const 1)))"#;
-    check(&folder().with("g.wat", wat), "g.wat", &expect![[r#""#]]);
+    check(
+        &folder().with("g.wat", wat),
+        "g.wat",
+        &expect![[r#"
+        exit code 0
+        --- stdout ---
+        file:g.wat
+          loads      yes, as a waPC guest, without the metadata of a Kubewarden policy
+          speaks     waPC, the ABI of waPC hosts, such as policy-server
+          memory     64KiB at the start, no maximum of its own; a plugin's limit is 64MiB by default
+          names      none: backtraces will have numbers instead of names
+    "#]],
+    );
 }
 
 #[test]
@@ -71,12 +223,69 @@ fn rego_with_its_entrypoints_and_functions() {
     check(
         &folder(),
         "guests/rego-gatekeeper/rego-gatekeeper.wasm",
-        &expect![[r#""#]],
+        &expect![[r#"
+            exit code 0
+            --- stdout ---
+            file:guests/rego-gatekeeper/rego-gatekeeper.wasm
+              loads      yes, as a policy in Rego, where its execution mode is named: `opa` or `gatekeeper`
+              speaks     OPA policy, the ABI of OPA
+              made with  processed-by Ubuntu clang 13.0.1-++20211023125314+73daeb3d507f-1~exp1~20211023125858.13
+              memory     128KiB at the start, no maximum of its own; a plugin's limit is 64MiB by default
+              table      75 elements, at most 75
+              names      names of functions: backtraces will have them
+
+            entrypoints (1)
+              k8srequiredlabels/violation
+
+            built-in functions used (1)
+              supported  sprintf
+
+            host functions used (7)
+              supported  env.memory
+              supported  env.opa_abort
+              supported  env.opa_builtin0
+              supported  env.opa_builtin1
+              supported  env.opa_builtin2
+              supported  env.opa_builtin3
+              supported  env.opa_builtin4
+        "#]],
     );
     check(
         &folder(),
         "guests/rego-unknown/rego-unknown.wasm",
-        &expect![[r#""#]],
+        &expect![[r#"
+            exit code 4
+            --- stdout ---
+            file:guests/rego-unknown/rego-unknown.wasm
+              loads      no
+              speaks     OPA policy, the ABI of OPA
+              made with  processed-by Ubuntu clang 13.0.1-++20211023125314+73daeb3d507f-1~exp1~20211023125858.13
+              memory     128KiB at the start, no maximum of its own; a plugin's limit is 64MiB by default
+              table      77 elements, at most 77
+              names      names of functions: backtraces will have them
+
+            why it would not load as a policy in Rego, where its execution mode is named: `opa` or `gatekeeper`
+              the policy calls built-in functions that are not given here: http.send, net.lookup_ip_addr
+              hint: write the policy without them
+
+            entrypoints (2)
+              unknown
+              unknown/allow
+
+            built-in functions used (3)
+              unknown    http.send
+              unknown    net.lookup_ip_addr
+              supported  sprintf
+
+            host functions used (7)
+              supported  env.memory
+              supported  env.opa_abort
+              supported  env.opa_builtin0
+              supported  env.opa_builtin1
+              supported  env.opa_builtin2
+              supported  env.opa_builtin3
+              supported  env.opa_builtin4
+        "#]],
     );
     let output = folder().run(&["inspect", "--json", "guests/rego-unknown/rego-unknown.wasm"]);
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();

@@ -24,7 +24,267 @@ fn policies() -> Folder {
 fn all_objects_of_two_policies() {
     let arguments = ["manifest", "labels.wat", "Pods_1.wat", "--ca-bundle", "ca.pem"];
     let text = policies().transcript(&arguments);
-    expect![[r#""#]].assert_eq(&text);
+    expect![[r#"
+        exit code 0
+        --- stdout ---
+        apiVersion: v1
+        kind: Namespace
+        metadata:
+          name: wharf
+        ---
+        apiVersion: v1
+        kind: ServiceAccount
+        metadata:
+          name: wharf-admission
+          namespace: wharf
+          labels:
+            app.kubernetes.io/name: wharf-admission
+        ---
+        apiVersion: rbac.authorization.k8s.io/v1
+        kind: ClusterRole
+        metadata:
+          name: wharf-admission
+        rules:
+          - apiGroups:
+              - ""
+            resources:
+              - namespaces
+            verbs:
+              - get
+              - list
+              - watch
+          - apiGroups:
+              - networking.k8s.io
+            resources:
+              - networkpolicies
+            verbs:
+              - get
+              - list
+              - watch
+          - apiGroups:
+              - authorization.k8s.io
+            resources:
+              - subjectaccessreviews
+            verbs:
+              - create
+        ---
+        apiVersion: rbac.authorization.k8s.io/v1
+        kind: ClusterRoleBinding
+        metadata:
+          name: wharf-admission
+        roleRef:
+          apiGroup: rbac.authorization.k8s.io
+          kind: ClusterRole
+          name: wharf-admission
+        subjects:
+          - kind: ServiceAccount
+            name: wharf-admission
+            namespace: wharf
+        ---
+        apiVersion: v1
+        kind: ConfigMap
+        metadata:
+          name: wharf-admission
+          namespace: wharf
+          labels:
+            app.kubernetes.io/name: wharf-admission
+        data:
+          wharf.yaml: |
+            version: 1
+            admission:
+              bind: "0.0.0.0:8443"
+              tls:
+                certificate: /tls/tls.crt
+                key: /tls/tls.key
+              policies:
+                file: policies.yml
+            admin:
+              bind: "0.0.0.0:9901"
+          policies.yml: |
+            labels:
+              module: "file:///policies/labels.wasm"
+              allowedToMutate: true
+              contextAwareResources:
+                - apiVersion: networking.k8s.io/v1
+                  kind: NetworkPolicy
+                - apiVersion: v1
+                  kind: Namespace
+              hostCapabilities:
+                - "kubernetes/*"
+              settings: {}
+            pods-1:
+              module: "file:///policies/pods-1.wasm"
+              settings: {}
+        ---
+        apiVersion: v1
+        kind: Service
+        metadata:
+          name: wharf-admission
+          namespace: wharf
+          labels:
+            app.kubernetes.io/name: wharf-admission
+        spec:
+          selector:
+            app.kubernetes.io/name: wharf-admission
+          ports:
+            - name: https
+              port: 443
+              targetPort: https
+        ---
+        apiVersion: apps/v1
+        kind: Deployment
+        metadata:
+          name: wharf-admission
+          namespace: wharf
+          labels:
+            app.kubernetes.io/name: wharf-admission
+        spec:
+          replicas: 2
+          selector:
+            matchLabels:
+              app.kubernetes.io/name: wharf-admission
+          template:
+            metadata:
+              labels:
+                app.kubernetes.io/name: wharf-admission
+            spec:
+              serviceAccountName: wharf-admission
+              securityContext:
+                runAsNonRoot: true
+                runAsUser: 65532
+                seccompProfile:
+                  type: RuntimeDefault
+              containers:
+                - name: wharf
+                  image: "wharf:latest"
+                  args:
+                    - serve
+                    - /etc/wharf/wharf.yaml
+                  ports:
+                    - name: https
+                      containerPort: 8443
+                    - name: admin
+                      containerPort: 9901
+                  readinessProbe:
+                    httpGet:
+                      path: /readiness
+                      port: admin
+                    periodSeconds: 5
+                  livenessProbe:
+                    httpGet:
+                      path: /healthz
+                      port: admin
+                    periodSeconds: 5
+                  resources:
+                    requests:
+                      cpu: "100m"
+                      memory: "128Mi"
+                    limits:
+                      memory: "1Gi"
+                  securityContext:
+                    allowPrivilegeEscalation: false
+                    readOnlyRootFilesystem: true
+                    capabilities:
+                      drop:
+                        - ALL
+                  volumeMounts:
+                    - name: config
+                      mountPath: /etc/wharf
+                      readOnly: true
+                    - name: tls
+                      mountPath: /tls
+                      readOnly: true
+              volumes:
+                - name: config
+                  configMap:
+                    name: wharf-admission
+                - name: tls
+                  secret:
+                    secretName: wharf-admission-tls
+        ---
+        apiVersion: policy/v1
+        kind: PodDisruptionBudget
+        metadata:
+          name: wharf-admission
+          namespace: wharf
+          labels:
+            app.kubernetes.io/name: wharf-admission
+        spec:
+          minAvailable: 1
+          selector:
+            matchLabels:
+              app.kubernetes.io/name: wharf-admission
+        ---
+        apiVersion: admissionregistration.k8s.io/v1
+        kind: MutatingWebhookConfiguration
+        metadata:
+          name: wharf-admission
+        webhooks:
+          - name: labels.wharf-admission.wharf.dev
+            admissionReviewVersions:
+              - v1
+            sideEffects: None
+            timeoutSeconds: 10
+            failurePolicy: Fail
+            namespaceSelector:
+              matchExpressions:
+                - key: kubernetes.io/metadata.name
+                  operator: NotIn
+                  values:
+                    - wharf
+            clientConfig:
+              service:
+                name: wharf-admission
+                namespace: wharf
+                path: /validate/labels
+                port: 443
+              caBundle: Q0EK
+            rules:
+              - apiGroups:
+                  - apps
+                apiVersions:
+                  - v1
+                resources:
+                  - deployments
+                operations:
+                  - CREATE
+        ---
+        apiVersion: admissionregistration.k8s.io/v1
+        kind: ValidatingWebhookConfiguration
+        metadata:
+          name: wharf-admission
+        webhooks:
+          - name: pods-1.wharf-admission.wharf.dev
+            admissionReviewVersions:
+              - v1
+            sideEffects: None
+            timeoutSeconds: 10
+            failurePolicy: Fail
+            namespaceSelector:
+              matchExpressions:
+                - key: kubernetes.io/metadata.name
+                  operator: NotIn
+                  values:
+                    - wharf
+            clientConfig:
+              service:
+                name: wharf-admission
+                namespace: wharf
+                path: /validate/pods-1
+                port: 443
+              caBundle: Q0EK
+            rules:
+              - apiGroups:
+                  - ""
+                apiVersions:
+                  - v1
+                resources:
+                  - pods
+                operations:
+                  - CREATE
+                  - UPDATE
+    "#]]
+    .assert_eq(&text);
 }
 
 #[test]
@@ -106,21 +366,73 @@ fn what_is_no_policy_has_no_manifest() {
         .with("raw.wat", policy(&raw, VALID, "{}", "(call $say)"))
         .with("pods-1.wat", policy(VALIDATING, VALID, "{}", "(call $say)"));
     for (arguments, expected) in [
-        (&["manifest", "raw.wat"][..], expect![[r#""#]]),
+        (
+            &["manifest", "raw.wat"][..],
+            expect![[r#"
+            exit code 4
+            --- stderr ---
+            error: file:raw.wat judges any JSON (its policyType is raw), and the API server has no webhooks for that
+
+            hint: send raw reviews to `/validate_raw/ID` of a server that you deploy yourself
+        "#]],
+        ),
         (
             &["manifest", "guests/rego-gatekeeper/rego-gatekeeper.wasm"],
-            expect![[r#""#]],
+            expect![[r#"
+                exit code 4
+                --- stderr ---
+                error: file:guests/rego-gatekeeper/rego-gatekeeper.wasm has no Kubewarden metadata
+
+                hint: `kwctl annotate` adds them, with the rules of the webhook
+            "#]],
         ),
         (
             &["manifest", "guests/rust-headers/rust-headers.wasm"],
-            expect![[r#""#]],
+            expect![[r#"
+                exit code 4
+                --- stderr ---
+                error: file:guests/rust-headers/rust-headers.wasm is a proxy-wasm filter
+
+                hint: `wharf inspect` says what the module is
+            "#]],
         ),
-        (&["manifest", "Pods_1.wat", "pods-1.wat"], expect![[r#""#]]),
-        (&["manifest", "none.wasm"], expect![[r#""#]]),
-        (&["manifest", "Pods_1.wat", "--name", "A"], expect![[r#""#]]),
+        (
+            &["manifest", "Pods_1.wat", "pods-1.wat"],
+            expect![[r#"
+            exit code 4
+            --- stderr ---
+            error: file:Pods_1.wat and file:pods-1.wat would both have the id `pods-1`
+
+            hint: rename one of the files: the ids are made of their names
+        "#]],
+        ),
+        (
+            &["manifest", "none.wasm"],
+            expect![[r#"
+            exit code 4
+            --- stderr ---
+            error: there is no file none.wasm
+
+            hint: a relative path in a configuration is relative to its file; was the plugin built?
+        "#]],
+        ),
+        (
+            &["manifest", "Pods_1.wat", "--name", "A"],
+            expect![[r#"
+            exit code 2
+            --- stderr ---
+            error: invalid value 'A' for '--name <NAME>': a name has a-z, 0-9 and `-` inside, and 63 bytes at most
+
+            For more information, try '--help'.
+        "#]],
+        ),
         (
             &["manifest", "Pods_1.wat", "--ca-bundle", "none.pem"],
-            expect![[r#""#]],
+            expect![[r#"
+                exit code 3
+                --- stderr ---
+                error: none.pem cannot be read: No such file or directory (os error 2)
+            "#]],
         ),
     ] {
         expected.assert_eq(&folder.transcript(arguments));
