@@ -7,8 +7,11 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use wharf_admission::{AdmissionServer, AdmissionSettings, Bound, Change, PreparedPolicies, StartError};
-use wharf_config::kubewarden::PolicySet;
+use wharf_admission::{
+    AdmissionServer, AdmissionSettings, Bound, CapabilityLimits, Change, ClusterCapabilities, ConnectError,
+    PreparedPolicies, StartError,
+};
+use wharf_config::kubewarden::{PolicyModule, PolicySet};
 use wharf_config::{AdmissionConfig, AdmissionTls, OnBadPolicy};
 use wharf_engine::{Allocation, CompiledCache, Engine, EngineError, EngineSettings};
 use wharf_loader::Loader;
@@ -52,6 +55,9 @@ pub(crate) enum AdmissionError {
     /// The engine cannot be made.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// The cluster that policies may ask does not answer.
+    #[error(transparent)]
+    Cluster(#[from] ConnectError),
     /// Its threads or its socket cannot be had.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -61,6 +67,11 @@ impl AdmissionError {
     pub(crate) fn hint(&self) -> Option<String> {
         match self {
             Self::Tls(error) => Some(error.hint()),
+            Self::Cluster(_) => Some(
+                "`admission.kubernetes` says where the cluster is; with `ignoreConnectionFailure: true` policies that ask \
+                 it fail until it answers"
+                    .to_owned(),
+            ),
             Self::Engine(_) | Self::Start(StartError::Threads(_)) => None,
             Self::Start(_) => Some("`admission.bind` is the address of the admission server".to_owned()),
         }
@@ -69,9 +80,18 @@ impl AdmissionError {
     pub(crate) fn code(&self) -> Code {
         match self {
             Self::Tls(_) => Code::Configuration,
-            Self::Engine(_) | Self::Start(_) => Code::Failure,
+            Self::Engine(_) | Self::Cluster(_) | Self::Start(_) => Code::Failure,
         }
     }
+}
+
+/// What policies may reach while they are loaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// Nothing: nothing is sent.
+    Nothing,
+    /// What they may reach while they serve.
+    Cluster,
 }
 
 /// The policies and the certificate of an admission server; nothing is bound yet.
@@ -89,6 +109,7 @@ pub(crate) fn load(
     config: &AdmissionConfig,
     cache: Option<CompiledCache>,
     metrics: &Arc<Metrics>,
+    reach: Reach,
 ) -> Result<LoadedAdmission, AdmissionError> {
     let tls = load_tls(&config.tls)?;
     let engine = Engine::new(EngineSettings {
@@ -100,7 +121,10 @@ pub(crate) fn load(
     let settings = AdmissionSettings {
         loader: Loader::new(engine, Arc::new(Progress::new())),
         metrics: Arc::clone(metrics),
-        capabilities: Arc::new(()),
+        capabilities: match reach {
+            Reach::Nothing => Arc::new(()),
+            Reach::Cluster => Arc::new(connect(config, &runtime, metrics)?),
+        },
     };
     Ok(LoadedAdmission {
         tls,
@@ -119,7 +143,7 @@ pub(crate) fn prepare(
         complain(&error, error.hint().as_deref());
         error.code()
     };
-    let loaded = load(config, cache, metrics).map_err(complained)?;
+    let loaded = load(config, cache, metrics, Reach::Cluster).map_err(complained)?;
     let bad = loaded.policies.bad();
     let refuses = config.on_bad_policy == OnBadPolicy::RefuseStart;
     for (id, reason) in &bad {
@@ -142,6 +166,23 @@ pub(crate) fn prepare(
     })
 }
 
+/// Finds the cluster that policies may ask. One that does not answer ends the start only where a policy is sure to ask it.
+fn connect(
+    config: &AdmissionConfig,
+    runtime: &tokio::runtime::Runtime,
+    metrics: &Arc<Metrics>,
+) -> Result<ClusterCapabilities, ConnectError> {
+    let asks = |policy: &PolicyModule| {
+        let named = |pattern: &String| pattern.starts_with("kubernetes/");
+        !policy.context_aware_resources.is_empty() || policy.host_capabilities.iter().any(named)
+    };
+    let mut modules = config.policies.entries.iter().flat_map(|entry| entry.modules());
+    let mut kubernetes = config.kubernetes.clone();
+    kubernetes.ignore_connection_failure |= !modules.any(asks);
+    let limits = CapabilityLimits::default();
+    ClusterCapabilities::connect(&kubernetes, runtime.handle(), Arc::clone(metrics), &limits)
+}
+
 /// As many instances as reviews can run, and some for settings that are looked at meanwhile.
 fn pool(config: &AdmissionConfig) -> Allocation {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -151,7 +192,7 @@ fn pool(config: &AdmissionConfig) -> Allocation {
         .get()
         .saturating_add(2 * cores)
         .min(10_000);
-    let own = |policy: &wharf_config::kubewarden::PolicyModule| policy.limits.or(&config.limits).memory;
+    let own = |policy: &PolicyModule| policy.limits.or(&config.limits).memory;
     let entries = config.policies.entries.iter().flat_map(|entry| entry.modules());
     let memory = entries
         .map(own)

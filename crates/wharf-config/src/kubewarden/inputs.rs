@@ -157,3 +157,52 @@ fn word(
 ) -> Option<&'static str> {
     member(cx, item, key)?.choice(cx, words)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_request_is_a_tag_and_its_fields() {
+        let read = |text: &str| tagged(text).unwrap();
+        let parts = |tag: &str, fields: Value| (tag.to_owned(), fields);
+        assert_eq!(
+            read("!OciManifest\nimage: a:1\n"),
+            parts("OciManifest", json!({ "image": "a:1" }))
+        );
+        assert_eq!(
+            read(" !OciManifest {\"image\":\"a\"}"),
+            parts("OciManifest", json!({ "image": "a" }))
+        );
+        assert_eq!(read("!Nothing"), parts("Nothing", Value::Null));
+    }
+
+    #[test]
+    fn what_is_no_request_is_refused() {
+        let deep = format!("!X {}", "[".repeat(100_000));
+        let mut bomb = "!X\na0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+        for level in 1..9 {
+            let below = format!("*a{}", level - 1);
+            bomb += &format!("a{level}: &a{level} [{}]\n", vec![below; 10].join(", "));
+        }
+        for bad in [
+            "",
+            "a: 1",
+            "!",
+            "! {}",
+            "!!map {}",
+            "!<x> {}",
+            "!X [",
+            "!X {a: 1, a: 2}",
+            "!X {a: .inf}",
+            "!X a\n---\nb",
+            "!X {a: !tag b}",
+            &deep,
+            &bomb,
+        ] {
+            assert!(tagged(bad).is_err(), "{}", &bad[..bad.len().min(80)]);
+        }
+    }
+}

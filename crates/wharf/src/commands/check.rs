@@ -10,7 +10,7 @@ use wharf_engine::EngineError;
 use wharf_telemetry::Metrics;
 
 use super::{NothingToServe, load};
-use crate::admission::{self, AdmissionError};
+use crate::admission::{self, AdmissionError, Reach};
 use crate::exit::Code;
 use crate::plugins::{self, Prepared, Problem};
 use crate::words::{complain, explain, print, say};
@@ -93,7 +93,7 @@ impl Tried {
             }
         }
         if let Some(admission) = &config.admission {
-            match admission::load(admission, plugins::cache(config), &metrics) {
+            match admission::load(admission, plugins::cache(config), &metrics, Reach::Nothing) {
                 Err(error) => tried.failures.push(Failure::Admission(error)),
                 Ok(loaded) => {
                     let bad = loaded.policies.bad().into_iter();

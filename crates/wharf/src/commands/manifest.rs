@@ -56,9 +56,9 @@ enum NoPolicy {
     Raw(Reference),
     #[error("{0} is a proxy-wasm filter")]
     Filter(Reference),
-    #[error("{0}")]
+    #[error("the metadata of {0} cannot be read")]
     Metadata(Reference, #[source] MetadataError),
-    #[error("{0}")]
+    #[error("{0} cannot be a policy")]
     Identify(Reference, #[source] IdentifyError),
     #[error("{0} and {1} would both have the id `{2}`")]
     SameName(Reference, Reference, String),
@@ -112,6 +112,12 @@ pub(super) fn run(arguments: &ManifestArguments) -> Code {
         say(
             "warning: without --ca-bundle the webhooks have no `caBundle`; have it injected, or the API server trusts no server",
         );
+    }
+    for policy in deployed.iter().filter(|policy| policy.metadata.rules.is_empty()) {
+        say(format_args!(
+            "warning: {} has no rules in its metadata, so that the API server never asks it; write them into its webhook",
+            policy.reference
+        ));
     }
     let manifest = Manifest {
         name: &arguments.name,

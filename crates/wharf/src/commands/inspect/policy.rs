@@ -221,7 +221,7 @@ fn tell_metadata(out: &mut String, metadata: &Metadata) {
     let head = ["groups", "versions", "resources", "operations"].map(str::to_owned);
     if !metadata.rules.is_empty() {
         let _ = writeln!(out, "\nrules ({})", metadata.rules.len());
-        table(out, std::iter::once(head).chain(rows).collect());
+        table(out, &std::iter::once(head).chain(rows).collect::<Vec<_>>());
     }
     let resources = metadata.context_aware_resources.iter();
     let resources = resources.map(|resource| format!("resource    {resource}"));
@@ -257,10 +257,10 @@ fn operation(operation: &Operation) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
-fn table(out: &mut String, rows: Vec<[String; 4]>) {
+fn table(out: &mut String, rows: &[[String; 4]]) {
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
     let widths = [0, 1, 2].map(|column| width(column).unwrap_or_default().min(40));
-    for [groups, versions, resources, operations] in &rows {
+    for [groups, versions, resources, operations] in rows {
         let [first, second, third] = widths;
         let _ = writeln!(
             out,

@@ -15,6 +15,13 @@ const PORT: u16 = 8443;
 /// The admin port, for probes and metrics.
 const ADMIN_PORT: u16 = 9901;
 
+/// The operations that read objects.
+const READING: [&str; 3] = [
+    "kubernetes/get_resource",
+    "kubernetes/list_resources_all",
+    "kubernetes/list_resources_by_namespace",
+];
+
 /// A policy that is to be served.
 pub(super) struct Deployed {
     pub(super) id: String,
@@ -238,7 +245,7 @@ impl Manifest<'_> {
         }
         json!({
             // The API server wants at least three parts.
-            "name": format!("{}.{}.wharf.dev", policy.id, self.name),
+            "name": format!("{}.{}.{}.svc", policy.id, self.service, self.namespace),
             "admissionReviewVersions": ["v1"],
             "sideEffects": "None",
             "timeoutSeconds": 10,
@@ -276,10 +283,12 @@ impl Deployed {
             let resources = serde_json::to_value(&self.metadata.context_aware_resources);
             entry["contextAwareResources"] = resources.unwrap_or_default();
         }
-        if let Some(capabilities) = &self.metadata.host_capabilities
-            && !capabilities.is_empty()
-        {
-            entry["hostCapabilities"] = json!(capabilities);
+        match &self.metadata.host_capabilities {
+            Some(capabilities) if capabilities.is_empty() => {}
+            Some(capabilities) => entry["hostCapabilities"] = json!(capabilities),
+            // Older policies name the kinds that they read, and not how.
+            None if self.metadata.context_aware_resources.is_empty() => {}
+            None => entry["hostCapabilities"] = json!(READING),
         }
         entry["settings"] = json!({});
         entry

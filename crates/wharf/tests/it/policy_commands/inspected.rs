@@ -33,42 +33,42 @@ fn a_policy_with_all_that_it_says() {
         &folder,
         "p.wat",
         &expect![[r#"
-        exit code 0
-        --- stdout ---
-        file:p.wat
-          loads      yes, as a Kubewarden policy
-          speaks     waPC, the ABI of waPC hosts, such as policy-server
-          memory     128KiB at the start, no maximum of its own; a plugin's limit is 64MiB by default
-          names      names of functions: backtraces will have them
+            exit code 0
+            --- stdout ---
+            file:p.wat
+              loads      yes, as a Kubewarden policy
+              speaks     waPC, the ABI of waPC hosts, such as policy-server
+              memory     128KiB at the start, no maximum of its own; a policy's limit is 256MiB by default
+              names      names of functions: backtraces will have them
 
-        policy
-          title       labels
-          description Adds
-                      labels \u{1b}[31m
-          mode        kubewarden-wapc
-          judges      requests to the Kubernetes API
-          mutating    yes
-          audit       yes
-          protocol    v1
-          needs       Kubewarden 1.30.0
+            policy
+              title       labels
+              description Adds
+                          labels \u{1b}[31m
+              mode        kubewarden-wapc
+              judges      requests to the Kubernetes API
+              mutating    yes
+              audit       yes
+              protocol    v1
+              needs       Kubewarden 1.30.0
 
-        rules (2)
-          groups        versions  resources          operations
-          (core), apps  v1        pods, deployments  CREATE, UPDATE
-          batch         *         jobs/status        *
+            rules (2)
+              groups        versions  resources          operations
+              (core), apps  v1        pods, deployments  CREATE, UPDATE
+              batch         *         jobs/status        *
 
-        asks its host for (2)
-          resource    v1/Namespace
-          capability  kubernetes/*
+            asks its host for (2)
+              resource    v1/Namespace
+              capability  kubernetes/*
 
-        host functions used (6)
-          supported  wapc.__console_log
-          supported  wapc.__guest_error
-          supported  wapc.__guest_response
-          supported  wapc.__host_call
-          supported  wapc.__host_error
-          supported  wapc.__host_error_len
-    "#]],
+            host functions used (6)
+              supported  wapc.__console_log
+              supported  wapc.__guest_error
+              supported  wapc.__guest_response
+              supported  wapc.__host_call
+              supported  wapc.__host_error
+              supported  wapc.__host_error_len
+        "#]],
     );
     let output = folder.run(&["inspect", "--json", "p.wat"]);
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -88,26 +88,26 @@ fn policies_that_would_not_load() {
         &with("{"),
         "p.wat",
         &expect![[r#"
-        exit code 4
-        --- stdout ---
-        file:p.wat
-          loads      no
-          speaks     waPC, the ABI of waPC hosts, such as policy-server
-          memory     128KiB at the start, no maximum of its own; a plugin's limit is 64MiB by default
-          names      names of functions: backtraces will have them
+            exit code 4
+            --- stdout ---
+            file:p.wat
+              loads      no
+              speaks     waPC, the ABI of waPC hosts, such as policy-server
+              memory     128KiB at the start, no maximum of its own; a policy's limit is 256MiB by default
+              names      names of functions: backtraces will have them
 
-        why it would not load as a Kubewarden policy
-          the section `io.kubewarden.metadata` is not a policy's metadata: at `?`: EOF while parsing an object at line 1 column 1
-          hint: annotate the policy anew with `kwctl annotate`
+            why it would not load as a Kubewarden policy
+              the section `io.kubewarden.metadata` is not a policy's metadata: at `?`: EOF while parsing an object at line 1 column 1
+              hint: annotate the policy anew with `kwctl annotate`
 
-        host functions used (6)
-          supported  wapc.__console_log
-          supported  wapc.__guest_error
-          supported  wapc.__guest_response
-          supported  wapc.__host_call
-          supported  wapc.__host_error
-          supported  wapc.__host_error_len
-    "#]],
+            host functions used (6)
+              supported  wapc.__console_log
+              supported  wapc.__guest_error
+              supported  wapc.__guest_response
+              supported  wapc.__host_call
+              supported  wapc.__host_error
+              supported  wapc.__host_error_len
+        "#]],
     );
     check(
         &with(r#"{"rules":[],"executionMode":"wasi"}"#),
@@ -118,7 +118,7 @@ fn policies_that_would_not_load() {
             file:p.wat
               loads      no
               speaks     waPC, the ABI of waPC hosts, such as policy-server
-              memory     128KiB at the start, no maximum of its own; a plugin's limit is 64MiB by default
+              memory     128KiB at the start, no maximum of its own; a policy's limit is 256MiB by default
               names      names of functions: backtraces will have them
 
             why it would not load as a Kubewarden policy
@@ -150,7 +150,7 @@ fn policies_that_would_not_load() {
             file:p.wat
               loads      no
               speaks     waPC, the ABI of waPC hosts, such as policy-server
-              memory     128KiB at the start, no maximum of its own; a plugin's limit is 64MiB by default
+              memory     128KiB at the start, no maximum of its own; a policy's limit is 256MiB by default
               names      names of functions: backtraces will have them
 
             why it would not load as a Kubewarden policy
@@ -180,23 +180,24 @@ fn policies_that_would_not_load() {
         &folder().with("p.wat", imports),
         "p.wat",
         &expect![[r#"
-        exit code 4
-        --- stdout ---
-        file:p.wat
-          loads      no
-          speaks     waPC, the ABI of waPC hosts, such as policy-server
-          memory     64KiB at the start, no maximum of its own; a plugin's limit is 64MiB by default
-          names      none: backtraces will have numbers instead of names
+            exit code 4
+            --- stdout ---
+            file:p.wat
+              loads      no
+              speaks     waPC, the ABI of waPC hosts, such as policy-server
+              metadata   none: policy-server takes no policy without them
+              memory     64KiB at the start, no maximum of its own; a policy's limit is 256MiB by default
+              names      none: backtraces will have numbers instead of names
 
-        why it would not load as a waPC guest, without the metadata of a Kubewarden policy
-          it imports `wapc.__teleport` as (), and no such thing is known here
-          it imports `kubewarden.beam` as (), and no such thing is known here
-          hint: look which SDK or library asks for it
+            why it would not load as a waPC guest
+              it imports `wapc.__teleport` as (), and no such thing is known here
+              it imports `kubewarden.beam` as (), and no such thing is known here
+              hint: look which SDK or library asks for it
 
-        other imports (2)
-          unknown    kubewarden.beam ()
-          unknown    wapc.__teleport ()
-    "#]],
+            other imports (2)
+              unknown    kubewarden.beam ()
+              unknown    wapc.__teleport ()
+        "#]],
     );
 }
 
@@ -207,14 +208,15 @@ fn a_guest_of_wapc_that_is_no_policy() {
         &folder().with("g.wat", wat),
         "g.wat",
         &expect![[r#"
-        exit code 0
-        --- stdout ---
-        file:g.wat
-          loads      yes, as a waPC guest, without the metadata of a Kubewarden policy
-          speaks     waPC, the ABI of waPC hosts, such as policy-server
-          memory     64KiB at the start, no maximum of its own; a plugin's limit is 64MiB by default
-          names      none: backtraces will have numbers instead of names
-    "#]],
+            exit code 0
+            --- stdout ---
+            file:g.wat
+              loads      yes, as a waPC guest
+              speaks     waPC, the ABI of waPC hosts, such as policy-server
+              metadata   none: policy-server takes no policy without them
+              memory     64KiB at the start, no maximum of its own; a policy's limit is 256MiB by default
+              names      none: backtraces will have numbers instead of names
+        "#]],
     );
 }
 
@@ -227,11 +229,10 @@ fn rego_with_its_entrypoints_and_functions() {
             exit code 0
             --- stdout ---
             file:guests/rego-gatekeeper/rego-gatekeeper.wasm
-              loads      yes, as a policy in Rego, where its execution mode is named: `opa` or `gatekeeper`
+              loads      yes, as a policy in Rego
               speaks     OPA policy, the ABI of OPA
-              made with  processed-by Ubuntu clang 13.0.1-++20211023125314+73daeb3d507f-1~exp1~20211023125858.13
-              memory     128KiB at the start, no maximum of its own; a plugin's limit is 64MiB by default
-              table      75 elements, at most 75
+              metadata   none: whoever deploys it names its execution mode, `opa` or `gatekeeper`
+              memory     128KiB at the start, no maximum of its own; a policy's limit is 256MiB by default
               names      names of functions: backtraces will have them
 
             entrypoints (1)
@@ -259,12 +260,11 @@ fn rego_with_its_entrypoints_and_functions() {
             file:guests/rego-unknown/rego-unknown.wasm
               loads      no
               speaks     OPA policy, the ABI of OPA
-              made with  processed-by Ubuntu clang 13.0.1-++20211023125314+73daeb3d507f-1~exp1~20211023125858.13
-              memory     128KiB at the start, no maximum of its own; a plugin's limit is 64MiB by default
-              table      77 elements, at most 77
+              metadata   none: whoever deploys it names its execution mode, `opa` or `gatekeeper`
+              memory     128KiB at the start, no maximum of its own; a policy's limit is 256MiB by default
               names      names of functions: backtraces will have them
 
-            why it would not load as a policy in Rego, where its execution mode is named: `opa` or `gatekeeper`
+            why it would not load as a policy in Rego
               the policy calls built-in functions that are not given here: http.send, net.lookup_ip_addr
               hint: write the policy without them
 

@@ -220,7 +220,7 @@ fn all_objects_of_two_policies() {
         metadata:
           name: wharf-admission
         webhooks:
-          - name: labels.wharf-admission.wharf.dev
+          - name: labels.wharf-admission.wharf.svc
             admissionReviewVersions:
               - v1
             sideEffects: None
@@ -254,7 +254,7 @@ fn all_objects_of_two_policies() {
         metadata:
           name: wharf-admission
         webhooks:
-          - name: pods-1.wharf-admission.wharf.dev
+          - name: pods-1.wharf-admission.wharf.svc
             admissionReviewVersions:
               - v1
             sideEffects: None
@@ -320,10 +320,36 @@ fn names_are_given_and_nothing_is_asked_that_is_not_needed() {
         "image: \"registry/x:1\"",
         "namespace: b",
         "secretName: a-tls",
-        "pods-1.a.wharf.dev",
+        "pods-1.c.b.svc",
     ] {
         assert!(text.contains(there), "{there} is not in\n{text}");
     }
+}
+
+#[test]
+fn older_policies_may_read_the_kinds_that_they_name() {
+    let metadata = MUTATING.replace(",\n  \"hostCapabilities\":[\"kubernetes/*\"]", "");
+    let folder = folder().with("old.wat", policy(&metadata, VALID, "{}", "(call $say)"));
+    let text = folder.transcript(&["manifest", "old.wat"]);
+    for there in [
+        "kubernetes/get_resource",
+        "kubernetes/list_resources_all",
+        "- networkpolicies",
+    ] {
+        assert!(text.contains(there), "{there} is not in\n{text}");
+    }
+    assert!(
+        !text.contains("can_i") && !text.contains("subjectaccessreviews"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_policy_without_rules_is_told_of() {
+    let folder = folder().with("p.wat", policy(METADATA, VALID, "{}", "(call $say)"));
+    let output = folder.run(&["manifest", "p.wat"]);
+    let warnings = String::from_utf8(output.stderr).unwrap();
+    assert!(warnings.contains("file:p.wat has no rules"), "{warnings}");
 }
 
 #[test]
