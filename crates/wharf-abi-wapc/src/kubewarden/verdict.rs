@@ -96,6 +96,13 @@ impl Verdict {
                 return Ok(AdmissionResponse::rejected(uid, MUTATION_OF_NOTHING, None));
             };
             patch = match &self.mutated_object {
+                // A raw request may be any JSON, an object of Kubernetes may not.
+                Some(mutated) if !mutated.is_object() && matches!(request, ReviewRequest::Admission(_)) => {
+                    return Err(PolicyFault::UnreadableAnswer {
+                        operation: "validate",
+                        problem: JsonProblem::at("mutated_object", "this is no object"),
+                    });
+                }
                 Some(mutated) => patch::difference(&original, mutated).map_err(PolicyFault::Patch)?,
                 None => self.patch.clone(),
             };

@@ -157,8 +157,11 @@ fn a_policy_without_a_verdict_is_a_refusal_with_its_name_and_the_uid() {
     let timeout = served.review("/validate/loop");
     let words = "Policy execution interrupted because it exceeded the allowed execution time";
     assert_eq!(timeout.response()["status"]["message"], json!(words));
-    // A change that makes something else of an object is a patch all the same, as for policy-server.
-    assert!(served.review("/validate/mutated").response()["patch"].is_string());
+    let mutated = served.review("/validate/mutated");
+    assert_eq!(mutated.response()["status"]["code"], json!(500));
+    assert_eq!(mutated.response()["patch"], json!(null));
+    let message = mutated.response()["status"]["message"].as_str().unwrap();
+    assert!(message.contains("mutated_object"), "{message}");
 }
 
 #[test]

@@ -305,13 +305,16 @@ fn an_answer_that_is_none_is_a_fault_that_says_what_is_wrong() {
         ("nobody", "missing field `accepted`"),
         ("word", "at `accepted`: invalid type"),
         ("bytes", "expected value"),
-        ("deep", "this is no object"),
+        ("deep", "recursion limit exceeded"),
         ("twice", "trailing characters"),
     ];
-    let policies: Vec<_> = cases
+    let mut policies: Vec<_> = cases
         .iter()
         .map(|(answer, _)| wat(answer, "bad-json", &format!("answer: {answer}")))
         .collect();
+    let number = "number: { module: guests/policies/wat/bad-json.wat, allowedToMutate: true, \
+                  settings: { answer: object } }";
+    policies.push(number.to_owned());
     let wharf = serve(&policies);
     for (answer, part) in cases {
         let (word, message) = fault(&wharf, answer);
@@ -320,6 +323,12 @@ fn an_answer_that_is_none_is_a_fault_that_says_what_is_wrong() {
         let problem = message.strip_prefix(start).unwrap_or_default();
         assert!(problem.contains(part), "{answer}: {message}");
     }
+    let (word, message) = fault(&wharf, "number");
+    assert_eq!(word, "bad_reply", "{message}");
+    assert!(
+        message.contains("at `mutated_object`: this is no object"),
+        "{message}"
+    );
 }
 
 #[test]
