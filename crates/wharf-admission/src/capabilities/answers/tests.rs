@@ -204,5 +204,6 @@ async fn what_is_kept_is_bounded() {
         ask(&few, "x", Age::None, "1").await;
         assert!(few.lock().order.len() <= 6);
     }
-    assert_eq!(few.lock().bytes, few.lock().known.len());
+    let state = few.lock();
+    assert_eq!(state.bytes, state.known.len());
 }
