@@ -67,7 +67,7 @@ pub(crate) enum Language {
 }
 
 /// All guests that are built, in the order of `guests/README.md`.
-const GUESTS: [Guest; 14] = [
+const GUESTS: [Guest; 15] = [
     filter("rust-headers", Language::Rust),
     filter("rust-body", Language::Rust),
     filter("rust-auth", Language::Rust),
@@ -80,6 +80,7 @@ const GUESTS: [Guest; 14] = [
     policy("policy-labels", Language::Rust),
     policy("policy-defaults", Language::Rust),
     policy("policy-unique-host", Language::Rust),
+    policy("policy-quota", Language::Rust),
     policy("policy-raw", Language::Rust),
     policy("policy-replicas", Language::Go),
 ];
