@@ -186,7 +186,7 @@ impl Review {
                 uid = verdict.uid,
                 accepted = verdict.allowed,
                 mutated = verdict.patch.is_some(),
-                message = verdict.message(),
+                reason = verdict.message(),
                 "The verdict of a policy in monitor mode."
             );
             return AdmissionResponse {
@@ -264,7 +264,7 @@ impl Review {
             accepted,
             allowed = response.allowed,
             mutated = response.patch.is_some(),
-            message = response.message(),
+            reason = response.message(),
             "Reviewed."
         );
     }
