@@ -30,6 +30,11 @@ guests:
 bench:
     cargo bench -p wharf-engine
 
+# The admission server before the cluster that KUBECONFIG names
+e2e-kubernetes *arguments:
+    cargo build -p wharf
+    cargo run -p wharf-conformance-kubernetes -- {{arguments}}
+
 # Licences, bans and advisories (cargo install --locked cargo-deny)
 deny:
     cargo deny check

@@ -7,6 +7,8 @@ use crate::repository::Repository;
 
 const WAPC: &str = "crates/wharf-abi-wapc/src/";
 const WASI: &str = "crates/wharf-abi-wasi/src/";
+/// The checks before a real cluster.
+const CHECKS: &str = "conformance/kubernetes/src/checks.rs";
 
 /// Checks a ledger.
 ///
@@ -60,6 +62,11 @@ fn lines(repository: &Repository, section: &Section) -> Result<(), String> {
         if let Some(test) = entry.tests.iter().find(|test| !exists(repository, test)) {
             return Err(format!("{name} names the test {test}, which does not exist"));
         }
+        if let Some(check) = entry.e2e.iter().find(|check| !is_check(repository, check)) {
+            return Err(format!(
+                "{name} names the check {check}, which {CHECKS} does not list"
+            ));
+        }
     }
     Ok(())
 }
@@ -89,6 +96,14 @@ fn exists(repository: &Repository, test: &str) -> bool {
         text.match_indices(&declaration)
             .any(|(at, _)| is_test(&text[..at]))
     })
+}
+
+/// Whether the run before a real cluster has this check.
+fn is_check(repository: &Repository, check: &str) -> bool {
+    let listed = block(repository.text(CHECKS).unwrap_or_default(), "= checks![");
+    listed
+        .lines()
+        .any(|line| line.trim().strip_suffix(',') == Some(check))
 }
 
 /// Whether the function whose declaration comes next is one that the test runner calls.
@@ -295,6 +310,7 @@ mod tests {
             reason: String::new(),
             differs: String::new(),
             tests: tests.iter().map(|test| (*test).to_owned()).collect(),
+            e2e: Vec::new(),
         }
     }
 
@@ -336,10 +352,16 @@ mod tests {
 
     #[test]
     fn what_is_wrong_with_a_line_is_told() {
-        let repository = Repository::of(&[(
-            "crates/wharf-abi-wapc/src/a.rs",
-            "mod tests {\n    #[test]\n    fn t() {}\n}\n",
-        )]);
+        let repository = Repository::of(&[
+            (
+                "crates/wharf-abi-wapc/src/a.rs",
+                "mod tests {\n    #[test]\n    fn t() {}\n}\n",
+            ),
+            (
+                CHECKS,
+                "const CHECKS: &[Check] = checks![\n    labels::one,\n];\nlabels::two,\n",
+            ),
+        ]);
         let told = |entries| lines(&repository, &section("modes", entries)).unwrap_err();
         let good = || entry("x", Support::Supported, &["a::tests::t"]);
         lines(&repository, &section("modes", vec![good()])).unwrap();
@@ -357,6 +379,17 @@ mod tests {
             told(vec![Entry { reason, ..good() }]),
             "x is supported and gives a reason"
         );
+        let checked = |check: &str| Entry {
+            e2e: vec![check.to_owned()],
+            ..good()
+        };
+        lines(&repository, &section("modes", vec![checked("labels::one")])).unwrap();
+        for check in ["labels::two", "labels::on", "one"] {
+            assert_eq!(
+                told(vec![checked(check)]),
+                format!("x names the check {check}, which {CHECKS} does not list")
+            );
+        }
     }
 
     #[test]

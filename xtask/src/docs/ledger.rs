@@ -32,6 +32,8 @@ pub(super) struct Entry {
     pub(super) differs: String,
     /// The tests that say so, as they stand there.
     pub(super) tests: Vec<String>,
+    /// The checks before a real cluster that say so.
+    pub(super) e2e: Vec<String>,
 }
 
 /// A part of the ledger, such as the host functions.
@@ -88,8 +90,11 @@ fn entry(item: &Value) -> Result<Entry, String> {
     };
     let line = |key: &str| text(key).split_whitespace().collect::<Vec<_>>().join(" ");
     let (reason, differs) = (line("reason"), line("differs"));
-    let tests = item["tests"].as_array().into_iter().flatten();
-    let tests = tests.filter_map(|test| Some(test.as_str()?.to_owned())).collect();
+    let list = |key: &str| {
+        let names = item[key].as_array().into_iter().flatten();
+        names.filter_map(|name| Some(name.as_str()?.to_owned())).collect()
+    };
+    let (tests, e2e) = (list("tests"), list("e2e"));
     if name.is_empty() {
         return Err("there is an item without a name".to_owned());
     }
@@ -102,6 +107,7 @@ fn entry(item: &Value) -> Result<Entry, String> {
         reason,
         differs,
         tests,
+        e2e,
     })
 }
 
@@ -166,6 +172,7 @@ callbacks:
       only on
       Tuesdays
     tests: [a::b]
+    e2e: [c::d]
 ";
         let sections = ledger(text).unwrap();
         assert_eq!(
@@ -181,6 +188,7 @@ callbacks:
             reason,
             differs,
             tests,
+            e2e,
         } = &sections[1].entries[0];
         assert_eq!(
             (name.as_str(), *support, reason.as_str()),
@@ -190,6 +198,7 @@ callbacks:
             (differs.as_str(), tests.as_slice()),
             ("", &["a::b".to_owned()][..])
         );
+        assert_eq!(e2e, &["c::d"]);
         assert_eq!(sections[1].count(Support::Partial), 1);
         assert_eq!(sections[1].count(Support::No), 0);
     }
