@@ -1,35 +1,31 @@
-//! Measures Wharf and policy-server side by side: the same policy, the same review, plain HTTP on loopback, in turns.
+//! Measures Wharf and policy-server side by side: the same policies, the same reviews, on loopback, in turns.
 //!
-//! Prints for each policy reviews a second, latencies and the server's CPU time for a review with 1, 8 and 64 clients, each
-//! of which keeps its connection; then resident memory with 1, 50 and 500 policies, and the time from the start to the first
-//! verdict with 50 policies, with a cold and a warm cache of compiled modules.
+//! Prints for each policy reviews a second, latencies and the server's CPU time for a review, with 1, 8 and 64 clients; the
+//! same for one policy over HTTPS, and for policies that call their host; then resident memory with more and more policies,
+//! the time from the start to the first verdict with 50 of them, and, where it is asked for, memory over many reviews.
 
+mod certificate;
+mod cluster;
+mod made;
+mod memory;
 mod policies;
+mod rates;
 mod server;
+mod starts;
 
 use std::path::PathBuf;
-use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use crate::Outcome;
-use crate::load::{self, Measurement, Question};
-use crate::report::median;
 
 use self::policies::{Policy, Review};
-use self::server::{Binaries, Kind, Server};
-
-/// How many clients ask at once, in turns.
-const CLIENTS: [usize; 3] = [1, 8, 64];
-/// With how many policies memory is looked at.
-const COUNTS: [usize; 3] = [1, 50, 500];
-/// How many policies there are when a start is timed.
-const STARTED: usize = 50;
+use self::server::Binaries;
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// A policy to measure, a module; may be given several times. Without it those in guests/policies that need no cluster,
-    /// and a small one that is made for it.
+    /// A policy to measure, a module; may be given several times. Without it those in guests that need no cluster, and a
+    /// small one that is made for it.
     #[arg(long, value_name = "PATH.wasm")]
     policy: Vec<PathBuf>,
     /// The settings of the policies, a file of JSON. `{n}` in a text is the number of the policy, where there are several.
@@ -38,6 +34,9 @@ pub(crate) struct Arguments {
     /// The review that is sent, a file of JSON; without it, that of a pod that is created.
     #[arg(long, value_name = "FILE")]
     review: Option<PathBuf>,
+    /// What is measured; may be given several times. Without it, everything.
+    #[arg(long, value_enum)]
+    part: Vec<Part>,
     /// The Wharf to measure, a release build.
     #[arg(long, default_value = "target/release/wharf")]
     wharf: PathBuf,
@@ -50,10 +49,31 @@ pub(crate) struct Arguments {
     /// How long each measurement takes, in seconds.
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..))]
     seconds: u64,
+    /// Watches memory over so many reviews of the first policy.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    reviews: usize,
 }
 
-/// What was measured of each server, a round each: Wharf's, then policy-server's.
-type Rounds<T> = [Vec<T>; 2];
+/// A part of the measurement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// Reviews a second, latencies and CPU time, of each policy.
+    Reviews,
+    /// The same of the first policy over HTTPS, with HTTP/1.1 and with one connection of HTTP/2.
+    Https,
+    /// Policies that call their host.
+    Calls,
+    /// Memory with more and more policies, and with `--reviews` over many reviews.
+    Memory,
+    /// The time from the start to the first verdict.
+    Starts,
+}
+
+impl Arguments {
+    fn wants(&self, part: Part) -> bool {
+        self.part.is_empty() || self.part.contains(&part)
+    }
+}
 
 /// Measures and prints.
 pub(crate) fn run(arguments: &Arguments) -> Outcome<()> {
@@ -63,156 +83,51 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<()> {
         policy_server: arguments.policy_server.clone(),
         directory: directory.path().to_owned(),
     };
-    let review = Review::read(arguments.review.as_deref())?;
-    let policies = policies::find(&arguments.policy, arguments.settings.as_deref(), directory.path())?;
+    let review = match &arguments.review {
+        Some(path) => Review::read(path)?,
+        None => Review::pod()?,
+    };
+    let policies = if arguments.policy.is_empty() {
+        policies::of_repository(directory.path(), &review)?
+    } else {
+        policies::named(&arguments.policy, arguments.settings.as_deref(), &review)?
+    };
+    let first = policies.first().ok_or("there is no policy")?;
     if binaries.policy_server.is_none() {
         println!("Wharf alone: --policy-server PATH measures policy-server beside it\n");
     }
-    println!("reviews, with one policy: reviews a second, latencies, CPU time of the server for a review");
-    println!(
-        "  {:<20} {:>7}  {:<13} {:>10} {:>11} {:>11} {:>10}",
-        "policy", "clients", "", "rate", "p50", "p99", "CPU"
-    );
-    let mut first = None;
-    for policy in &policies {
-        match reviews(arguments, &binaries, policy, &review) {
-            Ok(()) => first = first.or(Some(policy)),
-            // With several, one that cannot be measured is no reason to leave out the others.
-            Err(error) if policies.len() > 1 => println!("  {:<20} left out: {error}", policy.name),
-            Err(error) => return Err(error),
-        }
+    if arguments.wants(Part::Reviews) {
+        rates::of_policies(arguments, &binaries, &policies)?;
     }
-    let policy = first.ok_or("none of the policies could be measured")?;
-    memory(&binaries, policy, &review)?;
-    starts(arguments, &binaries, policy, &review)
-}
-
-/// Asks one policy with each number of clients, in turns.
-fn reviews(arguments: &Arguments, binaries: &Binaries, policy: &Policy, review: &Review) -> Outcome<()> {
-    let mut servers = Vec::new();
-    for kind in binaries.kinds() {
-        let server = Server::start(kind, binaries, policy, 1, "reviews", review)?;
-        let question = server.question(review, 0)?;
-        ask(&server, &question, 1, Duration::from_millis(500))?;
-        servers.push((server, question));
+    if arguments.wants(Part::Https) {
+        rates::over_https(arguments, &binaries, first)?;
     }
-    let mut rows: [Rounds<Measurement>; CLIENTS.len()] = Default::default();
-    for _ in 0..arguments.rounds {
-        for (clients, row) in CLIENTS.into_iter().zip(&mut rows) {
-            for ((server, question), measurements) in servers.iter().zip(row) {
-                let duration = Duration::from_secs(arguments.seconds);
-                measurements.push(ask(server, question, clients, duration)?);
-            }
-        }
+    if arguments.wants(Part::Calls) {
+        rates::of_host_calls(arguments, &binaries, &review)?;
     }
-    for (clients, row) in CLIENTS.into_iter().zip(&rows) {
-        let name = if clients == CLIENTS[0] { &policy.name } else { "" };
-        print_row(name, clients, row);
+    if arguments.wants(Part::Memory) {
+        memory::by_policies(&binaries, first)?;
+        memory::over_reviews(arguments, &binaries, first)?;
+    }
+    if arguments.wants(Part::Starts) {
+        starts::run(arguments, &binaries, first)?;
     }
     Ok(())
 }
 
-fn ask(server: &Server, question: &Question, clients: usize, duration: Duration) -> Outcome<Measurement> {
-    load::run(server.port, question, clients, duration, || {
-        server.process.cpu_time()
-    })
-}
-
-fn print_row(name: &str, clients: usize, row: &Rounds<Measurement>) {
-    let of = |measurements: &[Measurement]| -> Option<[f64; 4]> {
-        let median_of = |value: fn(&Measurement) -> f64| median(measurements.iter().map(value));
-        Some([
-            median_of(|measured| measured.rate)?,
-            median_of(|measured| measured.p50.as_secs_f64() * 1e6)?,
-            median_of(|measured| measured.p99.as_secs_f64() * 1e6)?,
-            median_of(|measured| measured.cpu.as_secs_f64() * 1e6)?,
-        ])
-    };
-    let line = |name: &str, clients: &str, kind: Kind, [rate, p50, p99, cpu]: [f64; 4]| {
-        println!(
-            "  {name:<20} {clients:>7}  {:<13} {rate:>8.0}/s {p50:>8.0} µs {p99:>8.0} µs {cpu:>7.0} µs",
-            kind.name()
-        );
-    };
-    let [wharf, peer] = row.each_ref().map(|measurements| of(measurements));
-    if let Some(wharf) = wharf {
-        line(name, &clients.to_string(), Kind::Wharf, wharf);
-        if let Some(peer) = peer {
-            line("", "", Kind::PolicyServer, peer);
-            let [rate, p50, p99, cpu] = std::array::from_fn(|index| wharf[index] / peer[index]);
-            println!(
-                "  {:<20} {:>7}  {:<13} {rate:>10.2} {p50:>11.2} {p99:>11.2} {cpu:>10.2}",
-                "", "", "of its"
-            );
-        }
-    }
-}
-
-/// Looks at the memory with more and more policies, each of which was asked once.
-fn memory(binaries: &Binaries, policy: &Policy, review: &Review) -> Outcome<()> {
-    println!(
-        "\nresident memory, {} under many ids, each asked once",
-        policy.name
-    );
-    if !policy.differs() {
-        println!("  the settings of all are the same: {{n}} in a text of --settings makes them differ");
-    }
-    for kind in binaries.kinds() {
-        // What a compilation needs is not what serving needs.
-        drop(Server::start(kind, binaries, policy, 1, "memory", review)?);
-    }
-    for count in COUNTS {
-        let mut values = Vec::new();
-        for kind in binaries.kinds() {
-            let server = Server::start(kind, binaries, policy, count, "memory", review)?;
-            for index in 0..count {
-                server.question(review, index)?;
-            }
-            values.push(server.process.resident_megabytes()?);
-        }
-        let plural = if count == 1 { "policy" } else { "policies" };
-        print_values(&format!("{count} {plural}"), "MB", &values);
-    }
-    Ok(())
-}
-
-/// Times starts until the last policy has given a verdict.
-fn starts(arguments: &Arguments, binaries: &Binaries, policy: &Policy, review: &Review) -> Outcome<()> {
-    let mut cold: Rounds<f64> = Default::default();
-    let mut warm: Rounds<f64> = Default::default();
-    for round in 0..arguments.rounds {
-        for (place, kind) in binaries.kinds().into_iter().enumerate() {
-            let cache = format!("start-{round}");
-            for times in [&mut cold[place], &mut warm[place]] {
-                let server = Server::start(kind, binaries, policy, STARTED, &cache, review)?;
-                times.push(server.first_verdict.as_secs_f64() * 1e3);
-            }
-        }
-    }
-    println!("\nstart to the first verdict, with {STARTED} policies");
-    for (what, rounds) in [("cold cache", cold), ("warm cache", warm)] {
-        let values: Vec<f64> = rounds
-            .into_iter()
-            .filter_map(|times| median(times.into_iter()))
-            .collect();
-        print_values(what, "ms", &values);
-    }
-    if binaries.policy_server.is_some() {
-        println!("  policy-server keeps no compiled modules: its two rows are two starts");
-    }
-    Ok(())
-}
+/// What was measured of each server, a round each: Wharf's, then policy-server's.
+type Rounds<T> = [Vec<T>; 2];
 
 /// One number of Wharf's and, where there is one, policy-server's.
 fn print_values(what: &str, unit: &str, values: &[f64]) {
     match values {
         [wharf, peer] => println!(
-            "  {what:<14} wharf {wharf:>8.0} {unit}   policy-server {peer:>8.0} {unit}   {:.2} of its",
+            "  {what:<20} wharf {wharf:>8.0} {unit}   policy-server {peer:>8.0} {unit}   {:.2} of its",
             wharf / peer
         ),
         _ => {
             for wharf in values {
-                println!("  {what:<14} wharf {wharf:>8.0} {unit}");
+                println!("  {what:<20} wharf {wharf:>8.0} {unit}");
             }
         }
     }

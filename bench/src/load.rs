@@ -1,19 +1,25 @@
-//! A closed loop: so many connections, each of which asks again when it has its answer.
+//! A closed loop: so many clients, each of which asks again when it has its answer.
 
-use std::net::Ipv4Addr;
+mod client;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-
 use crate::Outcome;
+
+use self::client::Client;
+pub(crate) use self::client::{SERVER_NAME, Transport};
+
+/// How long one answer may take, so that a server that hangs ends the measurement.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What is asked again and again, and what must come back.
 #[derive(Debug, Clone)]
 pub(crate) struct Question {
-    /// The whole request.
+    /// The whole request in HTTP/1.1.
     pub(crate) request: Vec<u8>,
+    /// The path and the body, where it is a POST of JSON.
+    post: Option<(String, String)>,
     /// The body of each answer, where it is looked at.
     pub(crate) body: Option<Vec<u8>>,
 }
@@ -24,6 +30,7 @@ impl Question {
         let request: &[u8] = b"GET /path?query=1 HTTP/1.1\r\nhost: bench.example\r\nuser-agent: wharf-bench\r\naccept: */*\r\n\r\n";
         Self {
             request: request.to_owned(),
+            post: None,
             body: None,
         }
     }
@@ -36,6 +43,7 @@ impl Question {
         );
         Self {
             request: request.into_bytes(),
+            post: Some((path.to_owned(), json.to_owned())),
             body: None,
         }
     }
@@ -44,6 +52,8 @@ impl Question {
 /// What one measurement gave.
 #[derive(Debug, Clone)]
 pub(crate) struct Measurement {
+    /// How many answers came.
+    pub(crate) requests: usize,
     /// The CPU time of the server for a request.
     pub(crate) cpu: Duration,
     /// Requests a second.
@@ -54,25 +64,26 @@ pub(crate) struct Measurement {
     pub(crate) p99: Duration,
 }
 
-/// Asks for `duration` and reads the server's CPU time before and after.
+/// Asks for `duration` and reads the server's CPU time before and after. Each client has a connection of its own, but over
+/// HTTP/2, where all share one.
 pub(crate) fn run(
     port: u16,
+    transport: &Transport,
     question: &Question,
-    connections: usize,
+    clients: usize,
     duration: Duration,
     cpu_time: impl Fn() -> std::io::Result<Duration>,
 ) -> Outcome<Measurement> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
+    let runtime = runtime()?;
     let before = cpu_time()?;
     let began = Instant::now();
     let latencies = runtime.block_on(async {
         let until = began + duration;
         let question = Arc::new(question.clone());
-        let tasks: Vec<_> = (0..connections)
-            .map(|_| tokio::spawn(ask(port, Arc::clone(&question), until)))
-            .collect();
+        let mut tasks = Vec::new();
+        for client in Client::connect_all(transport, port, clients).await? {
+            tasks.push(tokio::spawn(ask(client, Arc::clone(&question), until)));
+        }
         let mut latencies = Vec::new();
         for task in tasks {
             latencies.extend(task.await??);
@@ -80,6 +91,25 @@ pub(crate) fn run(
         Ok::<_, Box<dyn std::error::Error>>(latencies)
     })?;
     summary(latencies, began.elapsed(), cpu_time()?.saturating_sub(before))
+}
+
+/// Asks once, on a connection of its own, and gives the body of the 200.
+pub(crate) fn once(port: u16, transport: &Transport, question: &Question) -> std::io::Result<Vec<u8>> {
+    let asked = async {
+        let mut clients = Client::connect_all(transport, port, 1).await?;
+        let client = clients.first_mut().ok_or(std::io::ErrorKind::NotConnected)?;
+        client.ask(question).await
+    };
+    runtime()?.block_on(async { within_patience(asked).await })
+}
+
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
+}
+
+async fn within_patience<T>(asked: impl Future<Output = std::io::Result<T>>) -> std::io::Result<T> {
+    let late = |_| std::io::Error::other(format!("no answer within {PATIENCE:?}"));
+    tokio::time::timeout(PATIENCE, asked).await.map_err(late)?
 }
 
 fn summary(mut latencies: Vec<Duration>, elapsed: Duration, cpu: Duration) -> Outcome<Measurement> {
@@ -90,6 +120,7 @@ fn summary(mut latencies: Vec<Duration>, elapsed: Duration, cpu: Duration) -> Ou
     }
     let at = |percent: usize| latencies[(requests * percent / 100).min(requests - 1)];
     Ok(Measurement {
+        requests,
         cpu: cpu.div_f64(requests as f64),
         rate: requests as f64 / elapsed.as_secs_f64(),
         p50: at(50),
@@ -97,86 +128,19 @@ fn summary(mut latencies: Vec<Duration>, elapsed: Duration, cpu: Duration) -> Ou
     })
 }
 
-/// One connection's requests. Anything but a whole 200 is an error, since it would not be the same work.
-async fn ask(port: u16, question: Arc<Question>, until: Instant) -> std::io::Result<Vec<Duration>> {
-    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
-    stream.set_nodelay(true)?;
-    let mut buffer = vec![0; 16 << 10];
+/// One client's requests. Anything but a whole 200 is an error, since it would not be the same work.
+async fn ask(mut client: Client, question: Arc<Question>, until: Instant) -> std::io::Result<Vec<Duration>> {
     let mut latencies = Vec::new();
     while Instant::now() < until {
         let sent = Instant::now();
-        stream.write_all(&question.request).await?;
-        answer(&mut stream, &mut buffer, question.body.as_deref()).await?;
+        let body = within_patience(client.ask(&question)).await?;
         latencies.push(sent.elapsed());
+        if question.body.as_ref().is_some_and(|expected| *expected != body) {
+            let body = String::from_utf8_lossy(&body);
+            return Err(std::io::Error::other(format!(
+                "not the answer that came first: {body}"
+            )));
+        }
     }
     Ok(latencies)
-}
-
-async fn answer(
-    stream: &mut TcpStream,
-    buffer: &mut Vec<u8>,
-    expected: Option<&[u8]>,
-) -> std::io::Result<()> {
-    let mut held = 0;
-    loop {
-        if held == buffer.len() {
-            buffer.resize(2 * held, 0);
-        }
-        let read = stream.read(&mut buffer[held..]).await?;
-        if read == 0 {
-            return Err(std::io::ErrorKind::UnexpectedEof.into());
-        }
-        held += read;
-        if let Some(body) = body_of(&buffer[..held])? {
-            return match expected {
-                Some(expected) if body != expected => Err(std::io::Error::other(format!(
-                    "not the answer that came first: {}",
-                    String::from_utf8_lossy(body)
-                ))),
-                _ => Ok(()),
-            };
-        }
-    }
-}
-
-/// The body of an answer, once all of it is there. The answer must be a 200 that says how long it is.
-pub(crate) fn body_of(answer: &[u8]) -> std::io::Result<Option<&[u8]>> {
-    let Some(end) = answer.windows(4).position(|window| window == b"\r\n\r\n") else {
-        return Ok(None);
-    };
-    let head = String::from_utf8_lossy(&answer[..end]).to_ascii_lowercase();
-    let length = head
-        .lines()
-        .find_map(|line| line.strip_prefix("content-length:")?.trim().parse::<usize>().ok());
-    match length {
-        Some(length) if head.starts_with("http/1.1 200") => Ok(answer.get(end + 4..end + 4 + length)),
-        _ => Err(std::io::Error::other(format!(
-            "not the answer that was asked for: {head}"
-        ))),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_body_is_given_once_it_is_whole() {
-        let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
-        for end in 0..answer.len() {
-            assert_eq!(body_of(&answer[..end]).unwrap(), None, "{end}");
-        }
-        assert_eq!(body_of(answer).unwrap(), Some(&b"hello"[..]));
-    }
-
-    #[test]
-    fn another_status_or_length_is_an_error() {
-        for answer in [
-            &b"HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n"[..],
-            b"HTTP/1.1 200 OK\r\n\r\n",
-            b"HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\n",
-        ] {
-            body_of(answer).unwrap_err();
-        }
-    }
 }

@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
-use crate::load::{Measurement, Question};
+use crate::load::{Measurement, Question, Transport};
 use crate::proxies::{Proxy, Scene};
 use crate::report::Row;
 
@@ -114,6 +114,7 @@ fn measure(arguments: &Arguments, wharf: &Proxy, envoy: Option<&Proxy>) -> Outco
     let run = |proxy: &Proxy, index: usize, duration| -> Outcome<Measurement> {
         load::run(
             proxy.ports[index],
+            &Transport::Plain,
             &question,
             arguments.connections,
             duration,

@@ -1,17 +1,17 @@
 //! The two servers, with the same policies.
 
-use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use wharf_testing::ApiServer;
 
 use crate::Outcome;
-use crate::load::{Question, body_of};
+use crate::load::{self, Measurement, Question, Transport};
 use crate::process::{Process, free_ports};
 
+use super::certificate::Certificate;
 use super::policies::{self, Policy, Review};
 
 /// How long a server may take to start.
@@ -49,56 +49,92 @@ impl Binaries {
     }
 }
 
+/// What a server is started with.
+#[derive(Clone, Copy)]
+pub(super) struct Setup<'a> {
+    pub(super) policy: &'a Policy,
+    /// How many ids the policy has.
+    pub(super) count: usize,
+    /// Whether each has a module of its own.
+    pub(super) own_modules: bool,
+    /// Names the folder of what the server keeps for its next start.
+    pub(super) cache: &'a str,
+    /// Without it, HTTP.
+    pub(super) certificate: Option<&'a Certificate>,
+    /// The cluster that it may ask.
+    pub(super) cluster: Option<&'a ApiServer>,
+}
+
+impl<'a> Setup<'a> {
+    /// The policy under one id, over HTTP.
+    pub(super) fn of(policy: &'a Policy) -> Self {
+        Self {
+            policy,
+            count: 1,
+            own_modules: false,
+            cache: "reviews",
+            certificate: None,
+            cluster: None,
+        }
+    }
+}
+
 /// A server that serves.
 pub(super) struct Server {
     pub(super) process: Process,
-    pub(super) port: u16,
+    /// How it is asked where nothing else matters.
+    transport: Transport,
+    port: u16,
     /// From the start of the process to a verdict of its last policy.
     pub(super) first_verdict: Duration,
 }
 
 impl Server {
-    /// Starts a server with `count` policies. `cache` names the folder of what it keeps for its next start.
-    pub(super) fn start(
-        kind: Kind,
-        binaries: &Binaries,
-        policy: &Policy,
-        count: usize,
-        cache: &str,
-        review: &Review,
-    ) -> Outcome<Self> {
+    pub(super) fn start(kind: Kind, binaries: &Binaries, setup: Setup<'_>) -> Outcome<Self> {
         let [port, probe] = free_ports(2)?[..] else {
             return Err("there are no free ports".into());
         };
-        let entries = policy.entries(count)?;
-        let cache = binaries.directory.join(format!("{}-{cache}", kind.name()));
+        let copies = setup.own_modules.then_some(binaries.directory.as_path());
+        let entries = setup.policy.entries(setup.count, copies)?;
+        let cache = binaries
+            .directory
+            .join(format!("{}-{}", kind.name(), setup.cache));
         std::fs::create_dir_all(&cache)?;
-        let command = match kind {
-            Kind::Wharf => wharf(binaries, &entries, port, &cache)?,
-            Kind::PolicyServer => policy_server(binaries, &entries, [port, probe], &cache)?,
+        let mut command = match kind {
+            Kind::Wharf => wharf(binaries, &entries, port, &cache, setup.certificate)?,
+            Kind::PolicyServer => {
+                policy_server(binaries, &entries, [port, probe], &cache, setup.certificate)?
+            }
+        };
+        if let Some(cluster) = setup.cluster {
+            let file = binaries.directory.join("kubeconfig");
+            std::fs::write(&file, cluster.kubeconfig())?;
+            command.env("KUBECONFIG", file);
+        }
+        let transport = match setup.certificate {
+            None => Transport::Plain,
+            Some(certificate) => Transport::Tls(certificate.connector("http/1.1")?),
         };
         let log = binaries.directory.join(format!("{}.log", kind.name()));
         let began = Instant::now();
-        let mut server = Self {
-            process: Process::start(command, log)?,
+        let mut process = Process::start(command, log)?;
+        let last = question(setup.policy, setup.count - 1);
+        process.wait(PATIENCE, || load::once(port, &transport, &last).is_ok())?;
+        Ok(Self {
+            process,
+            transport,
             port,
-            first_verdict: Duration::ZERO,
-        };
-        let last = Question::post(&path(count - 1), &review.json);
-        server
-            .process
-            .wait(PATIENCE, || ask_once(port, &last.request).is_ok())?;
-        server.first_verdict = began.elapsed();
-        Ok(server)
+            first_verdict: began.elapsed(),
+        })
     }
 
     /// Asks the policy at this place once, checks that it gives a verdict, and gives the question with that answer.
-    pub(super) fn question(&self, review: &Review, index: usize) -> Outcome<Question> {
-        let mut question = Question::post(&path(index), &review.json);
-        let body = ask_once(self.port, &question.request)?;
+    pub(super) fn question(&self, policy: &Policy, index: usize) -> Outcome<Question> {
+        let mut question = question(policy, index);
+        let body = load::once(self.port, &self.transport, &question)?;
         let answer: Value = serde_json::from_slice(&body)?;
         let response = &answer["response"];
-        let is_verdict = response["uid"] == review.uid.as_str()
+        let is_verdict = response["uid"] == policy.review.uid.as_str()
             && response["allowed"].is_boolean()
             && response["status"]["code"] != 500;
         if !is_verdict {
@@ -112,37 +148,43 @@ impl Server {
         question.body = Some(body);
         Ok(question)
     }
-}
 
-fn path(index: usize) -> String {
-    format!("/validate/{}", policies::id(index))
-}
-
-/// Asks on a connection of its own and gives the body of the 200.
-fn ask_once(port: u16, request: &[u8]) -> std::io::Result<Vec<u8>> {
-    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
-    stream.set_read_timeout(Some(Duration::from_secs(30)))?;
-    stream.write_all(request)?;
-    let (mut answer, mut part) = (Vec::new(), [0; 4096]);
-    loop {
-        let read = stream.read(&mut part)?;
-        if read == 0 {
-            return Err(std::io::ErrorKind::UnexpectedEof.into());
-        }
-        answer.extend_from_slice(&part[..read]);
-        if let Some(body) = body_of(&answer)? {
-            return Ok(body.to_owned());
-        }
+    /// Asks again and again.
+    pub(super) fn measure(
+        &self,
+        transport: &Transport,
+        question: &Question,
+        clients: usize,
+        duration: Duration,
+    ) -> Outcome<Measurement> {
+        load::run(self.port, transport, question, clients, duration, || {
+            self.process.cpu_time()
+        })
     }
 }
 
+fn question(policy: &Policy, index: usize) -> Question {
+    let Review { endpoint, json, .. } = &policy.review;
+    Question::post(&format!("{endpoint}/{}", policies::id(index)), json)
+}
+
 /// JSON is YAML too.
-fn wharf(binaries: &Binaries, entries: &Value, port: u16, cache: &Path) -> Outcome<Command> {
+fn wharf(
+    binaries: &Binaries,
+    entries: &Value,
+    port: u16,
+    cache: &Path,
+    certificate: Option<&Certificate>,
+) -> Outcome<Command> {
+    let tls = match certificate {
+        None => json!("none"),
+        Some(files) => json!({ "certificate": files.certificate, "key": files.key }),
+    };
     let config = binaries.directory.join("wharf.yaml");
     let content = json!({
         "version": 1,
         "cache": { "directory": cache },
-        "admission": { "bind": format!("127.0.0.1:{port}"), "tls": "none", "policies": entries },
+        "admission": { "bind": format!("127.0.0.1:{port}"), "tls": tls, "policies": entries },
     });
     std::fs::write(&config, content.to_string())?;
     let mut command = Command::new(&binaries.wharf);
@@ -155,6 +197,7 @@ fn policy_server(
     entries: &Value,
     [port, probe]: [u16; 2],
     cache: &Path,
+    certificate: Option<&Certificate>,
 ) -> Outcome<Command> {
     let policies = binaries.directory.join("policies.yml");
     std::fs::write(&policies, entries.to_string())?;
@@ -174,5 +217,9 @@ fn policy_server(
         .arg(cache)
         .arg("--sigstore-cache-dir")
         .arg(cache);
+    if let Some(files) = certificate {
+        command.arg("--cert-file").arg(&files.certificate);
+        command.arg("--key-file").arg(&files.key);
+    }
     Ok(command)
 }

@@ -15,14 +15,14 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use hyper::body::{Body, Incoming};
+use http_body_util::Full;
+use hyper::body::Incoming;
 use percent_encoding::percent_decode_str;
 use serde_json::json;
 use wharf_engine::Deadline;
-use wharf_plugin::ByteSize;
 use wharf_telemetry::AdmissionMetrics;
 
+use crate::bodies::{Bodies, BodyError, Held};
 use crate::host::HostContext;
 use crate::policies::{Policies, Served};
 use crate::queue::{NotRun, Queue};
@@ -37,7 +37,7 @@ pub(crate) struct Service {
     pub(crate) policies: Arc<Policies>,
     pub(crate) queue: Queue,
     pub(crate) context: Arc<HostContext>,
-    pub(crate) body_limit: ByteSize,
+    pub(crate) bodies: Arc<Bodies>,
     /// The namespace whose reviews are accepted without asking.
     pub(crate) always_accept: Option<Arc<str>>,
 }
@@ -152,7 +152,7 @@ impl Service {
         body: Incoming,
     ) -> Result<Answer, Refusal> {
         let deadline = Deadline::after(served.terms.timeout);
-        let body = self.read(body, deadline).await?;
+        let (body, held) = self.read(body, deadline).await?;
         let review = Arc::new(Review {
             served,
             endpoint,
@@ -160,6 +160,7 @@ impl Service {
             deadline,
             context: Arc::clone(&self.context),
             always_accept: self.always_accept.clone(),
+            _memory: held,
         });
         let (running, text) = (Arc::clone(&review), body.clone());
         let load = self.queue.load();
@@ -186,34 +187,25 @@ impl Service {
     }
 
     /// The body, which must come within the review's time.
-    async fn read(&self, body: Incoming, deadline: Deadline) -> Result<Bytes, Refusal> {
-        let too_large = || {
-            let message = format!(
-                "the review has more than {}, which is `admission.bodyLimit`",
-                self.body_limit
-            );
-            Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", message)
-        };
-        if body.size_hint().lower() > self.body_limit.bytes() {
-            return Err(too_large());
-        }
-        let collected = Limited::new(body, self.body_limit.as_usize()).collect();
-        match tokio::time::timeout(deadline.left(), collected).await {
-            Ok(Ok(body)) => Ok(body.to_bytes()),
-            Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
-            Ok(Err(error)) => {
-                let message = format!("the review's body broke off: {error}");
-                Err(Refusal::new(StatusCode::BAD_REQUEST, "body_broken", message))
-            }
+    async fn read(&self, body: Incoming, deadline: Deadline) -> Result<(Bytes, Held), Refusal> {
+        let error = match tokio::time::timeout(deadline.left(), self.bodies.read(body)).await {
+            Ok(Ok(body)) => return Ok(body),
+            Ok(Err(error)) => error,
             Err(_) => {
                 let message = format!("the review's body did not come within {:?}", deadline.given());
-                Err(Refusal::new(
+                return Err(Refusal::new(
                     StatusCode::REQUEST_TIMEOUT,
                     "body_too_slow",
                     message,
-                ))
+                ));
             }
-        }
+        };
+        let (status, reason) = match &error {
+            BodyError::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"),
+            BodyError::TooMany(_) => (StatusCode::TOO_MANY_REQUESTS, "bodies_full"),
+            BodyError::Broken(_) => (StatusCode::BAD_REQUEST, "body_broken"),
+        };
+        Err(Refusal::new(status, reason, error.to_string()))
     }
 }
 

@@ -13,6 +13,7 @@ use wharf_config::kubewarden::PolicyMode;
 use wharf_engine::Deadline;
 use wharf_telemetry::ReviewEvent;
 
+use crate::bodies::Held;
 use crate::host::{Asking, HostContext};
 use crate::policies::{Judge, Member, Served, Terms};
 
@@ -45,6 +46,8 @@ pub(crate) struct Review {
     pub(crate) context: Arc<HostContext>,
     /// The namespace whose reviews are accepted without asking.
     pub(crate) always_accept: Option<Arc<str>>,
+    /// That of the body, for as long as the review waits and runs.
+    pub(crate) _memory: Held,
 }
 
 /// What goes back to the client.

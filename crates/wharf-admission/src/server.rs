@@ -6,32 +6,24 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
-use tokio::sync::{Semaphore, watch};
-use wharf_tls::{HandshakeError, TlsAcceptor};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::Instant;
+use wharf_tls::TlsAcceptor;
 
+use crate::connection::{Connection, ConnectionLimits};
 use crate::http::Service;
 
-/// How long a client may take for the head of a request, and how long a connection of HTTP/1.1 may be idle. The API server
-/// keeps idle connections for 90 s.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(120);
-/// How many reviews one connection of HTTP/2 may have under way. The API server sends all of its reviews over one
-/// connection, so this is more than the queue has by default; what the queue does not take is turned away there.
-const MOST_STREAMS: u32 = 1024;
-/// Files that are kept free of connections: logs, modules, the admin port, the cluster.
-const RESERVED_FILES: u64 = 128;
-/// The most connections, however many files the process may have.
-const MOST_CONNECTIONS: u64 = 65_536;
 /// Connections that the kernel keeps until they are accepted; the system's own limit may be lower.
 const BACKLOG: i32 = 4096;
 /// How long accepting pauses when the process has no file descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// How often idle connections are told that others wait for their places.
+const FULL_INTERVAL: Duration = Duration::from_secs(1);
+/// How often the log says so.
+const FULL_LOG_INTERVAL: Duration = Duration::from_secs(60);
 /// How long guests have to end once nobody waits for them any more. They end by themselves at their deadlines.
 const LAST_GUESTS: Duration = Duration::from_secs(1);
 
@@ -62,6 +54,7 @@ pub enum StartError {
 pub struct Bound {
     socket: StdListener,
     address: SocketAddr,
+    limits: ConnectionLimits,
 }
 
 impl Bound {
@@ -77,7 +70,21 @@ impl Bound {
         };
         let socket = listen(address).map_err(refused)?;
         let address = socket.local_addr().map_err(refused)?;
-        Ok(Self { socket, address })
+        Ok(Self {
+            socket,
+            address,
+            limits: ConnectionLimits::default(),
+        })
+    }
+
+    /// The same with other limits for its connections.
+    #[must_use]
+    pub fn with_limits(self, limits: ConnectionLimits) -> Self {
+        let most = limits.most.max(1);
+        Self {
+            limits: ConnectionLimits { most, ..limits },
+            ..self
+        }
     }
 
     /// Where it listens.
@@ -96,8 +103,9 @@ fn listen(address: SocketAddr) -> io::Result<StdListener> {
     Ok(socket.into())
 }
 
+/// What a server does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
+pub(crate) enum Phase {
     Serve,
     Drain,
 }
@@ -128,10 +136,14 @@ impl Server {
             TcpListener::from_std(bound.socket).map_err(StartError::Threads)?
         };
         let serving = Serving {
-            tls,
-            service,
-            connections: Arc::new(Semaphore::new(connection_limit())),
-            phase: told,
+            permits: Arc::new(Semaphore::new(bound.limits.most)),
+            connection: Connection {
+                tls,
+                service,
+                phase: told,
+                limits: bound.limits,
+                full: Arc::default(),
+            },
         };
         let thread = std::thread::Builder::new()
             .name("wharf-admission".into())
@@ -178,49 +190,44 @@ impl Drop for Server {
 }
 
 struct Serving {
-    tls: Option<TlsAcceptor>,
-    service: Arc<Service>,
-    connections: Arc<Semaphore>,
-    phase: watch::Receiver<Phase>,
+    permits: Arc<Semaphore>,
+    /// What each gets.
+    connection: Connection,
 }
 
 impl Serving {
     async fn until_drained(self, listener: TcpListener, drain_timeout: Duration) {
-        let all = self.connections.available_permits();
-        let mut told = self.phase.clone();
+        let all = self.connection.limits.most;
+        let mut told = self.connection.phase.clone();
         tokio::select! {
             () = self.accept(&listener) => {}
             () = drain_is_told(&mut told) => {}
         }
         drop(listener);
         let permits = u32::try_from(all).unwrap_or(u32::MAX);
-        let closed = self.connections.acquire_many(permits);
+        let closed = self.permits.acquire_many(permits);
         if tokio::time::timeout(drain_timeout, closed).await.is_err() {
-            let open = all - self.connections.available_permits();
+            let open = all - self.permits.available_permits();
             tracing::warn!(
                 connections = open,
                 "Not all reviews ended within the drain timeout; the rest is broken off."
             );
         }
-        self.service.stop(LAST_GUESTS);
+        self.connection.service.stop(LAST_GUESTS);
     }
 
     /// Accepts for ever. Above the limit, clients wait in the kernel's backlog.
     async fn accept(&self, listener: &TcpListener) {
+        let mut places = Places::new(&self.permits, &self.connection.full);
         loop {
-            let Ok(permit) = Arc::clone(&self.connections).acquire_owned().await else {
+            let Some(permit) = places.take().await else {
                 return;
             };
             match listener.accept().await {
                 Ok((stream, client)) => {
-                    let connection = Connection {
-                        tls: self.tls.clone(),
-                        service: Arc::clone(&self.service),
-                        phase: self.phase.clone(),
-                        client,
-                    };
+                    let connection = self.connection.clone();
                     tokio::spawn(async move {
-                        connection.serve(stream).await;
+                        connection.serve(stream, client).await;
                         drop(permit);
                     });
                 }
@@ -239,74 +246,56 @@ impl Serving {
     }
 }
 
-struct Connection {
-    tls: Option<TlsAcceptor>,
-    service: Arc<Service>,
-    phase: watch::Receiver<Phase>,
-    client: SocketAddr,
+/// The places for connections. Where there is none left, those that nobody uses are asked to make room.
+struct Places<'a> {
+    permits: &'a Arc<Semaphore>,
+    full: &'a Notify,
+    asked: Option<Instant>,
+    logged: Option<Instant>,
 }
 
-impl Connection {
-    async fn serve(self, stream: TcpStream) {
-        // Answers are small and go out at once.
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(client = %self.client, %error, "A connection keeps small packets back.");
+impl<'a> Places<'a> {
+    fn new(permits: &'a Arc<Semaphore>, full: &'a Notify) -> Self {
+        Self {
+            permits,
+            full,
+            asked: None,
+            logged: None,
         }
-        let open = &self.service.metrics().connections;
-        open.inc();
-        match &self.tls {
-            None => self.serve_http(stream).await,
-            Some(tls) => match tls.accept(stream).await {
-                Ok(stream) => self.serve_http(stream).await,
-                Err(error) => self.not_accepted(&error),
-            },
-        }
-        open.dec();
     }
 
-    fn not_accepted(&self, error: &HandshakeError) {
-        self.service.metrics().refused("tls");
-        tracing::info!(client = %self.client, %error, hint = error.hint(), "A connection was refused.");
-    }
-
-    async fn serve_http(&self, stream: impl AsyncRead + AsyncWrite + Unpin + 'static) {
-        let mut builder = auto::Builder::new(TokioExecutor::new());
-        builder
-            .http1()
-            .timer(TokioTimer::new())
-            .header_read_timeout(HEADER_TIMEOUT);
-        builder
-            .http2()
-            .timer(TokioTimer::new())
-            .max_concurrent_streams(MOST_STREAMS);
-        let answer = service_fn(|request| {
-            let service = Arc::clone(&self.service);
-            async move { Ok::<_, std::convert::Infallible>(service.answer(request).await) }
-        });
-        let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), answer));
-        let mut phase = self.phase.clone();
-        let outcome = tokio::select! {
-            outcome = connection.as_mut() => outcome,
-            () = drain_is_told(&mut phase) => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
+    /// None where there will be no more.
+    async fn take(&mut self) -> Option<OwnedSemaphorePermit> {
+        loop {
+            let place = Arc::clone(self.permits).acquire_owned();
+            if self.permits.available_permits() > 0 {
+                return place.await.ok();
             }
-        };
-        if let Err(error) = outcome {
-            tracing::debug!(client = %self.client, %error, "A connection broke off.");
+            self.ask_for_room();
+            if let Ok(place) = tokio::time::timeout(FULL_INTERVAL, place).await {
+                return place.ok();
+            }
+        }
+    }
+
+    fn ask_for_room(&mut self) {
+        let is_over =
+            |since: Option<Instant>, interval| since.is_none_or(|since| since.elapsed() >= interval);
+        if is_over(self.asked, FULL_INTERVAL) {
+            self.asked = Some(Instant::now());
+            self.full.notify_waiters();
+        }
+        if is_over(self.logged, FULL_LOG_INTERVAL) {
+            self.logged = Some(Instant::now());
+            tracing::warn!(
+                "There are as many connections as may be: those on which nothing is asked are closed, and further clients wait."
+            );
         }
     }
 }
 
 /// Waits until the server is drained, or gone.
-async fn drain_is_told(phase: &mut watch::Receiver<Phase>) {
+pub(crate) async fn drain_is_told(phase: &mut watch::Receiver<Phase>) {
     // An error means that nobody can tell any more.
     let _ = phase.wait_for(|phase| *phase == Phase::Drain).await;
-}
-
-/// As many as the process may have files, less some.
-fn connection_limit() -> usize {
-    let files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
-    let limit = files.unwrap_or(MOST_CONNECTIONS).saturating_sub(RESERVED_FILES);
-    usize::try_from(limit.clamp(16, MOST_CONNECTIONS)).unwrap_or(16)
 }

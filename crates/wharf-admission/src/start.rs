@@ -13,6 +13,7 @@ use wharf_loader::Loader;
 use wharf_telemetry::Metrics;
 use wharf_tls::ServerTls;
 
+use crate::bodies::Bodies;
 use crate::host::{HostContext, SharedCapabilities};
 use crate::http::Service;
 use crate::policies::{Change, Policies, Preparer};
@@ -139,7 +140,7 @@ impl AdmissionServer {
             policies: Arc::clone(&prepared.policies),
             queue,
             context: Arc::clone(&prepared.context),
-            body_limit: config.body_limit,
+            bodies: Bodies::new(config.body_limit),
             always_accept: config.always_accept_namespace.as_deref().map(Arc::from),
         };
         let acceptor = tls.map(ServerTls::acceptor);

@@ -257,7 +257,8 @@ fn config(settings: &EngineSettings, stack: ByteSize) -> Config {
         pool.max_tables_per_module(tables);
         pool.max_memory_size(memory.as_usize());
         pool.table_elements(POOLED_TABLE_ELEMENTS as usize);
-        // What a guest dirties is cleared with memset up to here and given back to the kernel beyond it.
+        // What a guest dirties is cleared with memset up to here and given back to the kernel beyond it. `pagemap_scan` stays
+        // off: it misses dirty pages that are not present, and an instance would see what another has written.
         pool.linear_memory_keep_resident(512 << 10);
         pool.table_keep_resident(64 << 10);
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));

@@ -244,7 +244,7 @@ impl Policy {
 
     /// `{"request": …, "settings": …}`, both as they came.
     fn payload(&self, request: &ReviewRequest) -> Vec<u8> {
-        let (request, settings) = (request.json().get(), self.settings.json().get());
+        let (request, settings) = (request.json(), self.settings.json().get());
         [r#"{"request":"#, request, r#","settings":"#, settings, "}"]
             .concat()
             .into_bytes()

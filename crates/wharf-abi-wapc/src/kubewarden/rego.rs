@@ -189,9 +189,7 @@ fn for_opa(
     bridge: &mut Bridge,
     deadline: Deadline,
 ) -> Result<(Vec<u8>, Vec<u8>), PolicyFault> {
-    let input = [r#"{"request":"#, request.json().get(), "}"]
-        .concat()
-        .into_bytes();
+    let input = [r#"{"request":"#, request.json(), "}"].concat().into_bytes();
     let settings = settings.json().get();
     if grants.context_aware_resources.is_empty() {
         return Ok((input, settings.as_bytes().to_vec()));
@@ -222,7 +220,7 @@ fn for_gatekeeper(
             "Gatekeeper does not support raw validation requests",
         ));
     };
-    let (parameters, review) = (settings.json().get(), request.json().get());
+    let (parameters, review) = (settings.json().get(), request.json());
     let input = [r#"{"parameters":"#, parameters, r#","review":"#, review, "}"].concat();
     if grants.context_aware_resources.is_empty() {
         return Ok((input.into_bytes(), b"{}".to_vec()));

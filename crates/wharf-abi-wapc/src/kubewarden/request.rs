@@ -1,6 +1,7 @@
 //! What a policy is asked to judge: an AdmissionRequest of the Kubernetes API server, or any JSON.
 
 use serde::Deserialize;
+use serde::de::value::MapDeserializer;
 use serde::de::{MapAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -47,14 +48,15 @@ pub struct AdmissionRequest {
     pub user: UserInfo,
     /// Whether nothing will be stored in any case.
     pub dry_run: bool,
-    raw: Box<RawValue>,
+    /// JSON that was read already.
+    raw: Box<str>,
 }
 
 /// A request in JSON that no API server made.
 #[derive(Debug, Clone)]
 pub struct RawRequest {
     uid: String,
-    raw: Box<RawValue>,
+    raw: Box<str>,
 }
 
 /// Which kind of objects.
@@ -151,6 +153,32 @@ struct Head {
     dry_run: Option<bool>,
 }
 
+/// The names of the fields of [`Head`], as they stand in JSON.
+const HEAD_FIELDS: [&str; 10] = [
+    r#""uid""#,
+    r#""kind""#,
+    r#""resource""#,
+    r#""subResource""#,
+    r#""requestKind""#,
+    r#""name""#,
+    r#""namespace""#,
+    r#""operation""#,
+    r#""userInfo""#,
+    r#""dryRun""#,
+];
+
+/// A review whose request is not looked at yet.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Closed<'a> {
+    #[serde(default)]
+    api_version: Option<String>,
+    #[serde(default)]
+    kind: Option<String>,
+    #[serde(borrow)]
+    request: &'a RawValue,
+}
+
 /// The part of a review that is kept as it came.
 #[derive(Deserialize)]
 struct Envelope<'a> {
@@ -168,6 +196,27 @@ impl AdmissionRequest {
     /// # Errors
     /// [`ReviewError`] with the place of what is missing or wrong.
     pub fn of_review(body: &[u8]) -> Result<Self, ReviewError> {
+        match Self::of_good_review(body) {
+            Some(request) => Ok(request),
+            None => Self::of_any_review(body),
+        }
+    }
+
+    /// Reads the text no more than twice: to the end of the request, and the request's fields. Gives up where anything is
+    /// wrong or unusual.
+    fn of_good_review(body: &[u8]) -> Option<Self> {
+        if json::first_byte(body) != Some(b'{') {
+            return None;
+        }
+        let review: Closed<'_> = serde_json::from_slice(body).ok()?;
+        check_kind(review.kind.as_deref(), review.api_version.as_deref()).ok()?;
+        let fields: Fields<'_> = serde_json::from_str(review.request.get()).ok()?;
+        let head = fields.head()?;
+        Some(Self::new(head, fields.without_nulls(review.request)))
+    }
+
+    /// Reads it as often as it takes to say what is wrong, and where.
+    fn of_any_review(body: &[u8]) -> Result<Self, ReviewError> {
         let review: Review = match json::decode_object(body) {
             Ok(review) => review,
             Err(problem) => return Err(other_kind(body).unwrap_or(ReviewError::Json(problem))),
@@ -175,8 +224,13 @@ impl AdmissionRequest {
         check_kind(review.kind.as_deref(), review.api_version.as_deref())?;
         let head = review.request.ok_or(ReviewError::NoRequest)?;
         let envelope: Envelope<'_> = json::decode_object(body).map_err(ReviewError::Json)?;
-        let raw = without_nulls(envelope.request).map_err(ReviewError::Json)?;
-        Ok(Self {
+        let fields: Fields<'_> = json::decode(envelope.request.get().as_bytes())
+            .map_err(|problem| ReviewError::Json(problem.inside("request")))?;
+        Ok(Self::new(head, fields.without_nulls(envelope.request)))
+    }
+
+    fn new(head: Head, raw: Box<str>) -> Self {
+        Self {
             uid: head.uid,
             kind: head.kind,
             resource: head.resource,
@@ -188,7 +242,7 @@ impl AdmissionRequest {
             user: head.user_info,
             dry_run: head.dry_run.unwrap_or_default(),
             raw,
-        })
+        }
     }
 
     /// The object of the request; none where something is deleted.
@@ -201,7 +255,7 @@ impl AdmissionRequest {
             #[serde(borrow, default)]
             object: Option<&'a RawValue>,
         }
-        let part: Part<'_> = json::decode(self.raw.get().as_bytes())?;
+        let part: Part<'_> = json::decode(self.raw.as_bytes())?;
         let read = |object: &RawValue| {
             json::decode(object.get().as_bytes()).map_err(|problem| problem.inside("object"))
         };
@@ -216,11 +270,11 @@ impl RawRequest {
     /// [`ReviewError`] with the place of what is missing or wrong.
     pub fn of_review(body: &[u8]) -> Result<Self, ReviewError> {
         let envelope: Envelope<'_> = json::decode_object(body).map_err(ReviewError::Raw)?;
-        Ok(Self::new(envelope.request.to_owned()))
+        Ok(Self::new(envelope.request))
     }
 
     /// A request that is any JSON. Its uid is the text in its field `uid`, and empty where there is none.
-    pub fn new(raw: Box<RawValue>) -> Self {
+    pub fn new(raw: &RawValue) -> Self {
         #[derive(Deserialize)]
         struct Part {
             #[serde(default)]
@@ -232,7 +286,10 @@ impl RawRequest {
             }) => uid,
             _ => String::new(),
         };
-        Self { uid, raw }
+        Self {
+            uid,
+            raw: raw.get().into(),
+        }
     }
 }
 
@@ -246,7 +303,7 @@ impl ReviewRequest {
     }
 
     /// The JSON that the policy gets.
-    pub fn json(&self) -> &RawValue {
+    pub fn json(&self) -> &str {
         match self {
             Self::Admission(request) => &request.raw,
             Self::Raw(request) => &request.raw,
@@ -260,7 +317,7 @@ impl ReviewRequest {
     pub fn original(&self) -> Result<Option<Value>, JsonProblem> {
         match self {
             Self::Admission(request) => request.object(),
-            Self::Raw(request) => json::decode(request.raw.get().as_bytes()).map(Some),
+            Self::Raw(request) => json::decode(request.raw.as_bytes()).map(Some),
         }
     }
 }
@@ -290,29 +347,42 @@ fn check_kind(kind: Option<&str>, version: Option<&str>) -> Result<(), ReviewErr
     }
 }
 
-/// The same object without its optional fields that are null. Values are copied as they are.
-fn without_nulls(request: &RawValue) -> Result<Box<RawValue>, JsonProblem> {
-    let fields: Fields<'_> =
-        json::decode(request.get().as_bytes()).map_err(|problem| problem.inside("request"))?;
-    if fields.0.iter().all(|(_, value)| value.get() != "null") {
-        return Ok(request.to_owned());
-    }
-    let mut text = String::with_capacity(request.get().len());
-    text.push('{');
-    for (name, value) in fields.0.iter().filter(|(_, value)| value.get() != "null") {
-        if text.len() > 1 {
-            text.push(',');
-        }
-        text.push_str(name.get());
-        text.push(':');
-        text.push_str(value.get());
-    }
-    text.push('}');
-    RawValue::from_string(text).map_err(|error| JsonProblem::at("request", error.to_string()))
-}
-
 /// The fields of an object, names and values as they came.
 struct Fields<'a>(Vec<(&'a RawValue, &'a RawValue)>);
+
+impl<'a> Fields<'a> {
+    /// What names the request; none where something in it is not as it has to be, or a name is written with escapes.
+    fn head(&self) -> Option<Head> {
+        if self.0.iter().any(|(name, _)| name.get().contains('\\')) {
+            return None;
+        }
+        let of_head = self
+            .0
+            .iter()
+            .filter(|(name, _)| HEAD_FIELDS.contains(&name.get()));
+        let unquoted = of_head.map(|(name, value)| (name.get().trim_matches('"'), *value));
+        Head::deserialize(MapDeserializer::new(unquoted)).ok()
+    }
+
+    /// The object `whole`, whose fields these are, without those that are null. Values are copied as they are.
+    fn without_nulls(&self, whole: &RawValue) -> Box<str> {
+        if self.0.iter().all(|(_, value)| value.get() != "null") {
+            return whole.get().into();
+        }
+        let mut text = String::with_capacity(whole.get().len());
+        text.push('{');
+        for (name, value) in self.0.iter().filter(|(_, value)| value.get() != "null") {
+            if text.len() > 1 {
+                text.push(',');
+            }
+            text.push_str(name.get());
+            text.push(':');
+            text.push_str(value.get());
+        }
+        text.push('}');
+        text.into()
+    }
+}
 
 impl<'a> Deserialize<'a> for Fields<'a> {
     fn deserialize<D: serde::Deserializer<'a>>(deserializer: D) -> Result<Self, D::Error> {

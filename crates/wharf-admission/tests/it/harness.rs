@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use wharf_admission::{AdmissionServer, AdmissionSettings, Bound, Change, PreparedPolicies};
+use wharf_admission::{
+    AdmissionServer, AdmissionSettings, Bound, Change, ConnectionLimits, PreparedPolicies,
+};
 use wharf_config::kubewarden::{PolicySet, load_policies};
 use wharf_config::{AdmissionConfig, AdmissionTls};
 use wharf_engine::{Allocation, Engine, EngineSettings};
@@ -93,7 +95,16 @@ impl Served {
         Self::with(config(), files, policies)
     }
 
-    pub(crate) fn with(mut config: AdmissionConfig, files: &[(&str, String)], policies: &str) -> Self {
+    pub(crate) fn with(config: AdmissionConfig, files: &[(&str, String)], policies: &str) -> Self {
+        Self::with_limits(config, ConnectionLimits::default(), files, policies)
+    }
+
+    pub(crate) fn with_limits(
+        mut config: AdmissionConfig,
+        limits: ConnectionLimits,
+        files: &[(&str, String)],
+        policies: &str,
+    ) -> Self {
         let directory = tempfile::tempdir().unwrap();
         for (name, text) in files {
             std::fs::write(directory.path().join(name), text).unwrap();
@@ -113,7 +124,7 @@ impl Served {
             capabilities: Arc::new(()),
         };
         let prepared = Arc::new(PreparedPolicies::load(&config, settings));
-        let bound = Bound::new(config.bind).unwrap();
+        let bound = Bound::new(config.bind).unwrap().with_limits(limits);
         let runtime = AdmissionServer::runtime().unwrap();
         let server = AdmissionServer::start(bound, &config, None, prepared, runtime).unwrap();
         Self {

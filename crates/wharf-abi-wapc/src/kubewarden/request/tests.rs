@@ -38,10 +38,7 @@ fn what_names_the_request_is_decoded_and_the_rest_is_kept() {
     let without_nulls = DELETION
         .replace(r#""object":null,"#, "")
         .replace(r#","options":null"#, "");
-    assert_eq!(
-        ReviewRequest::Admission(Box::new(request)).json().get(),
-        without_nulls
-    );
+    assert_eq!(ReviewRequest::Admission(Box::new(request)).json(), without_nulls);
 }
 
 #[test]
@@ -50,7 +47,7 @@ fn a_request_without_nulls_stays_as_it_is_spaces_included() {
         "resource":{"group":"g","version":"v","resource":"ks"}, "operation":"CREATE", "userInfo":{}, "object": {"a": null} }"#;
     let request = AdmissionRequest::of_review(review(spaced).as_bytes()).unwrap();
     assert_eq!(request.object().unwrap(), Some(serde_json::json!({"a": null})));
-    assert_eq!(ReviewRequest::Admission(Box::new(request)).json().get(), spaced);
+    assert_eq!(ReviewRequest::Admission(Box::new(request)).json(), spaced);
 }
 
 #[test]
@@ -183,7 +180,7 @@ fn raw_requests_are_any_json() {
         (r#"{"request": "x", "other": 1}"#, r#""x""#, ""),
     ] {
         let request = ReviewRequest::Raw(RawRequest::of_review(body.as_bytes()).unwrap());
-        assert_eq!((request.json().get(), request.uid()), (json, uid));
+        assert_eq!((request.json(), request.uid()), (json, uid));
         assert_eq!(
             request.original().unwrap(),
             Some(serde_json::from_str(json).unwrap())
@@ -211,4 +208,50 @@ fn raw_requests_are_any_json() {
     ] {
         expected.assert_eq(&RawRequest::of_review(body.as_bytes()).unwrap_err().to_string());
     }
+}
+
+#[test]
+fn both_ways_of_reading_give_the_same() {
+    let requests = [
+        DELETION.to_owned(),
+        DELETION.replace(r#""object":null,"#, ""),
+        DELETION.replace(r#""uid""#, "\"\\u0075id\""),
+        DELETION.replace(r#""oldObject""#, "\"old\\u004fbject\""),
+        DELETION.replace(r#""dryRun":false"#, r#""dryRun":null"#),
+        DELETION.replace(r#""userInfo":{"#, r#""userInfo":{"future":{"uid":[]},"#),
+        DELETION.replace(
+            r#""name":"web""#,
+            r#""requestKind":null,"subResource":"status","name":"\u00e4\n""#,
+        ),
+        DELETION.replace(',', " ,\n ").replace(':', "\t: "),
+        DELETION.replace(r#""object":null"#, r#""object":{"uid":1},"object":2"#),
+    ];
+    for request in requests {
+        let body = review(&request);
+        let any = AdmissionRequest::of_any_review(body.as_bytes()).unwrap();
+        if let Some(good) = AdmissionRequest::of_good_review(body.as_bytes()) {
+            assert_eq!(format!("{good:?}"), format!("{any:?}"), "{request}");
+        } else {
+            assert!(request.contains("\\u00"), "{request}");
+        }
+    }
+}
+
+#[test]
+fn what_one_way_of_reading_takes_the_other_does_too() {
+    let good = review(DELETION);
+    let mut taken = 0;
+    for at in 0..good.len() {
+        for byte in [b'"', b'{', b'}', b'[', b',', b'0', b'u', b'\\', 0xff] {
+            let mut body = good.clone().into_bytes();
+            body[at] = byte;
+            let Some(request) = AdmissionRequest::of_good_review(&body) else {
+                continue;
+            };
+            let any = AdmissionRequest::of_any_review(&body).unwrap();
+            assert_eq!(format!("{request:?}"), format!("{any:?}"));
+            taken += 1;
+        }
+    }
+    assert!(taken > 100, "{taken}");
 }

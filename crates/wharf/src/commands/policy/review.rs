@@ -22,7 +22,7 @@ pub(super) fn read(path: &Path, raw: bool) -> Result<ReviewRequest, Stop> {
         match has("request") {
             true => RawRequest::of_review(body).map_err(|error| with_causes(&error)),
             false => serde_json::from_slice::<Box<RawValue>>(body)
-                .map(RawRequest::new)
+                .map(|request| RawRequest::new(&request))
                 .map_err(|error| format!("this is no JSON: {error}")),
         }
         .map(ReviewRequest::Raw)
