@@ -74,7 +74,7 @@ fn lines(repository: &Repository, section: &Section) -> Result<(), String> {
 /// Whether there is this test function. Its module is a file, or the `tests` in one; `it` is the folder `tests/it`.
 fn exists(repository: &Repository, test: &str) -> bool {
     let (crate_name, path) = match test.split_once("::") {
-        Some((first, rest)) if first.starts_with("wharf_") => (first, rest),
+        Some((first, rest)) if first == "wharf" || first.starts_with("wharf_") => (first, rest),
         _ => ("wharf_abi_wapc", test),
     };
     let Some((modules, function)) = path.rsplit_once("::") else {
@@ -329,12 +329,14 @@ mod tests {
                 "crates/wharf-tls/tests/it/x.rs",
                 "#[tokio::test(start_paused = true)]\nasync fn outside() {}\n",
             ),
+            ("crates/wharf/tests/it/y.rs", "#[test]\nfn of_the_program() {}\n"),
         ]);
         for test in [
             "a::b::tests::inside",
             "wharf_abi_wapc::a::b::tests::inside",
             "a::c::tests::beside",
             "wharf_tls::it::x::outside",
+            "wharf::it::y::of_the_program",
         ] {
             assert!(exists(&repository, test), "{test}");
         }

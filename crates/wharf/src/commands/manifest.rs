@@ -1,25 +1,36 @@
 //! `wharf manifest`: what a cluster needs to ask policies, as YAML for `kubectl apply -f -`.
 
 mod build;
+mod deployed;
+mod file;
+mod webhooks;
+mod workload;
 
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 
-use clap::Args;
-use wharf_abi_wapc::kubewarden::{ExecutionMode, Metadata, MetadataError};
-use wharf_plugin::{IdentifyError, Reference, identify};
+use clap::{Args, ValueEnum};
+use wharf_plugin::Reference;
 
-use self::build::{Deployed, Manifest};
+use self::build::Manifest;
+use self::deployed::{Deployed, NoPolicy};
+use self::file::PolicyFile;
 use super::single;
 use crate::exit::Code;
-use crate::words::{complain, print, say};
+use crate::words::{colours, complain, print, say};
 
 #[derive(Debug, Args)]
 pub(crate) struct ManifestArguments {
     /// The policies: the paths of files, or references such as `file:greet.wasm`. They are expected in the image at
-    /// `/policies/NAME.wasm`.
-    #[arg(value_name = "POLICY", required = true, value_parser = single::plugin)]
+    /// `/policies/ID.wasm`.
+    #[arg(value_name = "POLICY", required_unless_present = "policy_file", value_parser = single::plugin)]
     policies: Vec<Reference>,
+    /// The policies as a `policies.yml` or as custom resources of Kubewarden, instead of POLICY; it goes into the ConfigMap
+    /// as it is. The paths of its modules are those in the image.
+    #[arg(long = "policies", value_name = "FILE", conflicts_with = "policies")]
+    policy_file: Option<PathBuf>,
+    /// Where the modules of `--policies` are on this machine: the file names are looked for in this folder.
+    #[arg(long, value_name = "DIR", requires = "policy_file")]
+    modules: Option<PathBuf>,
     /// The name of everything that is made.
     #[arg(long, default_value = "wharf-admission", value_parser = dns_label)]
     name: String,
@@ -32,9 +43,45 @@ pub(crate) struct ManifestArguments {
     /// The CA of the server's certificate, as PEM, for the API server.
     #[arg(long, value_name = "FILE")]
     ca_bundle: Option<PathBuf>,
+    /// The certificate of cert-manager whose CA it writes into the webhooks.
+    #[arg(long, value_name = "NAMESPACE/CERTIFICATE", conflicts_with = "ca_bundle")]
+    inject_ca_from: Option<String>,
     /// The image of the Deployment, with Wharf and the policies in it.
     #[arg(long, default_value = "wharf:latest")]
     image: String,
+    /// Whether the API server refuses what it could not ask about.
+    #[arg(long, value_enum, value_name = "WHAT", default_value = "fail")]
+    failure_policy: FailurePolicy,
+    /// A namespace whose objects no policy sees, beside the server's own. May be given several times.
+    #[arg(
+        long = "exempt-namespace",
+        value_name = "NAMESPACE",
+        default_value = "kube-system",
+        value_parser = dns_label
+    )]
+    exempt_namespaces: Vec<String>,
+    /// Print only what is not in the namespace: the webhooks and the right to read what the policies ask for.
+    #[arg(long)]
+    cluster_wide: bool,
+}
+
+/// What happens when there is no answer to a review.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum FailurePolicy {
+    /// The object is refused.
+    Fail,
+    /// The object is accepted.
+    Ignore,
+}
+
+impl FailurePolicy {
+    /// The word of the Kubernetes API.
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Fail => "Fail",
+            Self::Ignore => "Ignore",
+        }
+    }
 }
 
 /// A name of Kubernetes.
@@ -47,116 +94,98 @@ fn dns_label(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// Why a module cannot be deployed as a policy.
-#[derive(Debug, thiserror::Error)]
-enum NoPolicy {
-    #[error("{0} has no Kubewarden metadata")]
-    NoMetadata(Reference),
-    #[error("{0} judges any JSON (its policyType is raw), and the API server has no webhooks for that")]
-    Raw(Reference),
-    #[error("{0} is a proxy-wasm filter")]
-    Filter(Reference),
-    #[error("the metadata of {0} cannot be read")]
-    Metadata(Reference, #[source] MetadataError),
-    #[error("{0} cannot be a policy")]
-    Identify(Reference, #[source] IdentifyError),
-    #[error("{0} and {1} would both have the id `{2}`")]
-    SameName(Reference, Reference, String),
-}
-
-impl NoPolicy {
-    fn hint(&self) -> &'static str {
-        match self {
-            Self::NoMetadata(_) | Self::Metadata(..) => {
-                "`kwctl annotate` adds them, with the rules of the webhook"
-            }
-            Self::Raw(_) => "send raw reviews to `/validate_raw/ID` of a server that you deploy yourself",
-            Self::Filter(_) | Self::Identify(..) => "`wharf inspect` says what the module is",
-            Self::SameName(..) => "rename one of the files: the ids are made of their names",
-        }
-    }
-}
-
 /// Prints the manifests.
 pub(super) fn run(arguments: &ManifestArguments) -> Code {
-    let ca_bundle = match arguments.ca_bundle.as_ref().map(std::fs::read).transpose() {
-        Ok(ca_bundle) => ca_bundle,
-        Err(error) => {
-            let path = arguments.ca_bundle.as_deref().unwrap_or_else(|| "".as_ref());
-            say(format_args!("error: {} cannot be read: {error}", path.display()));
-            return Code::Configuration;
+    match manifests(arguments) {
+        Ok(text) => match print(text.trim_end()) {
+            Ok(()) => Code::Success,
+            Err(_) => Code::Failure,
+        },
+        Err(code) => code,
+    }
+}
+
+fn manifests(arguments: &ManifestArguments) -> Result<String, Code> {
+    let ca_bundle = arguments.ca_bundle.as_deref().map(read).transpose()?;
+    let (policies, policy_file) = match &arguments.policy_file {
+        Some(path) => {
+            let file = read_policies(path)?;
+            let policies = file
+                .deployed(arguments.modules.as_deref())
+                .map_err(|error| refused(&error))?;
+            (policies, file.text)
+        }
+        None => {
+            let policies = deployed::of_references(&arguments.policies).map_err(|error| refused(&error))?;
+            let text = deployed::policies_yml(&policies);
+            (policies, text)
         }
     };
-    let mut deployed: Vec<Deployed> = Vec::new();
-    for reference in &arguments.policies {
-        let artifact = match wharf_distribution::fetch(reference) {
-            Ok(artifact) => artifact,
-            Err(error) => {
-                let hint = error.hint();
-                complain(
-                    &error,
-                    Some(&hint).filter(|hint| !hint.is_empty()).map(String::as_str),
-                );
-                return Code::Plugin;
-            }
-        };
-        match policy(reference, artifact.bytes(), &deployed) {
-            Ok(policy) => deployed.push(policy),
-            Err(error) => {
-                complain(&error, Some(error.hint()));
-                return Code::Plugin;
-            }
-        }
-    }
-    if ca_bundle.is_none() {
-        say(
-            "warning: without --ca-bundle the webhooks have no `caBundle`; have it injected, or the API server trusts no server",
-        );
-    }
-    for policy in deployed.iter().filter(|policy| policy.metadata.rules.is_empty()) {
-        say(format_args!(
-            "warning: {} has no rules in its metadata, so that the API server never asks it; write them into its webhook",
-            policy.reference
-        ));
-    }
+    warn(
+        &policies,
+        ca_bundle.is_some() || arguments.inject_ca_from.is_some(),
+    );
     let manifest = Manifest {
         name: &arguments.name,
         namespace: &arguments.namespace,
         service: arguments.service.as_deref().unwrap_or(&arguments.name),
         image: &arguments.image,
         ca_bundle: ca_bundle.as_deref(),
-        policies: &deployed,
+        inject_ca_from: arguments.inject_ca_from.as_deref(),
+        failure_policy: arguments.failure_policy.as_str(),
+        exempt_namespaces: &arguments.exempt_namespaces,
+        policies: &policies,
+        policy_file: &policy_file,
     };
-    let text = wharf_config::to_yaml_documents(&manifest.documents());
-    match print(text.trim_end()) {
-        Ok(()) => Code::Success,
-        Err(_) => Code::Failure,
-    }
+    let documents = if arguments.cluster_wide {
+        manifest.cluster_wide()
+    } else {
+        manifest.all()
+    };
+    Ok(wharf_config::to_yaml_documents(&documents))
 }
 
-fn policy(reference: &Reference, bytes: &[u8], others: &[Deployed]) -> Result<Deployed, NoPolicy> {
-    let identified = identify(bytes).map_err(|error| NoPolicy::Identify(reference.clone(), error))?;
-    if identified.proxy_wasm().is_some() {
-        return Err(NoPolicy::Filter(reference.clone()));
-    }
-    let section: Option<Arc<[u8]>> = identified.surface.kubewarden_metadata;
-    let section = section.ok_or_else(|| NoPolicy::NoMetadata(reference.clone()))?;
-    let metadata = Metadata::parse(&section).map_err(|error| NoPolicy::Metadata(reference.clone(), error))?;
-    if metadata.policy_type == wharf_abi_wapc::kubewarden::PolicyType::Raw {
-        return Err(NoPolicy::Raw(reference.clone()));
-    }
-    // Ids stand in names of webhooks, in which fewer characters may stand than in names of plugins.
-    let id = single::name_of(reference).to_string().replace(['_', '.'], "-");
-    let id = id.trim_matches('-').to_owned();
-    if let Some(other) = others.iter().find(|other| other.id == id) {
-        return Err(NoPolicy::SameName(other.reference.clone(), reference.clone(), id));
-    }
-    Ok(Deployed {
-        id,
-        reference: reference.clone(),
-        needs_mode: metadata.execution_mode != ExecutionMode::KubewardenWapc,
-        metadata,
+fn read(path: &Path) -> Result<Vec<u8>, Code> {
+    std::fs::read(path).map_err(|error| {
+        say(format_args!("error: {} cannot be read: {error}", path.display()));
+        Code::Configuration
     })
+}
+
+fn read_policies(path: &Path) -> Result<PolicyFile, Code> {
+    let (file, warnings) = PolicyFile::parse(path, read(path)?).map_err(|errors| {
+        say(errors.render(colours()));
+        Code::Configuration
+    })?;
+    warnings.iter().for_each(|warning| say(warning.render(colours())));
+    Ok(file)
+}
+
+fn refused(error: &NoPolicy) -> Code {
+    let hint = error.hint();
+    complain(error, Some(hint.as_str()).filter(|hint| !hint.is_empty()));
+    Code::Plugin
+}
+
+/// Says what whoever applies it should know.
+fn warn(policies: &[Deployed], has_ca: bool) {
+    if !has_ca {
+        say(
+            "warning: without --ca-bundle or --inject-ca-from the webhooks have no `caBundle`, and the API server trusts no server",
+        );
+    }
+    for policy in policies.iter().filter(|policy| policy.rules.is_empty()) {
+        say(format_args!(
+            "warning: {} has no rules in its metadata, so that the API server never asks it; write them into its webhook",
+            policy.shown
+        ));
+    }
+    for policy in policies.iter().filter(|policy| policy.outlasts_api_server()) {
+        say(format_args!(
+            "warning: {} may take longer than the 30 s that the API server waits at most",
+            policy.shown
+        ));
+    }
 }
 
 #[cfg(test)]

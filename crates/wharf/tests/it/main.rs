@@ -8,6 +8,7 @@ mod bodies;
 mod commands;
 mod configuration;
 mod counter;
+mod deployment;
 mod examples;
 mod exchanges;
 mod faults;

@@ -1,5 +1,7 @@
 //! `wharf manifest`: what is printed can be applied, and Wharf reads what it made for itself.
 
+mod files;
+
 use expect_test::expect;
 
 use super::{METADATA, VALID, policy};
@@ -31,6 +33,9 @@ fn all_objects_of_two_policies() {
         kind: Namespace
         metadata:
           name: wharf
+          labels:
+            app.kubernetes.io/name: wharf-admission
+            pod-security.kubernetes.io/enforce: restricted
         ---
         apiVersion: v1
         kind: ServiceAccount
@@ -44,6 +49,8 @@ fn all_objects_of_two_policies() {
         kind: ClusterRole
         metadata:
           name: wharf-admission
+          labels:
+            app.kubernetes.io/name: wharf-admission
         rules:
           - apiGroups:
               - ""
@@ -72,6 +79,8 @@ fn all_objects_of_two_policies() {
         kind: ClusterRoleBinding
         metadata:
           name: wharf-admission
+          labels:
+            app.kubernetes.io/name: wharf-admission
         roleRef:
           apiGroup: rbac.authorization.k8s.io
           kind: ClusterRole
@@ -98,8 +107,16 @@ fn all_objects_of_two_policies() {
                 key: /tls/tls.key
               policies:
                 file: policies.yml
+              timeout: "2s"
+              queue:
+                concurrent: 4
+                waiting: 64
+              drainTimeout: "30s"
             admin:
               bind: "0.0.0.0:9901"
+            cache:
+              directory: /cache/compiled
+              size: "256MiB"
           policies.yml: |
             labels:
               module: "file:///policies/labels.wasm"
@@ -128,6 +145,7 @@ fn all_objects_of_two_policies() {
             app.kubernetes.io/name: wharf-admission
           ports:
             - name: https
+              protocol: TCP
               port: 443
               targetPort: https
         ---
@@ -143,15 +161,38 @@ fn all_objects_of_two_policies() {
           selector:
             matchLabels:
               app.kubernetes.io/name: wharf-admission
+          strategy:
+            type: RollingUpdate
+            rollingUpdate:
+              maxUnavailable: 0
+              maxSurge: 1
           template:
             metadata:
               labels:
                 app.kubernetes.io/name: wharf-admission
             spec:
               serviceAccountName: wharf-admission
+              automountServiceAccountToken: true
+              enableServiceLinks: false
+              terminationGracePeriodSeconds: 45
+              topologySpreadConstraints:
+                - maxSkew: 1
+                  topologyKey: kubernetes.io/hostname
+                  whenUnsatisfiable: ScheduleAnyway
+                  labelSelector:
+                    matchLabels:
+                      app.kubernetes.io/name: wharf-admission
+                - maxSkew: 1
+                  topologyKey: topology.kubernetes.io/zone
+                  whenUnsatisfiable: ScheduleAnyway
+                  labelSelector:
+                    matchLabels:
+                      app.kubernetes.io/name: wharf-admission
               securityContext:
                 runAsNonRoot: true
                 runAsUser: 65532
+                runAsGroup: 65532
+                fsGroup: 65532
                 seccompProfile:
                   type: RuntimeDefault
               containers:
@@ -162,25 +203,43 @@ fn all_objects_of_two_policies() {
                     - /etc/wharf/wharf.yaml
                   ports:
                     - name: https
+                      protocol: TCP
                       containerPort: 8443
                     - name: admin
+                      protocol: TCP
                       containerPort: 9901
+                  startupProbe:
+                    httpGet:
+                      path: /readyz
+                      port: admin
+                    periodSeconds: 2
+                    timeoutSeconds: 2
+                    failureThreshold: 90
                   readinessProbe:
                     httpGet:
-                      path: /readiness
+                      path: /readyz
                       port: admin
                     periodSeconds: 5
+                    timeoutSeconds: 2
+                    failureThreshold: 2
                   livenessProbe:
                     httpGet:
                       path: /healthz
                       port: admin
-                    periodSeconds: 5
+                    periodSeconds: 10
+                    timeoutSeconds: 2
+                    failureThreshold: 6
+                  lifecycle:
+                    preStop:
+                      sleep:
+                        seconds: 5
                   resources:
                     requests:
-                      cpu: "100m"
-                      memory: "128Mi"
+                      cpu: "250m"
+                      memory: "256Mi"
                     limits:
-                      memory: "1Gi"
+                      memory: "3Gi"
+                      ephemeral-storage: "1Gi"
                   securityContext:
                     allowPrivilegeEscalation: false
                     readOnlyRootFilesystem: true
@@ -194,6 +253,8 @@ fn all_objects_of_two_policies() {
                     - name: tls
                       mountPath: /tls
                       readOnly: true
+                    - name: cache
+                      mountPath: /cache
               volumes:
                 - name: config
                   configMap:
@@ -201,6 +262,10 @@ fn all_objects_of_two_policies() {
                 - name: tls
                   secret:
                     secretName: wharf-admission-tls
+                    defaultMode: 288
+                - name: cache
+                  emptyDir:
+                    sizeLimit: "512Mi"
         ---
         apiVersion: policy/v1
         kind: PodDisruptionBudget
@@ -215,23 +280,53 @@ fn all_objects_of_two_policies() {
             matchLabels:
               app.kubernetes.io/name: wharf-admission
         ---
+        apiVersion: networking.k8s.io/v1
+        kind: NetworkPolicy
+        metadata:
+          name: wharf-admission
+          namespace: wharf
+          labels:
+            app.kubernetes.io/name: wharf-admission
+        spec:
+          podSelector:
+            matchLabels:
+              app.kubernetes.io/name: wharf-admission
+          policyTypes:
+            - Ingress
+          ingress:
+            - ports:
+                - protocol: TCP
+                  port: https
+            - from:
+                - namespaceSelector:
+                    matchLabels:
+                      kubernetes.io/metadata.name: monitoring
+              ports:
+                - protocol: TCP
+                  port: admin
+        ---
         apiVersion: admissionregistration.k8s.io/v1
         kind: MutatingWebhookConfiguration
         metadata:
           name: wharf-admission
+          labels:
+            app.kubernetes.io/name: wharf-admission
+            app.kubernetes.io/component: webhooks
         webhooks:
           - name: labels.wharf-admission.wharf.svc
             admissionReviewVersions:
               - v1
             sideEffects: None
-            timeoutSeconds: 10
+            timeoutSeconds: 3
             failurePolicy: Fail
+            matchPolicy: Equivalent
             namespaceSelector:
               matchExpressions:
                 - key: kubernetes.io/metadata.name
                   operator: NotIn
                   values:
                     - wharf
+                    - kube-system
             clientConfig:
               service:
                 name: wharf-admission
@@ -253,19 +348,24 @@ fn all_objects_of_two_policies() {
         kind: ValidatingWebhookConfiguration
         metadata:
           name: wharf-admission
+          labels:
+            app.kubernetes.io/name: wharf-admission
+            app.kubernetes.io/component: webhooks
         webhooks:
           - name: pods-1.wharf-admission.wharf.svc
             admissionReviewVersions:
               - v1
             sideEffects: None
-            timeoutSeconds: 10
+            timeoutSeconds: 3
             failurePolicy: Fail
+            matchPolicy: Equivalent
             namespaceSelector:
               matchExpressions:
                 - key: kubernetes.io/metadata.name
                   operator: NotIn
                   values:
                     - wharf
+                    - kube-system
             clientConfig:
               service:
                 name: wharf-admission
@@ -375,7 +475,8 @@ fn wharf_reads_the_configuration_that_it_made() {
     let config = part("wharf.yaml")
         .replace("certificate: /tls/tls.crt", "certificate: tls.crt")
         .replace("key: /tls/tls.key", "key: tls.key")
-        .replace("0.0.0.0", "127.0.0.1");
+        .replace("0.0.0.0", "127.0.0.1")
+        .replace("directory: /cache/compiled", "directory: compiled");
     let tls = "  tls:\n    certificate: tls.crt\n    key: tls.key\n";
     assert!(config.contains(tls), "{config}");
     let folder = folder
