@@ -9,7 +9,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use wharf_admission::{AdmissionServer, AdmissionSettings, Bound, Change, PreparedPolicies};
+use tokio::runtime::Runtime;
+use wharf_admission::{
+    AdmissionServer, AdmissionSettings, Bound, Change, PreparedPolicies, SharedCapabilities,
+};
 use wharf_config::kubewarden::{PolicySet, load_policies};
 use wharf_config::{AdmissionConfig, AdmissionTls};
 use wharf_engine::{Allocation, Engine, EngineSettings};
@@ -93,7 +96,17 @@ impl Served {
         Self::with(config(), files, policies)
     }
 
-    pub(crate) fn with(mut config: AdmissionConfig, files: &[(&str, String)], policies: &str) -> Self {
+    pub(crate) fn with(config: AdmissionConfig, files: &[(&str, String)], policies: &str) -> Self {
+        Self::asking(config, files, policies, |_, _| Arc::new(()))
+    }
+
+    /// With what policies may ask.
+    pub(crate) fn asking(
+        mut config: AdmissionConfig,
+        files: &[(&str, String)],
+        policies: &str,
+        capabilities: impl FnOnce(&Runtime, &Arc<Metrics>) -> Arc<dyn SharedCapabilities>,
+    ) -> Self {
         let directory = tempfile::tempdir().unwrap();
         for (name, text) in files {
             std::fs::write(directory.path().join(name), text).unwrap();
@@ -107,14 +120,14 @@ impl Served {
             ..EngineSettings::default()
         });
         let metrics = Arc::new(Metrics::new());
+        let runtime = AdmissionServer::runtime().unwrap();
         let settings = AdmissionSettings {
             loader: Loader::new(engine.unwrap(), Arc::new(())),
             metrics: Arc::clone(&metrics),
-            capabilities: Arc::new(()),
+            capabilities: capabilities(&runtime, &metrics),
         };
         let prepared = Arc::new(PreparedPolicies::load(&config, settings));
         let bound = Bound::new(config.bind).unwrap();
-        let runtime = AdmissionServer::runtime().unwrap();
         let server = AdmissionServer::start(bound, &config, None, prepared, runtime).unwrap();
         Self {
             server: Some(server),

@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod harness;
+mod images;
 mod load;
 mod reload;
 mod verdicts;
