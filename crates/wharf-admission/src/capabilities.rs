@@ -7,7 +7,8 @@
 //! | `kubernetes/can_i` | the API server, as a SubjectAccessReview; kept for 5 s as well |
 //! | `net/v1/dns_lookup_host` | the system's resolver |
 //! | `crypto/v1/is_certificate_trusted` | this process alone |
-//! | `oci/*` | nobody: this build has no client for registries |
+//! | `oci/v1/manifest_digest`, `oci/v1/oci_manifest`, `…_config` | the image's registry; an answer is kept for a minute |
+//! | `oci/v1/verify`, `oci/v2/verify` | nobody: signatures cannot be verified yet |
 //!
 //! ```text
 //! a guest's thread            the runtime
@@ -16,6 +17,7 @@
 //!   deadline and no longer                   watches.rs ─► watch.rs    lists that are kept up to date
 //!                                            lists.rs       lists that are not
 //!                                               └─► api.rs ─► the API server
+//!                           ► oci.rs ─► answers.rs ─► wharf-distribution ─► registries
 //! ```
 //!
 //! **What a list may lack.** A watch is behind the API server by as long as it takes an event to come. While it is
@@ -39,6 +41,7 @@ mod limits;
 mod lists;
 mod names;
 mod objects;
+mod oci;
 mod watch;
 mod watches;
 
@@ -48,6 +51,7 @@ use crossbeam_channel::RecvTimeoutError;
 use tokio::runtime::Handle;
 use wharf_abi_wapc::kubewarden::capability::{CapabilityError, CapabilityRequest};
 use wharf_config::KubernetesConfig;
+use wharf_distribution::registry::RegistryClient;
 use wharf_engine::Deadline;
 use wharf_telemetry::Metrics;
 
@@ -55,6 +59,7 @@ use self::cluster::{Cluster, ListAsk};
 use self::connect::{Found, Surroundings};
 use self::dns::Resolver;
 use self::error::AskError;
+use self::oci::{Images, Question};
 use crate::host::SharedCapabilities;
 
 pub use self::connect::ConnectError;
@@ -67,6 +72,7 @@ pub struct ClusterCapabilities {
     runtime: Handle,
     cluster: Result<Arc<Cluster>, &'static str>,
     resolver: Arc<Resolver>,
+    images: Option<Arc<Images>>,
 }
 
 impl ClusterCapabilities {
@@ -124,7 +130,15 @@ impl ClusterCapabilities {
             runtime: runtime.clone(),
             cluster,
             resolver: Arc::new(Resolver::new(runtime.clone())),
+            images: None,
         })
+    }
+
+    /// Lets policies ask about images too. Without it `oci/*` is not offered.
+    #[must_use]
+    pub fn with_registries(mut self, client: RegistryClient) -> Self {
+        self.images = Some(Arc::new(Images::new(Arc::new(client))));
+        self
     }
 
     /// Whether there is a cluster that policies can ask. Otherwise, why not, in the words that they get.
@@ -154,6 +168,25 @@ impl ClusterCapabilities {
         self.cluster
             .as_ref()
             .map_err(|reason| CapabilityError::NotOffered(reason))
+    }
+
+    /// Asks a registry on the runtime and waits for it here.
+    fn image(
+        &self,
+        request: &CapabilityRequest,
+        question: Result<Question, AskError>,
+        deadline: Deadline,
+    ) -> Result<Vec<u8>, CapabilityError> {
+        let images = self.images.as_ref();
+        let images = images.ok_or_else(|| CapabilityError::NotOffered(request.path()))?;
+        let question = question?;
+        if let Some(known) = images.known(&question) {
+            return Ok(known);
+        }
+        let images = Arc::clone(images);
+        wait(&self.runtime, deadline, async move {
+            images.ask(question).await.map_err(CapabilityError::from)
+        })
     }
 
     fn list(&self, ask: ListAsk, deadline: Deadline) -> Result<Vec<u8>, CapabilityError> {
@@ -202,19 +235,18 @@ impl SharedCapabilities for ClusterCapabilities {
                     .map(|answer| answer.encode())
                     .map_err(|error| CapabilityError::Failed(error.to_string()))
             }
-            other => Err(CapabilityError::NotOffered(match other.path() {
-                "oci/v1/manifest_digest" => {
-                    "oci/v1/manifest_digest: registries are not available in this build"
-                }
-                "oci/v1/oci_manifest" => "oci/v1/oci_manifest: registries are not available in this build",
-                "oci/v1/oci_manifest_config" => {
-                    "oci/v1/oci_manifest_config: registries are not available in this build"
-                }
-                "oci/v2/verify" => {
-                    "oci/v2/verify: the verification of signatures is not available in this build"
-                }
-                path => path,
-            })),
+            other => match Question::of(&other) {
+                Some(question) => self.image(&other, question, deadline),
+                None => Err(CapabilityError::NotOffered(match other.path() {
+                    "oci/v1/verify" => {
+                        "oci/v1/verify: the verification of signatures is not available in this build"
+                    }
+                    "oci/v2/verify" => {
+                        "oci/v2/verify: the verification of signatures is not available in this build"
+                    }
+                    path => path,
+                })),
+            },
         }
     }
 }

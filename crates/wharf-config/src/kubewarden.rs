@@ -10,6 +10,7 @@ mod limits;
 mod module;
 mod policy;
 mod resources;
+mod sources;
 mod webhook;
 
 pub use files::{LoadedPolicies, load_policies, parse_policies};
@@ -20,6 +21,7 @@ pub use policy::{
     PolicyMode, PolicyModule, PolicySet, PolicySource,
 };
 pub use resources::{CustomResource, ResourceKind};
+pub use sources::{Sources, load_sources};
 pub use webhook::{
     FailurePolicy, LabelSelector, LabelSelectorRequirement, MatchCondition, MatchPolicy, Operation,
     RuleScope, SelectorOperator, SideEffects, WebhookConfig, WebhookRule,

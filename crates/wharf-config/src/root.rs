@@ -14,6 +14,7 @@ use crate::diagnostic::{Complaint, quoted};
 use crate::listeners::{Bound, decode_bind};
 use crate::plugins::{PLUGIN, decode_plugins};
 use crate::proxy::{AccessLog, DecodedProxy, PROXY, ProxyConfig, decode_proxy};
+use crate::registries::{REGISTRIES, RegistriesConfig, decode_registries};
 use crate::table::{ADDRESS, Field, Kind, Presence, Section};
 
 /// A configuration in which everything was checked that can be checked without running anything.
@@ -28,6 +29,8 @@ pub struct Config {
     pub admission: Option<AdmissionConfig>,
     /// The admin port, if there is one.
     pub admin: Option<AdminConfig>,
+    /// Registries of images, as far as they are not like all others.
+    pub registries: RegistriesConfig,
     /// Where compiled modules are kept.
     pub cache: CacheConfig,
     /// Where the access log goes. Default: standard output.
@@ -83,6 +86,12 @@ pub(crate) static ROOT: Section = Section {
             doc: "The server that answers the reviews of Kubernetes' API server.",
         },
         Field {
+            key: "registries",
+            kind: Kind::Section(&REGISTRIES),
+            presence: Presence::Absent("the defaults"),
+            doc: "Registries of images, as far as they are not like all others.",
+        },
+        Field {
             key: "admin",
             kind: Kind::Section(&ADMIN),
             presence: Presence::Absent("no admin port"),
@@ -132,6 +141,7 @@ pub(crate) fn decode_root(cx: &mut Context<'_>, item: &Item<'_>) -> Option<Confi
     } = decode_proxy(cx, fields.item("proxy"), &mut bound);
     let admission = decode_admission(cx, &fields, &mut bound);
     let admin = decode_admin(cx, &fields, &mut bound);
+    let registries = decode_registries(cx, &fields);
     let cache = decode_cache(cx, &fields);
     cx.report_flaws();
     warn_of_unused(cx, &fields, upstreams.as_ref());
@@ -140,6 +150,7 @@ pub(crate) fn decode_root(cx: &mut Context<'_>, item: &Item<'_>) -> Option<Confi
         proxy,
         admission,
         admin,
+        registries: registries?,
         cache: cache?,
         access_log: access_log?,
         drain_timeout: drain_timeout?,

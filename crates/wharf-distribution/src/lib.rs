@@ -1,10 +1,15 @@
 //! From a plugin's reference to the bytes that may be compiled.
 //!
 //! [`fetch`] gives a [`VerifiedArtifact`], the only thing that the engine compiles. Files are read from this machine;
-//! `https:` and `oci:` references are understood and refused. Nothing is executed here.
+//! `https:` and `oci:` references are understood and refused. Nothing is executed here but the credential helpers that a
+//! deployer configured.
+//!
+//! [`registry`] asks registries about images.
 
+mod bounded;
 mod error;
 mod file;
+pub mod registry;
 mod text;
 
 use wharf_plugin::{ByteSize, Reference, VerifiedArtifact};

@@ -9,6 +9,7 @@
 mod abi;
 mod artifact;
 mod digest;
+mod image;
 mod limits;
 mod name;
 mod reference;
@@ -20,6 +21,9 @@ pub mod units;
 pub use abi::{Abi, IdentifiedModule, IdentifyError, Lookalike, ProxyWasmVersion, identify};
 pub use artifact::{Verification, VerifiedArtifact};
 pub use digest::{Digest, DigestError};
+pub use image::{
+    ContentDigest, ImageReference, ImageReferenceError, ManifestName, RegistryHost, RegistryHostError,
+};
 pub use limits::{Limits, OnFault};
 pub use name::{NameError, PluginName};
 pub use reference::{Reference, ReferenceError};

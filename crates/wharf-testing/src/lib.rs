@@ -1,4 +1,4 @@
-//! Origins, API servers and clients for tests over real sockets.
+//! Origins, API servers, registries and clients for tests over real sockets.
 //!
 //! An origin either answers well ([`origin()`]) or follows a script that may do anything with its sockets
 //! ([`scripted_origin`]). A [`Client`] sends exactly the bytes that it is told to. Both are plain blocking threads
@@ -11,6 +11,7 @@ pub mod api_server;
 pub mod client;
 pub mod message;
 pub mod origin;
+pub mod registry;
 
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ pub use message::{Received, Response};
 pub use origin::{
     Conversation, Origin, OriginBuilder, origin, refused_address, saturated_address, scripted_origin,
 };
+pub use registry::{Registry, registry};
 
 /// How long anything may take before a test fails.
 pub const PATIENCE: Duration = Duration::from_secs(20);

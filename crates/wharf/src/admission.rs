@@ -12,7 +12,8 @@ use wharf_admission::{
     PreparedPolicies, StartError,
 };
 use wharf_config::kubewarden::{PolicyModule, PolicySet};
-use wharf_config::{AdmissionConfig, AdmissionTls, OnBadPolicy};
+use wharf_config::{AdmissionConfig, AdmissionTls, OnBadPolicy, RegistriesConfig};
+use wharf_distribution::registry::AuthorityError;
 use wharf_engine::{Allocation, CompiledCache, Engine, EngineError, EngineSettings};
 use wharf_loader::Loader;
 use wharf_plugin::{ByteSize, Digest};
@@ -21,6 +22,7 @@ use wharf_tls::{AlpnProtocol, ReloadReport, ServerTls, ServerTlsSettings, WATCH_
 
 use crate::exit::Code;
 use crate::progress::Progress;
+use crate::registries;
 use crate::words::{complain, say};
 
 /// How often the files of the policies are looked at.
@@ -58,6 +60,9 @@ pub(crate) enum AdmissionError {
     /// The cluster that policies may ask does not answer.
     #[error(transparent)]
     Cluster(#[from] ConnectError),
+    /// A private authority of a registry cannot be used.
+    #[error(transparent)]
+    Registry(#[from] AuthorityError),
     /// Its threads or its socket cannot be had.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -72,6 +77,7 @@ impl AdmissionError {
                  it fail until it answers"
                     .to_owned(),
             ),
+            Self::Registry(error) => Some(error.hint().to_owned()),
             Self::Engine(_) | Self::Start(StartError::Threads(_)) => None,
             Self::Start(_) => Some("`admission.bind` is the address of the admission server".to_owned()),
         }
@@ -79,7 +85,7 @@ impl AdmissionError {
 
     pub(crate) fn code(&self) -> Code {
         match self {
-            Self::Tls(_) => Code::Configuration,
+            Self::Tls(_) | Self::Registry(_) => Code::Configuration,
             Self::Engine(_) | Self::Cluster(_) | Self::Start(_) => Code::Failure,
         }
     }
@@ -107,11 +113,13 @@ pub(crate) struct LoadedAdmission {
 /// [`AdmissionError`]. Policies that are bad are none: [`PreparedPolicies::bad`] has them.
 pub(crate) fn load(
     config: &AdmissionConfig,
+    registries: &RegistriesConfig,
     cache: Option<CompiledCache>,
     metrics: &Arc<Metrics>,
     reach: Reach,
 ) -> Result<LoadedAdmission, AdmissionError> {
     let tls = load_tls(&config.tls)?;
+    let client = registries::client(registries)?;
     let engine = Engine::new(EngineSettings {
         cache,
         allocation: pool(config),
@@ -123,7 +131,7 @@ pub(crate) fn load(
         metrics: Arc::clone(metrics),
         capabilities: match reach {
             Reach::Nothing => Arc::new(()),
-            Reach::Cluster => Arc::new(connect(config, &runtime, metrics)?),
+            Reach::Cluster => Arc::new(connect(config, &runtime, metrics)?.with_registries(client)),
         },
     };
     Ok(LoadedAdmission {
@@ -136,6 +144,7 @@ pub(crate) fn load(
 /// Loads the policies and the certificate, and listens; nothing is answered yet. Says what is wrong.
 pub(crate) fn prepare(
     config: &AdmissionConfig,
+    registries: &RegistriesConfig,
     cache: Option<CompiledCache>,
     metrics: &Arc<Metrics>,
 ) -> Result<PreparedAdmission, Code> {
@@ -143,7 +152,7 @@ pub(crate) fn prepare(
         complain(&error, error.hint().as_deref());
         error.code()
     };
-    let loaded = load(config, cache, metrics, Reach::Cluster).map_err(complained)?;
+    let loaded = load(config, registries, cache, metrics, Reach::Cluster).map_err(complained)?;
     let bad = loaded.policies.bad();
     let refuses = config.on_bad_policy == OnBadPolicy::RefuseStart;
     for (id, reason) in &bad {

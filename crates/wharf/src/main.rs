@@ -7,6 +7,7 @@ mod commands;
 mod exit;
 mod plugins;
 mod progress;
+mod registries;
 mod words;
 
 use clap::Parser;

@@ -1,10 +1,11 @@
-//! Why a policy's question about the cluster is not answered, in the words that the policy gets.
+//! Why a policy's question about the cluster or about an image is not answered, in the words that the policy gets.
 
 use std::fmt;
 use std::sync::Arc;
 
 use wharf_abi_wapc::kubewarden::capability::CapabilityError;
-use wharf_plugin::ByteSize;
+use wharf_distribution::registry::RegistryError;
+use wharf_plugin::{ByteSize, ImageReference, ImageReferenceError};
 
 use super::api::ApiError;
 use super::names::NameError;
@@ -37,6 +38,15 @@ pub(super) enum AskError {
     ListTooLarge { kind: KindName, most: ByteSize },
     #[error("SubjectAccessReview did not return a response")]
     NoVerdict,
+    #[error(transparent)]
+    Image(ImageReferenceError),
+    #[error("{image}: {error}; {}", .error.hint())]
+    Registry {
+        image: Arc<ImageReference>,
+        error: RegistryError,
+    },
+    #[error("{0}: its configuration is not JSON, so that it is no image that runs in containers")]
+    NoConfiguration(Arc<ImageReference>),
     #[error("{doing}: {error}")]
     Api { doing: Arc<str>, error: ApiError },
 }

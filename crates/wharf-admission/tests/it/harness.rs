@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::runtime::Runtime;
 use wharf_admission::{
-    AdmissionServer, AdmissionSettings, Bound, Change, ConnectionLimits, PreparedPolicies,
+    AdmissionServer, AdmissionSettings, Bound, Change, ConnectionLimits, PreparedPolicies, SharedCapabilities,
 };
 use wharf_config::kubewarden::{PolicySet, load_policies};
 use wharf_config::{AdmissionConfig, AdmissionTls};
@@ -89,6 +90,28 @@ pub(crate) fn config() -> AdmissionConfig {
     config
 }
 
+/// Who answers what policies ask, and where that runs.
+struct Asked {
+    metrics: Arc<Metrics>,
+    runtime: Arc<Runtime>,
+    capabilities: Arc<dyn SharedCapabilities>,
+}
+
+impl Asked {
+    fn new(
+        metrics: Arc<Metrics>,
+        capabilities: impl FnOnce(&Runtime, &Arc<Metrics>) -> Arc<dyn SharedCapabilities>,
+    ) -> Self {
+        let runtime = AdmissionServer::runtime().unwrap();
+        let capabilities = capabilities(&runtime, &metrics);
+        Self {
+            metrics,
+            runtime,
+            capabilities,
+        }
+    }
+}
+
 impl Served {
     /// Serves the modules `files` under `policies`, which is the text of a `policies.yml`.
     pub(crate) fn new(files: &[(&str, String)], policies: &str) -> Self {
@@ -100,11 +123,55 @@ impl Served {
     }
 
     pub(crate) fn with_limits(
-        mut config: AdmissionConfig,
+        config: AdmissionConfig,
         limits: ConnectionLimits,
         files: &[(&str, String)],
         policies: &str,
     ) -> Self {
+        let asked = Asked::new(Arc::default(), |_, _| Arc::new(()));
+        Self::start(config, limits, files, policies, asked)
+    }
+
+    /// With what policies may ask.
+    pub(crate) fn asking(
+        config: AdmissionConfig,
+        files: &[(&str, String)],
+        policies: &str,
+        capabilities: impl FnOnce(&Runtime, &Arc<Metrics>) -> Arc<dyn SharedCapabilities>,
+    ) -> Self {
+        let asked = Asked::new(Arc::default(), capabilities);
+        Self::start(config, ConnectionLimits::default(), files, policies, asked)
+    }
+
+    /// Serves policies that can ask for something.
+    pub(crate) fn capable(
+        config: AdmissionConfig,
+        files: &[(&str, String)],
+        policies: &str,
+        metrics: Arc<Metrics>,
+        runtime: Arc<Runtime>,
+        capabilities: Arc<dyn SharedCapabilities>,
+    ) -> Self {
+        let asked = Asked {
+            metrics,
+            runtime,
+            capabilities,
+        };
+        Self::start(config, ConnectionLimits::default(), files, policies, asked)
+    }
+
+    fn start(
+        mut config: AdmissionConfig,
+        limits: ConnectionLimits,
+        files: &[(&str, String)],
+        policies: &str,
+        asked: Asked,
+    ) -> Self {
+        let Asked {
+            metrics,
+            runtime,
+            capabilities,
+        } = asked;
         let directory = tempfile::tempdir().unwrap();
         for (name, text) in files {
             std::fs::write(directory.path().join(name), text).unwrap();
@@ -117,15 +184,13 @@ impl Served {
             },
             ..EngineSettings::default()
         });
-        let metrics = Arc::new(Metrics::new());
         let settings = AdmissionSettings {
             loader: Loader::new(engine.unwrap(), Arc::new(())),
             metrics: Arc::clone(&metrics),
-            capabilities: Arc::new(()),
+            capabilities,
         };
         let prepared = Arc::new(PreparedPolicies::load(&config, settings));
         let bound = Bound::new(config.bind).unwrap().with_limits(limits);
-        let runtime = AdmissionServer::runtime().unwrap();
         let server = AdmissionServer::start(bound, &config, None, prepared, runtime).unwrap();
         Self {
             server: Some(server),

@@ -5,6 +5,7 @@
 mod bad_input;
 mod connections;
 mod harness;
+mod images;
 mod load;
 mod reload;
 mod verdicts;

@@ -7,6 +7,7 @@ mod files;
 mod generated;
 mod hostile;
 mod refused;
+mod registries;
 
 use std::path::Path;
 

@@ -7,9 +7,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use wharf_config::kubewarden::{PolicySet, load_policies};
+use wharf_config::kubewarden::{PolicySet, Sources, load_policies, load_sources};
 use wharf_config::{
-    AccessLog, AdminConfig, AdmissionConfig, AdmissionTls, CacheConfig, Config, OnBadPolicy, TlsFiles,
+    AccessLog, AdminConfig, AdmissionConfig, AdmissionTls, CacheConfig, Config, OnBadPolicy,
+    RegistriesConfig, TlsFiles,
 };
 
 use super::serve;
@@ -98,6 +99,12 @@ pub(crate) struct AdmissionArguments {
     /// Start without a cluster that answers.
     #[arg(long, env = "KUBEWARDEN_IGNORE_KUBERNETES_CONNECTION_FAILURE")]
     ignore_kubernetes_connection_failure: bool,
+    /// Kubewarden's file of registries that are asked over plain HTTP or have authorities of their own.
+    #[arg(long, value_name = "FILE", env = "KUBEWARDEN_SOURCES_PATH")]
+    sources_path: Option<PathBuf>,
+    /// Docker's `config.json` with the credentials for registries, or its directory; by default the user's own.
+    #[arg(long, value_name = "PATH", env = "KUBEWARDEN_DOCKER_CONFIG_JSON_PATH")]
+    docker_config_json_path: Option<PathBuf>,
     /// Do not start when a policy cannot be used. Without it the others are served.
     #[arg(long)]
     refuse_bad_policies: bool,
@@ -116,12 +123,8 @@ struct Unused {
     enable_metrics: bool,
     #[arg(long, env = "KUBEWARDEN_POLICIES_DOWNLOAD_DIR", hide = true)]
     policies_download_dir: Option<PathBuf>,
-    #[arg(long, env = "KUBEWARDEN_SOURCES_PATH", hide = true)]
-    sources_path: Option<PathBuf>,
     #[arg(long, env = "KUBEWARDEN_VERIFICATION_CONFIG_PATH", hide = true)]
     verification_path: Option<PathBuf>,
-    #[arg(long, env = "KUBEWARDEN_DOCKER_CONFIG_JSON_PATH", hide = true)]
-    docker_config_json_path: Option<PathBuf>,
     #[arg(long, env = "KUBEWARDEN_SIGSTORE_CACHE_DIR", hide = true)]
     sigstore_cache_dir: Option<PathBuf>,
     #[arg(long, env = "KUBEWARDEN_ENABLE_PPROF", hide = true)]
@@ -133,11 +136,6 @@ impl Unused {
     fn given(&self) -> Vec<&'static str> {
         let given = [
             ("--policies-download-dir", self.policies_download_dir.is_some()),
-            ("--sources-path", self.sources_path.is_some()),
-            (
-                "--docker-config-json-path",
-                self.docker_config_json_path.is_some(),
-            ),
             ("--sigstore-cache-dir", self.sigstore_cache_dir.is_some()),
             ("--enable-pprof", self.enable_pprof),
         ];
@@ -227,9 +225,26 @@ fn config(arguments: &AdmissionArguments) -> Result<Config, Code> {
         admin: Some(AdminConfig {
             bind: SocketAddr::new(arguments.addr, arguments.readiness_probe_port),
         }),
+        registries: RegistriesConfig {
+            docker_config: arguments.docker_config_json_path.clone(),
+            hosts: sources(arguments)?,
+        },
         cache: CacheConfig::default(),
         access_log: AccessLog::Off,
     })
+}
+
+/// The registries that are not reached as all others are.
+fn sources(arguments: &AdmissionArguments) -> Result<Sources, Code> {
+    let Some(path) = &arguments.sources_path else {
+        return Ok(Sources::new());
+    };
+    let (sources, warnings) = load_sources(path).map_err(|errors| {
+        say(errors.render(colours()));
+        Code::Configuration
+    })?;
+    warnings.iter().for_each(|warning| say(warning.render(colours())));
+    Ok(sources)
 }
 
 fn read_again(files: &[PathBuf]) -> Option<PolicySet> {

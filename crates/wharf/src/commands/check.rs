@@ -93,7 +93,13 @@ impl Tried {
             }
         }
         if let Some(admission) = &config.admission {
-            match admission::load(admission, plugins::cache(config), &metrics, Reach::Nothing) {
+            match admission::load(
+                admission,
+                &config.registries,
+                plugins::cache(config),
+                &metrics,
+                Reach::Nothing,
+            ) {
                 Err(error) => tried.failures.push(Failure::Admission(error)),
                 Ok(loaded) => {
                     let bad = loaded.policies.bad().into_iter();

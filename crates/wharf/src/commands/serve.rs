@@ -74,8 +74,9 @@ pub(super) fn serve(config: &Config, read: ReadPolicies, files: Vec<PathBuf>) ->
             })
         })
         .transpose()?;
-    let prepare =
-        |admission: &AdmissionConfig| admission::prepare(admission, plugins::cache(config), &metrics);
+    let prepare = |admission: &AdmissionConfig| {
+        admission::prepare(admission, &config.registries, plugins::cache(config), &metrics)
+    };
     let admission = config.admission.as_ref().map(prepare).transpose()?;
     // Until here a signal ends the process at once: nothing is served yet, and the cache bears it. From here on it ends
     // in order.

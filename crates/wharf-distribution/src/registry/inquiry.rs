@@ -1,0 +1,323 @@
+//! The requests of one operation: to one registry, and to where it leads.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::{
+    ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, LOCATION, PROXY_AUTHORIZATION, USER_AGENT,
+};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use wharf_plugin::{ByteSize, ImageReference, RegistryHost};
+
+use super::connect::{Connection, Errand, broken};
+use super::error::words;
+use super::settings::RegistryLimits;
+use super::url::{Origin, Url};
+use super::{RegistryClient, RegistryError};
+
+const AGENT: HeaderValue = HeaderValue::from_static(concat!("wharf/", env!("CARGO_PKG_VERSION")));
+
+/// The requests of one operation. Connections are kept as long as it lasts, and shared with no other: so no redirect of
+/// one registry uses a connection that was allowed for another.
+pub(super) struct Inquiry<'c> {
+    pub(super) client: &'c RegistryClient,
+    host: &'c RegistryHost,
+    repository: &'c str,
+    /// Where the registry is.
+    place: Option<IpAddr>,
+    connections: Vec<(Origin, Connection)>,
+    /// What is sent to the registry.
+    pub(super) authorization: Option<HeaderValue>,
+    pub(super) with_credentials: bool,
+}
+
+/// An answer, with as much of its body as may be.
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    headers: HeaderMap,
+    pub(super) body: Vec<u8>,
+    /// Who gave it.
+    pub(super) host: String,
+}
+
+/// What is asked of whom.
+pub(super) struct Ask {
+    pub(super) method: Method,
+    pub(super) url: Url,
+    pub(super) accept: &'static str,
+    /// For the origin of `url` alone.
+    pub(super) authorization: Option<HeaderValue>,
+    /// A form; none for most.
+    pub(super) form: Option<String>,
+    /// What the body of a good answer is, and its most bytes.
+    pub(super) most: (&'static str, ByteSize),
+}
+
+impl Answer {
+    /// A header that is text.
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// All headers of a name that are text.
+    pub(super) fn headers(&self, name: &http::HeaderName) -> impl Iterator<Item = &str> {
+        let all = self.headers.get_all(name).iter();
+        all.filter_map(|value| value.to_str().ok())
+    }
+}
+
+impl<'c> Inquiry<'c> {
+    pub(super) fn new(client: &'c RegistryClient, image: &'c ImageReference) -> Self {
+        Self {
+            client,
+            host: image.host(),
+            repository: image.repository(),
+            place: None,
+            connections: Vec::new(),
+            authorization: None,
+            with_credentials: false,
+        }
+    }
+
+    pub(super) fn host(&self) -> &RegistryHost {
+        self.host
+    }
+
+    pub(super) fn repository(&self) -> &str {
+        self.repository
+    }
+
+    pub(super) fn has_credentials(&self) -> bool {
+        self.with_credentials
+    }
+
+    pub(super) fn limits(&self) -> &'c RegistryLimits {
+        &self.client.limits
+    }
+
+    /// Asks the registry. Where it wants to know who asks, that is told once.
+    pub(super) async fn ask(
+        &mut self,
+        method: &Method,
+        path: &str,
+        accept: &'static str,
+        most: (&'static str, ByteSize),
+    ) -> Result<Answer, RegistryError> {
+        let origin = self.registry()?;
+        if self.authorization.is_none()
+            && let Some(known) = self.client.tokens.find(self.host, self.repository)
+        {
+            self.authorization = Some(known.authorization);
+            self.with_credentials = known.with_credentials;
+        }
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let ask = Ask {
+                method: method.clone(),
+                url: Url {
+                    origin: origin.clone(),
+                    target: path.to_owned(),
+                },
+                accept,
+                authorization: self.authorization.clone(),
+                form: None,
+                most,
+            };
+            let answer = self.follow(ask).await?;
+            let is_challenge = answer.status == StatusCode::UNAUTHORIZED && answer.host == origin.authority();
+            if !is_challenge || tries > 1 {
+                return Ok(answer);
+            }
+            self.authorize(&answer).await?;
+            if self.authorization.is_none() {
+                return Ok(answer);
+            }
+        }
+    }
+
+    fn registry(&self) -> Result<Origin, RegistryError> {
+        let is_tls = !self.is_plain(self.host);
+        Origin::of(self.host, is_tls).ok_or_else(|| RegistryError::NoAddress {
+            host: self.host.as_str().into(),
+            reason: "it is no host".into(),
+        })
+    }
+
+    fn is_plain(&self, host: &RegistryHost) -> bool {
+        self.client
+            .hosts
+            .get(host)
+            .is_some_and(|settings| settings.plain_http)
+    }
+
+    /// Whether a deployer let somebody be asked over plain HTTP.
+    pub(super) fn may_be_plain(&self, origin: &Origin) -> bool {
+        origin.names().any(|name| self.is_plain(&name))
+    }
+
+    /// Sends a request and goes where the answers lead, so often and no more. Credentials stay with the first origin.
+    pub(super) async fn follow(&mut self, mut ask: Ask) -> Result<Answer, RegistryError> {
+        let first = ask.url.origin.clone();
+        for _ in 0..=self.limits().redirects {
+            let response = self.send(&ask).await?;
+            let Some(location) = redirect(&response) else {
+                return self.receive(response, &ask).await;
+            };
+            let next = self.next(&ask.url, location)?;
+            if next.origin != first {
+                if ask.form.is_some() {
+                    return Err(self.not_followed(&next, "what is sent has a credential in it"));
+                }
+                ask.authorization = None;
+            }
+            ask.url = next;
+        }
+        Err(self.not_followed(&ask.url, "there are too many redirects"))
+    }
+
+    fn next(&self, from: &Url, location: &HeaderValue) -> Result<Url, RegistryError> {
+        let text = String::from_utf8_lossy(location.as_bytes());
+        let next = from.join(&text).ok_or_else(|| RegistryError::Redirect {
+            host: self.host.authority().into(),
+            to: words(text.split('?').next().unwrap_or_default()),
+            reason: "it is no URL of HTTP",
+        })?;
+        if !next.origin.is_tls && !self.may_be_plain(&next.origin) {
+            return Err(self.not_followed(
+                &next,
+                "it is plain HTTP, which the configuration does not name it for",
+            ));
+        }
+        Ok(next)
+    }
+
+    fn not_followed(&self, to: &Url, reason: &'static str) -> RegistryError {
+        RegistryError::Redirect {
+            host: self.host.authority().into(),
+            to: words(&to.to_string()),
+            reason,
+        }
+    }
+
+    async fn send(&mut self, ask: &Ask) -> Result<Response<Incoming>, RegistryError> {
+        let origin = &ask.url.origin;
+        let mut connection = self.connection(origin).await?;
+        let request = request(ask, &connection)?;
+        let sent = connection.sender.send_request(request).await;
+        let response = sent.map_err(|error| broken(origin, &error))?;
+        self.connections.push((origin.clone(), connection));
+        Ok(response)
+    }
+
+    /// A connection that is there and at leisure, or a new one.
+    async fn connection(&mut self, origin: &Origin) -> Result<Connection, RegistryError> {
+        while let Some(index) = self.connections.iter().position(|(other, _)| other == origin) {
+            let (_, mut kept) = self.connections.swap_remove(index);
+            if kept.sender.ready().await.is_ok() {
+                return Ok(kept);
+            }
+        }
+        let is_registry = self.registry()? == *origin;
+        let errand = Errand {
+            registry: self.host,
+            is_registry,
+            place: self.place,
+        };
+        let (connection, address) = self.client.connect(origin, &errand).await?;
+        if is_registry {
+            self.place = address;
+        }
+        Ok(connection)
+    }
+
+    /// Reads the body: of a good answer all or an error, of another the beginning.
+    async fn receive(&self, response: Response<Incoming>, ask: &Ask) -> Result<Answer, RegistryError> {
+        let origin = &ask.url.origin;
+        let (head, mut incoming) = response.into_parts();
+        let (what, limit) = ask.most;
+        let is_good = head.status.is_success();
+        let most = if is_good { limit } else { self.limits().other };
+        let said = head
+            .headers
+            .get(CONTENT_LENGTH)
+            .and_then(|length| length.to_str().ok());
+        let said = said.and_then(|length| length.parse::<u64>().ok()).unwrap_or(0);
+        if is_good && ask.method != Method::HEAD && said > most.bytes() {
+            return Err(RegistryError::too_large(what, limit));
+        }
+        let mut body = Vec::new();
+        while let Some(frame) = incoming.frame().await {
+            let frame = match frame {
+                Ok(frame) => frame,
+                Err(error) if is_good => return Err(broken(origin, &error)),
+                // The status is what counts.
+                Err(_) => break,
+            };
+            let data = frame.into_data().unwrap_or_default();
+            if body.len() + data.len() > most.as_usize() {
+                if is_good {
+                    return Err(RegistryError::too_large(what, limit));
+                }
+                break;
+            }
+            body.extend_from_slice(&data);
+        }
+        Ok(Answer {
+            status: head.status,
+            headers: head.headers,
+            body,
+            host: origin.authority(),
+        })
+    }
+}
+
+/// Where an answer leads, if anywhere.
+fn redirect(response: &Response<Incoming>) -> Option<&HeaderValue> {
+    let leads = [
+        StatusCode::MOVED_PERMANENTLY,
+        StatusCode::FOUND,
+        StatusCode::SEE_OTHER,
+        StatusCode::TEMPORARY_REDIRECT,
+        StatusCode::PERMANENT_REDIRECT,
+    ];
+    let location = response.headers().get(LOCATION);
+    location.filter(|_| leads.contains(&response.status()))
+}
+
+fn request(ask: &Ask, connection: &Connection) -> Result<Request<Full<Bytes>>, RegistryError> {
+    let origin = &ask.url.origin;
+    let target = match connection.through {
+        Some(_) => format!("{origin}{}", ask.url.target),
+        None => ask.url.target.clone(),
+    };
+    let mut request = Request::builder()
+        .method(ask.method.clone())
+        .uri(target)
+        .header(HOST, origin.authority())
+        .header(USER_AGENT, AGENT)
+        .header(ACCEPT, ask.accept);
+    if let Some(Some(authorization)) = &connection.through {
+        request = request.header(PROXY_AUTHORIZATION, authorization);
+    }
+    if let Some(authorization) = &ask.authorization {
+        request = request.header(AUTHORIZATION, authorization);
+    }
+    if ask.form.is_some() {
+        request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+    }
+    let body = ask.form.clone().unwrap_or_default();
+    let malformed = |error: http::Error| RegistryError::Redirect {
+        host: Arc::from(origin.authority()),
+        to: words(&ask.url.to_string()),
+        reason: if error.is::<http::uri::InvalidUri>() {
+            "it is no URL of HTTP"
+        } else {
+            "it cannot be asked for"
+        },
+    };
+    request.body(Full::new(body.into())).map_err(malformed)
+}

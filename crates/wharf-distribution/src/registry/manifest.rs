@@ -1,0 +1,211 @@
+//! What a manifest says, as far as anybody here needs it. The rest stays in its text.
+
+use std::sync::Arc;
+
+use http::header::CONTENT_TYPE;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use wharf_plugin::ContentDigest;
+
+use super::RegistryError;
+use super::error::words;
+use super::inquiry::Answer;
+
+const IMAGES: [&str; 2] = [
+    "application/vnd.oci.image.manifest.v1+json",
+    "application/vnd.docker.distribution.manifest.v2+json",
+];
+const INDEXES: [&str; 2] = [
+    "application/vnd.oci.image.index.v1+json",
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+];
+/// All of them, as a request says it.
+pub(super) const ACCEPT: &str = "application/vnd.oci.image.manifest.v1+json, \
+    application/vnd.oci.image.index.v1+json, application/vnd.docker.distribution.manifest.v2+json, \
+    application/vnd.docker.distribution.manifest.list.v2+json";
+
+/// A manifest or index. Its bytes have its digest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Manifest {
+    /// The digest of its bytes.
+    pub digest: ContentDigest,
+    /// Its media type.
+    pub media_type: &'static str,
+    /// Its bytes, which are JSON.
+    pub text: String,
+    /// What it is.
+    pub kind: ManifestKind,
+}
+
+/// What a manifest is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ManifestKind {
+    /// One image or artifact.
+    Image {
+        /// Its configuration.
+        config: Descriptor,
+    },
+    /// Several, for different platforms or purposes.
+    Index {
+        /// Each of them.
+        entries: Vec<IndexEntry>,
+    },
+}
+
+/// What names a blob.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Descriptor {
+    /// What its bytes are said to be.
+    pub media_type: String,
+    /// The digest of its bytes.
+    pub digest: ContentDigest,
+    /// How many bytes it is said to have.
+    pub size: u64,
+}
+
+/// An entry of an index.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IndexEntry {
+    /// The manifest's digest.
+    pub digest: ContentDigest,
+    /// `os` and `architecture`, where the entry has them.
+    pub platform: Option<(String, String)>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Text {
+    schema_version: Option<u64>,
+    media_type: Option<String>,
+    config: Option<DescriptorText>,
+    layers: Option<Vec<IgnoredAny>>,
+    manifests: Option<Vec<EntryText>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct DescriptorText {
+    #[serde(default)]
+    media_type: String,
+    digest: String,
+    size: u64,
+}
+
+#[derive(Deserialize)]
+struct EntryText {
+    digest: String,
+    platform: Option<PlatformText>,
+}
+
+#[derive(Deserialize)]
+struct PlatformText {
+    #[serde(default)]
+    os: String,
+    #[serde(default)]
+    architecture: String,
+}
+
+/// Reads a manifest whose bytes were checked.
+///
+/// What it is must be the same by the header, by its own media type and by its members: two readers that disagree about that
+/// would see two things under one digest.
+pub(super) fn read(digest: ContentDigest, answer: &Answer) -> Result<Manifest, RegistryError> {
+    let media_type = media_type(answer)?;
+    let text = std::str::from_utf8(&answer.body).map_err(RegistryError::bad_manifest)?;
+    if !text.trim_start().starts_with('{') {
+        return Err(RegistryError::bad_manifest("it is no JSON object"));
+    }
+    let read: Text = serde_json::from_str(text).map_err(RegistryError::bad_manifest)?;
+    if read.schema_version != Some(2) {
+        return Err(RegistryError::bad_manifest("its `schemaVersion` is not 2"));
+    }
+    if let Some(own) = read.media_type.filter(|own| own != media_type) {
+        let reason = format!("it calls itself {own:?}, and the registry calls it {media_type}");
+        return Err(RegistryError::bad_manifest(reason));
+    }
+    let is_index = INDEXES.contains(&media_type);
+    let kind = match (is_index, read.config, read.layers, read.manifests) {
+        (false, Some(config), Some(_), None) => ManifestKind::Image {
+            config: descriptor(config)?,
+        },
+        (true, None, None, Some(manifests)) => ManifestKind::Index {
+            entries: manifests.into_iter().map(entry).collect::<Result<_, _>>()?,
+        },
+        (false, ..) => {
+            return Err(RegistryError::bad_manifest(
+                "an image has `config` and `layers`, and no `manifests`",
+            ));
+        }
+        (true, ..) => {
+            return Err(RegistryError::bad_manifest(
+                "an index has `manifests`, and neither `config` nor `layers`",
+            ));
+        }
+    };
+    Ok(Manifest {
+        digest,
+        media_type,
+        text: text.to_owned(),
+        kind,
+    })
+}
+
+/// What the header calls it.
+fn media_type(answer: &Answer) -> Result<&'static str, RegistryError> {
+    let header = answer.header(CONTENT_TYPE.as_str()).unwrap_or("no media type");
+    let named = header.split(';').next().unwrap_or_default().trim();
+    let known = IMAGES.into_iter().chain(INDEXES);
+    known
+        .into_iter()
+        .find(|known| known.eq_ignore_ascii_case(named))
+        .ok_or_else(|| RegistryError::MediaType {
+            host: answer.host.as_str().into(),
+            media_type: words(named),
+        })
+}
+
+fn descriptor(text: DescriptorText) -> Result<Descriptor, RegistryError> {
+    Ok(Descriptor {
+        media_type: text.media_type,
+        digest: content_digest(&text.digest)?,
+        size: text.size,
+    })
+}
+
+fn entry(text: EntryText) -> Result<IndexEntry, RegistryError> {
+    Ok(IndexEntry {
+        digest: content_digest(&text.digest)?,
+        platform: text.platform.map(|platform| (platform.os, platform.architecture)),
+    })
+}
+
+fn content_digest(text: &str) -> Result<ContentDigest, RegistryError> {
+    let bad = |()| RegistryError::bad_manifest(format!("{:?} is no digest that can be checked", short(text)));
+    text.parse().map_err(bad)
+}
+
+fn short(text: &str) -> Arc<str> {
+    words(&text.chars().take(80).collect::<String>())
+}
+
+/// The digest of the first image for this machine.
+pub(super) fn for_this_platform(entries: &[IndexEntry]) -> Option<&ContentDigest> {
+    let (os, architecture) = platform();
+    let fits = |entry: &&IndexEntry| {
+        entry
+            .platform
+            .as_ref()
+            .is_some_and(|(its_os, its_architecture)| its_os == os && its_architecture == architecture)
+    };
+    entries.iter().find(fits).map(|entry| &entry.digest)
+}
+
+/// Operating system and architecture of this machine, in the words of images.
+pub(super) fn platform() -> (&'static str, &'static str) {
+    let architecture = match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    };
+    (std::env::consts::OS, architecture)
+}
