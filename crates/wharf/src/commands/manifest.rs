@@ -1,6 +1,6 @@
 //! `wharf manifest`: what a cluster needs to ask policies, as YAML for `kubectl apply -f -`.
 
-mod build;
+pub(super) mod build;
 
 use std::path::PathBuf;
 use std::sync::Arc;

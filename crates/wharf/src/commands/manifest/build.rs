@@ -296,7 +296,7 @@ impl Deployed {
 }
 
 /// What a kind is called in rules: lower case and in plural, by the rules of English that Kubernetes follows.
-fn plural(kind: &str) -> String {
+pub(in crate::commands) fn plural(kind: &str) -> String {
     let lower = kind.to_lowercase();
     if lower == "endpoints" {
         return lower;
