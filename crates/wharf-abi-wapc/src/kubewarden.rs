@@ -31,6 +31,7 @@ pub mod replay;
 mod request;
 mod response;
 mod settings;
+mod terms;
 mod verdict;
 
 pub use fault::{PolicyFault, TIMEOUT_MESSAGE};
@@ -51,4 +52,5 @@ pub use response::{
     StatusDetails,
 };
 pub use settings::{Settings, SettingsError};
+pub use terms::DeployerTerms;
 pub use verdict::{SettingsVerdict, Verdict};

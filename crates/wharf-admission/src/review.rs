@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use http::StatusCode;
 use wharf_abi_wapc::kubewarden::group::GroupVerdict;
 use wharf_abi_wapc::kubewarden::{
-    AdmissionRequest, AdmissionResponse, AdmissionReviewResponse, PolicyFault, RawRequest, RawReviewResponse,
-    ReviewError, ReviewRequest, Status, StatusCause,
+    AdmissionRequest, AdmissionResponse, AdmissionReviewResponse, DeployerTerms, PolicyFault, RawRequest,
+    RawReviewResponse, ReviewError, ReviewRequest,
 };
 use wharf_config::kubewarden::PolicyMode;
 use wharf_engine::Deadline;
@@ -15,7 +15,7 @@ use wharf_telemetry::ReviewEvent;
 
 use crate::bodies::Held;
 use crate::host::{Asking, HostContext};
-use crate::policies::{Judge, Member, Served, Terms};
+use crate::policies::{Judge, Member, Served};
 
 /// What a request asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -174,16 +174,12 @@ impl Review {
         );
     }
 
-    /// What the deployer says about the policy's verdict, in Kubewarden's order.
+    /// What the deployer says about the policy's verdict.
     fn apply(&self, verdict: AdmissionResponse) -> AdmissionResponse {
         let id = &self.served.id;
-        let Terms {
-            mode,
-            allowed_to_mutate,
-            message,
-            ..
-        } = &self.served.terms;
-        if *mode == PolicyMode::Monitor {
+        let terms = &self.served.terms;
+        let monitor = terms.mode == PolicyMode::Monitor;
+        if monitor {
             tracing::info!(
                 policy = id,
                 uid = verdict.uid,
@@ -192,38 +188,13 @@ impl Review {
                 reason = verdict.message(),
                 "The verdict of a policy in monitor mode."
             );
-            return AdmissionResponse {
-                allowed: true,
-                patch: None,
-                status: None,
-                ..verdict
-            };
         }
-        let mut response = verdict;
-        if response.patch.is_some() && !allowed_to_mutate {
-            // The API server takes no patch of a webhook that only validates.
-            response.patch = None;
-            response.allowed = false;
-            response.status = Some(Status {
-                message: Some(format!(
-                    "Request rejected by policy {id}. The policy attempted to mutate the request, but it is \
-                     currently configured to not allow mutations."
-                )),
-                ..Status::default()
-            });
-        }
-        if let (false, Some(message)) = (response.allowed, message) {
-            let status = response.status.get_or_insert_default();
-            let own = status.message.replace(message.clone());
-            if own.is_some() {
-                let details = status.details.get_or_insert_default();
-                details.causes.push(StatusCause {
-                    message: own,
-                    ..StatusCause::default()
-                });
-            }
-        }
-        response
+        let terms = DeployerTerms {
+            monitor,
+            allowed_to_mutate: terms.allowed_to_mutate,
+            message: terms.message.as_deref(),
+        };
+        terms.apply(id, verdict)
     }
 
     fn count(

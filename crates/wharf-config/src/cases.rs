@@ -1,4 +1,4 @@
-//! The files of `wharf test`: cases of filters, in tables and in golden folders.
+//! The files of `wharf test`: cases of filters and of policies, in tables and in golden folders.
 //!
 //! A *table* is a file whose name ends in `.test.yaml`, with any number of cases. A *golden folder* has a file `case.yaml`
 //! with one case, whose whole report is compared with a file beside it. Both have the same keys, from the same tables as
@@ -10,11 +10,13 @@ mod exchange;
 mod expect;
 mod message;
 mod outcome;
+mod policy;
 mod reference;
 mod setup;
 mod tables;
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -31,8 +33,13 @@ pub use self::expect::{
     MessageExpectation, ReplyExpectation, StageExpectation,
 };
 pub use self::outcome::{MetricExpectation, OutcomeExpectation};
+pub use self::policy::{
+    Deployed, HostAnswer, HostCallExpectation, Input, Judge, JudgingPolicy, POLICY_FAULTS, PolicyCase,
+    PolicyExpectation, PolicySetup, SettingsExpectation,
+};
 pub use self::reference::reference;
 
+use self::policy::tables::{POLICY_GOLDEN, POLICY_TABLE};
 use self::setup::Given;
 use self::tables::{CASE, GOLDEN, TABLE};
 
@@ -43,6 +50,15 @@ pub enum Form {
     Table,
     /// One case, whose report is compared with a file beside it.
     Golden,
+}
+
+/// The cases of a file. All of them are about the same kind of plugins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cases {
+    /// Of filters.
+    Filters(Vec<FilterCase>),
+    /// Of policies.
+    Policies(Vec<PolicyCase>),
 }
 
 /// The filter, how it is set up, what it goes through, and what is expected of it.
@@ -236,7 +252,7 @@ impl Form {
 ///
 /// # Errors
 /// All that is wrong with it, in one go; when the file cannot be read, is larger than 1 MiB, or is not UTF-8, only that.
-pub fn load(path: &Path, form: Form) -> Result<Vec<FilterCase>, ConfigErrors> {
+pub fn load(path: &Path, form: Form) -> Result<Cases, ConfigErrors> {
     let text = read_text(path, &CASE_FILE)?;
     // Only a name is taken from it; where there is no current directory, there is another name.
     let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
@@ -248,7 +264,7 @@ pub fn load(path: &Path, form: Form) -> Result<Vec<FilterCase>, ConfigErrors> {
 ///
 /// # Errors
 /// All that is wrong with it, in one go; when it is larger than 1 MiB or is not YAML, only that.
-pub fn parse(text: &str, origin: &Path, form: Form) -> Result<Vec<FilterCase>, ConfigErrors> {
+pub fn parse(text: &str, origin: &Path, form: Form) -> Result<Cases, ConfigErrors> {
     check(text, origin, form, &folder_name(origin), None)
 }
 
@@ -264,10 +280,14 @@ fn check(
     form: Form,
     default_name: &str,
     file_check: Option<FileCheck<'_>>,
-) -> Result<Vec<FilterCase>, ConfigErrors> {
-    let decode_root = |cx: &mut Context<'_>, root: &Item<'_>| match form {
-        Form::Table => decode_table(cx, root),
-        Form::Golden => decode_golden(cx, root, default_name).map(|case| vec![case]),
+) -> Result<Cases, ConfigErrors> {
+    let decode_root = |cx: &mut Context<'_>, root: &Item<'_>| match (policy::is_meant(root), form) {
+        (false, Form::Table) => decode_table(cx, root).map(Cases::Filters),
+        (false, Form::Golden) => decode_golden(cx, root, default_name).map(|case| Cases::Filters(vec![case])),
+        (true, Form::Table) => policy::decode_table(cx, root).map(Cases::Policies),
+        (true, Form::Golden) => {
+            policy::decode_golden(cx, root, default_name).map(|case| Cases::Policies(vec![case]))
+        }
     };
     let (cases, _) = decode(text, origin, &CASE_FILE, file_check, decode_root)?;
     Ok(cases)
@@ -276,43 +296,61 @@ fn check(
 fn decode_table(cx: &mut Context<'_>, root: &Item<'_>) -> Option<Vec<FilterCase>> {
     let fields = Fields::open(cx, root, &TABLE)?;
     let common = setup::decode(cx, &fields);
-    let mut weight: usize = 0;
-    let mut names = BTreeMap::new();
+    let mut weight = Weight::default();
+    let mut names = Names::default();
     let mut cases = Vec::new();
     for item in fields.list(cx, "cases")? {
         let Some(fields) = Fields::open(cx, &item, &CASE) else {
             continue;
         };
         let name = decode_name(cx, &fields);
-        if let (Some(name), Some(item)) = (&name, fields.item("name")) {
-            if let Some(first) = names.get(name) {
-                let message = format!("two cases are called {}", quoted(name));
-                let complaint = Complaint::new(item.span(), message);
-                cx.error(
-                    complaint
-                        .related(Clone::clone(first), "the first one")
-                        .hint("say in the name what is special about each"),
-                );
-            } else {
-                names.insert(name.clone(), item.span());
-            }
-        }
+        names.note(cx, &fields, name.as_deref());
         let given = setup::decode(cx, &fields);
-        weight = weight
-            .saturating_add(common.weight())
-            .saturating_add(given.weight());
-        if weight > MOST_BYTES {
-            let message = "the cases are too large from here on, with what the file says for all of them";
-            let complaint = Complaint::new(item.at, message);
-            cx.error(complaint.hint("split the file, or say what is large in the cases that need it"));
-            return None;
-        }
+        weight.add(cx, &item, common.weight().saturating_add(given.weight()))?;
         let given = given.over(&common);
         given.report_missing(cx, &item);
         let case = decode_case(cx, &item, &fields, given, name.unwrap_or_default());
         cases.extend(case);
     }
     Some(cases)
+}
+
+/// The names of the cases of a file, and where they stand.
+#[derive(Default)]
+struct Names(BTreeMap<String, Range<usize>>);
+
+impl Names {
+    /// Notes a name, and reports the second case that has it.
+    fn note(&mut self, cx: &mut Context<'_>, case: &Fields<'_>, name: Option<&str>) {
+        let (Some(name), Some(item)) = (name, case.item("name")) else {
+            return;
+        };
+        let Some(first) = self.0.get(name) else {
+            self.0.insert(name.to_owned(), item.span());
+            return;
+        };
+        let message = format!("two cases are called {}", quoted(name));
+        let complaint = Complaint::new(item.span(), message).related(first.clone(), "the first one");
+        cx.error(complaint.hint("say in the name what is special about each"));
+    }
+}
+
+/// How much the cases of a file have together.
+#[derive(Default)]
+struct Weight(usize);
+
+impl Weight {
+    /// Adds what a case has. None where that is too much, which is reported.
+    fn add(&mut self, cx: &mut Context<'_>, case: &Item<'_>, weight: usize) -> Option<()> {
+        self.0 = self.0.saturating_add(weight);
+        if self.0 <= MOST_BYTES {
+            return Some(());
+        }
+        let message = "the cases are too large from here on, with what the file says for all of them";
+        let complaint = Complaint::new(case.at.clone(), message);
+        cx.error(complaint.hint("split the file, or say what is large in the cases that need it"));
+        None
+    }
 }
 
 fn decode_golden(cx: &mut Context<'_>, root: &Item<'_>, default_name: &str) -> Option<FilterCase> {
@@ -330,7 +368,7 @@ fn decode_name(cx: &mut Context<'_>, fields: &Fields<'_>) -> Option<String> {
     let name = item.text(cx, fields.kind("name"))?;
     if name.trim().is_empty() {
         let complaint = Complaint::new(item.span(), format!("{} is empty", item.name()));
-        cx.error(complaint.hint("say what the filter does, such as `adds the greeting`"));
+        cx.error(complaint.hint("say what the plugin does, such as `adds the greeting`"));
         return None;
     }
     Some(name.to_owned())
@@ -378,15 +416,26 @@ fn decode_case(
 /// sees.
 pub fn json_schema() -> Value {
     let mut definitions = Map::new();
-    let table = schema::reference(&TABLE, false, &mut definitions);
-    let golden = schema::reference(&GOLDEN, false, &mut definitions);
+    let mut of = |table, golden| {
+        json!({
+            "if": { "required": ["cases"] },
+            "then": schema::reference(table, false, &mut definitions),
+            "else": schema::reference(golden, false, &mut definitions),
+        })
+    };
+    let filters = of(&TABLE, &GOLDEN);
+    let policies = of(&POLICY_TABLE, &POLICY_GOLDEN);
+    let names_policies = json!({ "anyOf": [{ "required": ["policy"] }, { "required": ["group"] }] });
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": "urn:wharf:test:1",
         "title": "Wharf test cases",
-        "if": { "required": ["cases"] },
-        "then": table,
-        "else": golden,
+        "if": { "anyOf": [names_policies, {
+            "required": ["cases"],
+            "properties": { "cases": { "type": "array", "contains": names_policies } },
+        }] },
+        "then": policies,
+        "else": filters,
         "examples": [{
             "plugin": "../greet.wasm",
             "cases": [{
@@ -395,6 +444,14 @@ pub fn json_schema() -> Value {
                     "request": { "path": "/hello" },
                     "expect": { "client": { "status": 200, "added": ["x-greeting: hello"] } },
                 }],
+            }],
+        }, {
+            "policy": "../labels.wasm",
+            "settings": { "required": ["team"] },
+            "cases": [{
+                "name": "refuses pods without a team",
+                "review": { "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "web" } },
+                "expect": { "allowed": false, "messageContains": ["team"] },
             }],
         }],
         "$defs": definitions,

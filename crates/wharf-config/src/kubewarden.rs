@@ -14,7 +14,7 @@ mod sources;
 mod webhook;
 
 pub use files::{LoadedPolicies, load_policies, parse_policies};
-pub use inputs::{RecordedAnswer, RecordedCall, read_recording, read_settings};
+pub use inputs::{RecordedAnswer, RecordedCall, read_recording, read_review, read_settings};
 pub use limits::PolicyLimits;
 pub use policy::{
     BadPolicy, ContextAwareResource, ExecutionMode, GroupConfig, PolicyConfig, PolicyEntry, PolicyKind,
@@ -27,8 +27,11 @@ pub use webhook::{
     RuleScope, SelectorOperator, SideEffects, WebhookConfig, WebhookRule,
 };
 
-pub(crate) use capabilities::{HOST_CAPABILITY, decode_host_capabilities};
-pub(crate) use collection::Collection;
-pub(crate) use entries::{ENTRIES, decode_entries};
+pub(crate) use capabilities::{HOST_CAPABILITY, HOST_OPERATIONS, decode_host_capabilities};
+pub(crate) use collection::{Collection, is_identifier};
+pub(crate) use entries::{
+    CONTEXT_AWARE_RESOURCE, ENTRIES, MODE, decode_context_aware_resources, decode_entries,
+    decode_execution_mode, decode_filled, decode_mode,
+};
 pub(crate) use files::read_policies;
 pub(crate) use limits::{DEFAULT_LIMITS, decode_default_limits};

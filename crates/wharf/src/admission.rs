@@ -73,13 +73,14 @@ impl AdmissionError {
         match self {
             Self::Tls(error) => Some(error.hint()),
             Self::Cluster(_) => Some(
-                "`admission.kubernetes` says where the cluster is; with `ignoreConnectionFailure: true` policies that ask \
-                 it fail until it answers"
+                "`admission.kubernetes` or the variable KUBECONFIG says where the cluster is; with \
+                 `ignoreConnectionFailure: true`, or --ignore-kubernetes-connection-failure, policies that ask it fail until \
+                 it answers"
                     .to_owned(),
             ),
             Self::Registry(error) => Some(error.hint().to_owned()),
             Self::Engine(_) | Self::Start(StartError::Threads(_)) => None,
-            Self::Start(_) => Some("`admission.bind` is the address of the admission server".to_owned()),
+            Self::Start(_) => Some("`admission.bind`, or --addr and --port, is the address of the admission server".to_owned()),
         }
     }
 

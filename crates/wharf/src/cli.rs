@@ -24,15 +24,10 @@ use crate::commands::test::TestArguments;
                   3 the configuration cannot be used; 4 a plugin cannot be loaded or does not start."
 )]
 pub(crate) struct Arguments {
-    /// What is logged: off, error, warn, info, debug or trace, also by target, such as "info,wharf::plugin=debug".
-    #[arg(
-        long,
-        global = true,
-        env = "WHARF_LOG",
-        value_name = "LEVEL",
-        default_value = "info"
-    )]
-    pub(crate) log_level: String,
+    /// What is logged: off, error, warn, info, debug or trace, also by target, such as "info,wharf::plugin=debug";
+    /// info where nobody says it.
+    #[arg(long, global = true, env = "WHARF_LOG", value_name = "LEVEL")]
+    pub(crate) log_level: Option<String>,
 
     /// How log lines look; by default text on a terminal and JSON otherwise.
     #[arg(long, global = true, value_enum, default_value_t = Format::Auto)]
@@ -83,12 +78,12 @@ pub(crate) enum Command {
     },
     /// Put requests through a filter by hand, or a review through a policy, with no server, and show all that it does.
     Run(Box<RunArguments>),
-    /// Run cases of filters that stand in files: what a filter goes through, and what is expected of it.
+    /// Run cases of filters and policies that stand in files: what a plugin goes through, and what is expected of it.
     ///
     /// Nothing is bound and nothing is sent. docs/testing.md shows what such files look like.
     #[command(
         after_help = "Exit codes: 0 all cases passed; 1 some failed, or a folder or report could not be read or written; \
-                      2 the command line is wrong, or there is no case; 3 a file of cases is wrong; 4 a filter cannot be \
+                      2 the command line is wrong, or there is no case; 3 a file of cases is wrong; 4 a plugin cannot be \
                       loaded. Of several, 3 counts before 4, and 4 before 1; all that can be run is run."
     )]
     Test(Box<TestArguments>),

@@ -9,6 +9,7 @@ pub(crate) mod new;
 pub(crate) mod policy;
 pub(crate) mod run;
 pub(crate) mod schema;
+mod senses;
 mod serve;
 pub(crate) mod single;
 pub(crate) mod test;
@@ -20,21 +21,17 @@ use wharf_config::Config;
 use wharf_telemetry::logging::{self, LogFormat};
 
 use crate::cli::{Arguments, Command, Format};
+use crate::commands::admission::AdmissionArguments;
 use crate::exit::Code;
 use crate::words::{colours, say};
 
 /// Runs a command.
 pub(crate) fn run(arguments: Arguments) -> Code {
-    let format = match arguments.log_format {
-        Format::Auto => LogFormat::Automatic,
-        Format::Text => LogFormat::Text,
-        Format::Json => LogFormat::Json,
+    let (level, format) = match log(&arguments) {
+        Ok(log) => log,
+        Err(code) => return code,
     };
-    if let Err(error) = logging::set_up(
-        Some(&arguments.log_level),
-        format,
-        wharf_engine::NOISY_LOG_TARGETS,
-    ) {
+    if let Err(error) = logging::set_up(level.as_deref(), format, wharf_engine::NOISY_LOG_TARGETS) {
         // The reason is a list of levels, which the message has as well.
         say(format_args!("error: {error}"));
         return Code::CommandLine;
@@ -51,6 +48,22 @@ pub(crate) fn run(arguments: Arguments) -> Code {
         Command::Schema { of } => schema::run(of),
         Command::Completions { shell } => completions::run(shell),
     }
+}
+
+/// The level and the format of the log, by the flags and variables of all commands, and those of policy-server behind them.
+fn log(arguments: &Arguments) -> Result<(Option<String>, LogFormat), Code> {
+    let mut level = arguments.log_level.clone();
+    let mut format = arguments.log_format;
+    if let Command::Admission(admission) = &arguments.command {
+        level = level.or_else(AdmissionArguments::log_level);
+        format = admission.log_format()?.unwrap_or(format);
+    }
+    let format = match format {
+        Format::Auto => LogFormat::Automatic,
+        Format::Text => LogFormat::Text,
+        Format::Json => LogFormat::Json,
+    };
+    Ok((level, format))
 }
 
 /// Reads a configuration; says what is odd about it, and what is wrong.

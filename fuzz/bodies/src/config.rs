@@ -25,7 +25,10 @@ pub fn config(bytes: &[u8]) {
     };
     let origin = Path::new("folder/wharf.yaml");
     check_outcome(parse(text, origin).map(|loaded| (loaded.config, loaded.warnings)));
-    if text.contains("request") || text.contains("cases:") {
+    if ["request", "cases:", "policy:"]
+        .iter()
+        .any(|part| text.contains(part))
+    {
         check_outcome(cases::parse(text, origin, Form::Table).map(|cases| (cases, Vec::new())));
         check_outcome(cases::parse(text, origin, Form::Golden).map(|cases| (cases, Vec::new())));
     }

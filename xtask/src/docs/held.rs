@@ -218,8 +218,8 @@ fn of_kubewarden(repository: &Repository) -> Vec<Source> {
         ),
         Source::new(
             "flags",
-            // All commands of Wharf have those of the log.
-            |entry| (!entry.name.starts_with("--log-")).then_some(&entry.name),
+            // All commands of Wharf have it.
+            |entry| (entry.name != "--log-level").then_some(&entry.name),
             flags.iter().map(String::as_str),
         ),
         Source::new(

@@ -70,6 +70,43 @@ fn measure(original: &Value, mutated: &Value, path: usize, room: &mut usize) -> 
     }
 }
 
+/// The most operations `copy` that are applied. Each may double what is there.
+const MOST_COPIES: usize = 16;
+
+/// A patch cannot be applied.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PatchMisfit {
+    /// It is no patch.
+    #[error("this is no JSON Patch: {0}")]
+    Unreadable(String),
+    /// An operation names what is not there, or tests what is otherwise.
+    #[error("the patch does not fit the object: {0}")]
+    Misfit(String),
+    /// It copies so often that the object could be of any size.
+    #[error("the patch has more than {MOST_COPIES} operations `copy`")]
+    TooManyCopies,
+}
+
+/// What a patch makes of `original`.
+///
+/// # Errors
+/// [`PatchMisfit`].
+pub fn apply(original: &Value, patch: &JsonPatch) -> Result<Value, PatchMisfit> {
+    let unreadable = |error: &dyn std::fmt::Display| PatchMisfit::Unreadable(error.to_string());
+    let bytes = STANDARD
+        .decode(patch.base64())
+        .map_err(|error| unreadable(&error))?;
+    let patch: json_patch::Patch = json::decode(&bytes).map_err(|problem| unreadable(&problem))?;
+    let is_copy =
+        |operation: &&json_patch::PatchOperation| matches!(operation, json_patch::PatchOperation::Copy(_));
+    if patch.0.iter().filter(is_copy).count() > MOST_COPIES {
+        return Err(PatchMisfit::TooManyCopies);
+    }
+    let mut patched = original.clone();
+    json_patch::patch(&mut patched, &patch.0).map_err(|error| PatchMisfit::Misfit(error.to_string()))?;
+    Ok(patched)
+}
+
 /// Takes a patch that a policy made by itself, as OPA policies do, once it is known to be one.
 ///
 /// # Errors

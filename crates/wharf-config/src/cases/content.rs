@@ -1,5 +1,7 @@
 //! Bytes as cases give them: text, a file, JSON, or hexadecimal digits.
 
+use std::path::PathBuf;
+
 use crate::decode::{Context, Fields, Item};
 use crate::diagnostic::{Complaint, quoted};
 use crate::table::TEXT;
@@ -93,10 +95,15 @@ pub(super) fn decode_json(cx: &mut Context<'_>, item: &Item<'_>) -> Option<Strin
 }
 
 fn decode_file(cx: &mut Context<'_>, item: &Item<'_>) -> Option<Content> {
+    decode_path_of_file(cx, item).map(Content::File)
+}
+
+/// The path of a file that is there.
+pub(super) fn decode_path_of_file(cx: &mut Context<'_>, item: &Item<'_>) -> Option<PathBuf> {
     let text = item.text(cx, &TEXT)?;
     let path = cx.resolve(text);
     match cx.check_file(&path) {
-        Ok(()) => Some(Content::File(path)),
+        Ok(()) => Some(path),
         Err(reason) => {
             let message = format!("the file {} {reason}", quoted(&path.to_string_lossy()));
             let hint = "the path is relative to the directory of the case file";

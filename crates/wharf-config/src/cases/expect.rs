@@ -165,7 +165,7 @@ pub(super) fn decode(cx: &mut Context<'_>, exchange: &Fields<'_>) -> ExchangeExp
 }
 
 /// Something, or `null` where it is expected not to be there.
-fn decode_or_none<T>(
+pub(super) fn decode_or_none<T>(
     cx: &mut Context<'_>,
     fields: &Fields<'_>,
     key: &str,
@@ -256,7 +256,7 @@ fn decode_body(cx: &mut Context<'_>, item: &Item<'_>) -> Option<BodyExpectation>
     decode_content(cx, item).map(BodyExpectation::Bytes)
 }
 
-fn decode_log_line(cx: &mut Context<'_>, item: &Item<'_>) -> Option<LogLine> {
+pub(super) fn decode_log_line(cx: &mut Context<'_>, item: &Item<'_>) -> Option<LogLine> {
     let (level, message) = decode_pair(cx, item, &LOG_LINE)?;
     let known = LOG_LEVELS.iter().find(|known| **known == level);
     if let (Some(level), Some(message)) = (known, message) {
@@ -330,7 +330,7 @@ fn decode_call_line(
 }
 
 /// Texts to be found in something; each must say something, since the empty text is found everywhere.
-fn decode_texts(cx: &mut Context<'_>, fields: &Fields<'_>, key: &str) -> Vec<Placed<String>> {
+pub(super) fn decode_texts(cx: &mut Context<'_>, fields: &Fields<'_>, key: &str) -> Vec<Placed<String>> {
     decode_each(cx, fields, key, |cx, item| {
         // `- info: greeted` is a mapping without its quotes.
         if let [value] = item.children().as_slice() {
@@ -348,7 +348,7 @@ fn decode_texts(cx: &mut Context<'_>, fields: &Fields<'_>, key: &str) -> Vec<Pla
     })
 }
 
-fn placed<T>(
+pub(super) fn placed<T>(
     cx: &mut Context<'_>,
     fields: &Fields<'_>,
     key: &str,
@@ -359,7 +359,7 @@ fn placed<T>(
     decode(cx, item).map(|value| Placed { line, value })
 }
 
-fn placed_list<T>(
+pub(super) fn placed_list<T>(
     cx: &mut Context<'_>,
     fields: &Fields<'_>,
     key: &str,

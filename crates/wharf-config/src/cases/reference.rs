@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use crate::table::{Field, Kind, Presence, Section, word_list};
 
+use super::policy::tables::{POLICY_GOLDEN, POLICY_TABLE};
 use super::tables::{GOLDEN, TABLE};
 
 /// The reference of files of cases as Markdown: each mapping with its keys, their types, defaults and meaning. A mapping
@@ -13,12 +14,13 @@ pub fn reference() -> String {
         "# Reference of test cases\n\n\
          <!-- Generated from the tables in crates/wharf-config. Run the tests with UPDATE_EXPECT=1 to write it anew. -->\n\n\
          All keys of the files that `wharf test` reads; [testing.md](testing.md) shows how they are used. Unknown keys are \
-         errors. Where a list has texts with a colon and a space in them, such as headers, the quotes may be left out.\n\n\
+         errors. Where a list has texts with a colon and a space in them, such as headers, the quotes may be left out. What \
+         is said of filters begins with [table](#table), of policies with [policyTable](#policyTable).\n\n\
          `wharf schema --of test` prints the JSON Schema of these files. An editor that knows YAML language servers uses it \
          when the file begins with\n\n```yaml\n# yaml-language-server: $schema=wharf-test.schema.json\n```\n",
     );
     let mut sections = Vec::new();
-    for root in [&TABLE, &GOLDEN] {
+    for root in [&TABLE, &GOLDEN, &POLICY_TABLE, &POLICY_GOLDEN] {
         find(root, &mut sections);
     }
     for section in sections {
@@ -47,7 +49,7 @@ fn find(section: &'static Section, sections: &mut Vec<&'static Section>) {
 
 fn find_sections(kind: &'static Kind, sections: &mut Vec<&'static Section>) {
     match kind {
-        Kind::Section(section) => find(section, sections),
+        Kind::Section(section) | Kind::Loose(section) => find(section, sections),
         Kind::List { item, .. } => find_sections(item, sections),
         Kind::Map { value, .. } => find_sections(value, sections),
         Kind::Either(kinds) => kinds.iter().for_each(|kind| find_sections(kind, sections)),
@@ -73,7 +75,7 @@ fn kind_name(kind: &Kind) -> String {
         Kind::Size { .. } => format!("size, {}", kind.bounds().unwrap_or_default()),
         Kind::Duration { .. } => "duration such as `50ms`".to_owned(),
         Kind::Choice(words) => word_list(words),
-        Kind::Section(section) => format!("[{0}](#{0})", section.id),
+        Kind::Section(section) | Kind::Loose(section) => format!("[{0}](#{0})", section.id),
         Kind::List { item, .. } => format!("list, each item {}", kind_name(item)),
         Kind::Map { key, value } => format!("mapping, for each {key} {}", kind_name(value)),
         Kind::Either(kinds) => {

@@ -37,8 +37,9 @@ pub(super) struct Given {
     shared_data: BTreeMap<String, Content>,
 }
 
+/// The limits that are said in one place.
 #[derive(Default, Clone, Copy)]
-struct GivenLimits {
+pub(super) struct GivenLimits {
     memory: Option<ByteSize>,
     table_elements: Option<i64>,
     deadline: Option<Duration>,
@@ -63,13 +64,7 @@ pub(super) fn decode(cx: &mut Context<'_>, fields: &Fields<'_>) -> Given {
             .flatten(),
         limits: decode_limits(cx, fields),
         clock: fields.item("clock").and_then(|item| decode_clock(cx, item)),
-        random: given("random")
-            .then(|| fields.choice(cx, "random"))
-            .flatten()
-            .map(|word| match word {
-                "real" => Randomness::Real,
-                _ => Randomness::Seeded,
-            }),
+        random: decode_random(cx, fields),
         callouts: decode_answers(cx, fields),
         shared_data: decode_shared_data(cx, fields),
     }
@@ -153,7 +148,7 @@ impl Given {
             env: self.env,
             properties: self.properties,
             allow_on_headers_stop_iteration: self.allow_on_headers_stop_iteration.unwrap_or_default(),
-            limits: self.limits.finish(),
+            limits: self.limits.finish(Limits::default().memory),
             clock: self.clock.or_else(|| clock::parse(clock::DEFAULT))?,
             random: self.random.unwrap_or(Randomness::Seeded),
             callouts: self.callouts,
@@ -163,7 +158,7 @@ impl Given {
 }
 
 impl GivenLimits {
-    fn over(self, file: Self) -> Self {
+    pub(super) fn over(self, file: Self) -> Self {
         Self {
             memory: self.memory.or(file.memory),
             table_elements: self.table_elements.or(file.table_elements),
@@ -173,11 +168,12 @@ impl GivenLimits {
         }
     }
 
-    fn finish(self) -> Limits {
+    /// All limits, with the memory where nobody says it.
+    pub(super) fn finish(self, memory: ByteSize) -> Limits {
         let default = Limits::default();
         let elements = self.table_elements.and_then(|count| u32::try_from(count).ok());
         Limits {
-            memory: self.memory.unwrap_or(default.memory),
+            memory: self.memory.unwrap_or(memory),
             table_elements: elements.unwrap_or(default.table_elements),
             instances: default.instances,
             deadline: self.deadline.unwrap_or(DEADLINE),
@@ -187,7 +183,7 @@ impl GivenLimits {
     }
 }
 
-fn decode_plugin(cx: &mut Context<'_>, item: &Item<'_>) -> Option<Reference> {
+pub(super) fn decode_plugin(cx: &mut Context<'_>, item: &Item<'_>) -> Option<Reference> {
     let text = item.text(cx, &super::tables::REFERENCE)?;
     let reference = text.parse::<Reference>();
     let has_scheme = ["file:", "https:", "http:", "oci:"]
@@ -213,7 +209,15 @@ fn decode_plugin(cx: &mut Context<'_>, item: &Item<'_>) -> Option<Reference> {
     }
 }
 
-fn decode_clock(cx: &mut Context<'_>, item: &Item<'_>) -> Option<Clock> {
+pub(super) fn decode_random(cx: &mut Context<'_>, fields: &Fields<'_>) -> Option<Randomness> {
+    fields.item("random")?;
+    fields.choice(cx, "random").map(|word| match word {
+        "real" => Randomness::Real,
+        _ => Randomness::Seeded,
+    })
+}
+
+pub(super) fn decode_clock(cx: &mut Context<'_>, item: &Item<'_>) -> Option<Clock> {
     let text = item.text(cx, &super::tables::CLOCK)?;
     let clock = clock::parse(text);
     if clock.is_none() {
@@ -224,7 +228,7 @@ fn decode_clock(cx: &mut Context<'_>, item: &Item<'_>) -> Option<Clock> {
     clock
 }
 
-fn decode_limits(cx: &mut Context<'_>, fields: &Fields<'_>) -> GivenLimits {
+pub(super) fn decode_limits(cx: &mut Context<'_>, fields: &Fields<'_>) -> GivenLimits {
     let given = fields.item("limits").is_some();
     let Some(limits) = given.then(|| fields.section(cx, "limits")).flatten() else {
         return GivenLimits::default();

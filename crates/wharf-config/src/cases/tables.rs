@@ -11,17 +11,17 @@ use crate::table::{Field, Kind, Presence, Section, TEXT, milliseconds, seconds};
 use super::clock;
 
 pub(super) use self::exchange::{ANSWER, EXCHANGE, REQUEST, RESPONSE, START};
-pub(super) use self::expect::{CALL, CLIENT, EXPECT, HISTOGRAM, OUTCOME, REPLY, UPSTREAM};
+pub(super) use self::expect::{CALL, CLIENT, EXPECT, HISTOGRAM, LOG_CONTAINS_KEY, OUTCOME, REPLY, UPSTREAM};
 pub(super) use self::kinds::{
-    ANSWERS, CALL_LINE, CLOCK, CONTENT, CONTENTS, HEADER, HEADER_OR_NAME, LOG_LINE, METHOD, NAME_OF_HEADER,
-    NUMBER, REFERENCE, REQUEST_PATH, STATUS,
+    ANSWERS, CALL_LINE, CASE_NAME, CLOCK, CONTENT, CONTENTS, HEADER, HEADER_OR_NAME, LOG_LINE, LOG_LINE_KIND,
+    METHOD, NAME_OF_HEADER, NUMBER, REFERENCE, REQUEST_PATH, STATUS,
 };
 
-use self::kinds::{CALLOUTS, CASE_NAME, CONTENT_KIND_STATIC, PROPERTIES};
+use self::kinds::{CALLOUTS, CONTENT_KIND_STATIC, PROPERTIES};
 
 /// Where the keys of the set-up stand, for the words that say what holds without them.
 #[derive(Clone, Copy)]
-enum Place {
+pub(super) enum Place {
     /// At the top of a table, for all its cases.
     Table,
     /// In a case of a table.
@@ -31,14 +31,14 @@ enum Place {
 }
 
 impl Place {
-    const fn absent(self, words: &'static str) -> Presence {
+    pub(super) const fn absent(self, words: &'static str) -> Presence {
         Presence::Absent(match self {
             Self::Case => "what the file says",
             Self::Table | Self::Golden => words,
         })
     }
 
-    const fn default(self, value: &'static str) -> Presence {
+    pub(super) const fn default(self, value: &'static str) -> Presence {
         match self {
             Self::Case => Presence::Absent("what the file says"),
             Self::Table | Self::Golden => Presence::Default(value),
@@ -46,7 +46,7 @@ impl Place {
     }
 }
 
-const fn key(key: &'static str, kind: Kind, presence: Presence, doc: &'static str) -> Field {
+pub(super) const fn key(key: &'static str, kind: Kind, presence: Presence, doc: &'static str) -> Field {
     Field {
         key,
         kind,
@@ -149,22 +149,22 @@ const fn limits(place: Place) -> Field {
     )
 }
 
-const fn clock(place: Place) -> Field {
+pub(super) const fn clock(place: Place) -> Field {
     key(
         "clock",
         CLOCK,
         place.default(clock::DEFAULT),
-        "What the filter's clocks show: a time in UTC, which goes on by a microsecond at each reading, by the period of \
+        "What the plugin's clocks show: a time in UTC, which goes on by a microsecond at each reading, by the period of \
          each tick, and by `after`; or `real`, the time of the machine.",
     )
 }
 
-const fn random(place: Place) -> Field {
+pub(super) const fn random(place: Place) -> Field {
     key(
         "random",
         Kind::Choice(&["seeded", "real"]),
         place.default("seeded"),
-        "Where the filter's random bytes come from: `seeded` gives the same in each run, `real` never the same.",
+        "Where the plugin's random bytes come from: `seeded` gives the same in each run, `real` never the same.",
     )
 }
 
@@ -190,7 +190,7 @@ const fn shared_data(place: Place) -> Field {
     )
 }
 
-const NAME_DOC: &str = "What the case shows. No other case of the file has the same name.";
+pub(super) const NAME_DOC: &str = "What the case shows. No other case of the file has the same name.";
 const START_DOC: &str = "What happens before the first request, and what is expected of it.";
 const REQUESTS_DOC: &str = "The requests, one after the other through one VM.";
 const EXPECT_DOC: &str = "What is expected of the case as a whole.";

@@ -213,12 +213,7 @@ impl<'n> Item<'n> {
             cx.error(complaint.hint("it needs at least one item"));
             return None;
         }
-        let item = |(index, node): (usize, &'n Rc<Node>)| Item {
-            path: format!("{}[{index}]", self.path),
-            at: node.span.clone(),
-            node,
-        };
-        Some(nodes.iter().enumerate().map(item).collect())
+        Some(self.items_of(nodes))
     }
 
     /// The entries of a mapping with free keys: the key, its place, and the value.
@@ -255,6 +250,23 @@ impl<'n> Item<'n> {
             Value::Mapping(entries) => entries.iter().map(|entry| self.child(entry)).collect(),
             _ => Vec::new(),
         }
+    }
+
+    /// The items of a list, before anything is checked; none where it is no list.
+    pub(crate) fn items(&self) -> Vec<Self> {
+        match &self.node.value {
+            Value::List(nodes) => self.items_of(nodes),
+            _ => Vec::new(),
+        }
+    }
+
+    fn items_of(&self, nodes: &'n [Rc<Node>]) -> Vec<Self> {
+        let item = |(index, node): (usize, &'n Rc<Node>)| Item {
+            path: format!("{}[{index}]", self.path),
+            at: node.span.clone(),
+            node,
+        };
+        nodes.iter().enumerate().map(item).collect()
     }
 
     /// The text, where this is text; nothing is reported.

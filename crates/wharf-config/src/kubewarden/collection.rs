@@ -178,7 +178,7 @@ fn check_id(candidate: &Candidate<'_>) -> Option<Complaint> {
 }
 
 /// Whether a name can be called in an expression, as Kubewarden requires it of the members of groups.
-pub(super) fn is_identifier(name: &str) -> bool {
+pub(crate) fn is_identifier(name: &str) -> bool {
     let begins = |c: char| c.is_ascii_alphabetic() || c == '_';
     name.starts_with(begins) && name.chars().all(|c| begins(c) || c.is_ascii_digit())
 }

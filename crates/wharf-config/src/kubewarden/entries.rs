@@ -107,7 +107,7 @@ static MEMBER: Section = Section {
 };
 
 /// A kind of objects that a policy may read.
-pub(super) static CONTEXT_AWARE_RESOURCE: Section = Section {
+pub(crate) static CONTEXT_AWARE_RESOURCE: Section = Section {
     id: "contextAwareResource",
     doc: "A kind of objects that the policy may read.",
     fields: &[
@@ -168,7 +168,7 @@ const POLICY_MODE: Field = Field {
 };
 
 /// Whether a verdict counts.
-pub(super) const MODE: Kind = Kind::Choice(&["protect", "monitor"]);
+pub(crate) const MODE: Kind = Kind::Choice(&["protect", "monitor"]);
 
 const HOST_CAPABILITIES: Field = Field {
     key: "hostCapabilities",
@@ -387,7 +387,7 @@ fn decode_settings(
     }
 }
 
-fn decode_context_aware_resources(
+pub(crate) fn decode_context_aware_resources(
     cx: &mut Context<'_>,
     fields: &Fields<'_>,
 ) -> Option<BTreeSet<ContextAwareResource>> {
@@ -424,7 +424,7 @@ fn decode_timeout(cx: &mut Context<'_>, fields: &Fields<'_>) -> Option<Duration>
     fields.duration(cx, "timeout").or(whole.map(Duration::from_secs))
 }
 
-fn decode_execution_mode(cx: &mut Context<'_>, fields: &Fields<'_>) -> Option<ExecutionMode> {
+pub(crate) fn decode_execution_mode(cx: &mut Context<'_>, fields: &Fields<'_>) -> Option<ExecutionMode> {
     if !fields.knows("executionMode") || fields.item("executionMode").is_none() {
         return None;
     }
@@ -433,7 +433,7 @@ fn decode_execution_mode(cx: &mut Context<'_>, fields: &Fields<'_>) -> Option<Ex
     mode.map(|(_, mode)| mode)
 }
 
-pub(super) fn decode_mode(cx: &mut Context<'_>, fields: &Fields<'_>, key: &str) -> Option<PolicyMode> {
+pub(crate) fn decode_mode(cx: &mut Context<'_>, fields: &Fields<'_>, key: &str) -> Option<PolicyMode> {
     let word = fields.choice(cx, key)?;
     Some(if word == "monitor" {
         PolicyMode::Monitor
@@ -443,7 +443,7 @@ pub(super) fn decode_mode(cx: &mut Context<'_>, fields: &Fields<'_>, key: &str) 
 }
 
 /// Text that is not empty.
-pub(super) fn decode_filled(cx: &mut Context<'_>, fields: &Fields<'_>, key: &str) -> Option<String> {
+pub(crate) fn decode_filled(cx: &mut Context<'_>, fields: &Fields<'_>, key: &str) -> Option<String> {
     let text = fields.text(cx, key)?;
     if !text.trim().is_empty() {
         return Some(text);

@@ -16,6 +16,12 @@ const SETTINGS: FileKind = FileKind {
     start: "for no settings write `{}`",
 };
 
+const REVIEW: FileKind = FileKind {
+    what: "the review",
+    name: "review.yaml",
+    start: "begin with `apiVersion:` and `kind:` of an object",
+};
+
 const RECORDING: FileKind = FileKind {
     what: "the recording",
     name: "calls.yaml",
@@ -28,11 +34,23 @@ const RECORDING: FileKind = FileKind {
 /// # Errors
 /// The file cannot be read, is larger than 1 MiB, is no YAML, or has what JSON does not have.
 pub fn read_settings(path: &Path) -> Result<String, ConfigErrors> {
-    let text = read_text(path, &SETTINGS)?;
+    read_json(path, &SETTINGS)
+}
+
+/// Reads a review, a request or an object in YAML and gives it as JSON text, numbers digit for digit.
+///
+/// # Errors
+/// The file cannot be read, is larger than 1 MiB, is no YAML, or has what JSON does not have.
+pub fn read_review(path: &Path) -> Result<String, ConfigErrors> {
+    read_json(path, &REVIEW)
+}
+
+fn read_json(path: &Path, kind: &FileKind) -> Result<String, ConfigErrors> {
+    let text = read_text(path, kind)?;
     let root = |cx: &mut Context<'_>, root: &Item<'_>| {
         json_text(root.node).map_err(|complaint| cx.error(complaint)).ok()
     };
-    decode(&text, path, &SETTINGS, None, root).map(|(json, _)| json)
+    decode(&text, path, kind, None, root).map(|(json, _)| json)
 }
 
 /// A call of a policy to its host, as `kwctl` records it.

@@ -1,5 +1,6 @@
 //! Files of cases for `wharf test`: what they may say, and how each mistake is told.
 
+mod policies;
 mod refused;
 
 use std::fs;
@@ -9,7 +10,8 @@ use std::time::Duration;
 use expect_test::{Expect, expect, expect_file};
 use serde_json::Value;
 use wharf_config::cases::{
-    self, Answer, BodyExpectation, Clock, Content, FilterCase, Form, MetricExpectation, Placed, Randomness,
+    self, Answer, BodyExpectation, Cases, Clock, Content, FilterCase, Form, MetricExpectation, Placed,
+    Randomness,
 };
 use wharf_plugin::{ByteSize, Reference};
 
@@ -18,8 +20,15 @@ const EVERYTHING: &str = include_str!("cases/everything.test.yaml");
 
 fn parse(text: &str) -> Vec<FilterCase> {
     match cases::parse(text, Path::new("tests/greet.test.yaml"), Form::Table) {
-        Ok(cases) => cases,
+        Ok(cases) => of_filters(cases),
         Err(errors) => panic!("{errors}"),
+    }
+}
+
+fn of_filters(cases: Cases) -> Vec<FilterCase> {
+    match cases {
+        Cases::Filters(cases) => cases,
+        Cases::Policies(cases) => panic!("cases of policies: {cases:?}"),
     }
 }
 
@@ -64,7 +73,7 @@ fn the_smallest_table() {
 #[test]
 fn a_golden_case_has_the_name_of_its_folder_unless_it_says_another() {
     let name = |text: &str, origin: &str| {
-        cases::parse(text, Path::new(origin), Form::Golden).unwrap()[0]
+        of_filters(cases::parse(text, Path::new(origin), Form::Golden).unwrap())[0]
             .name
             .clone()
     };
@@ -204,7 +213,8 @@ fn the_example_of_every_key_has_every_key() {
     let mut unused = Vec::new();
     for (name, section) in schema["$defs"].as_object().unwrap() {
         for (key, _) in section["properties"].as_object().unwrap() {
-            if !EVERYTHING.contains(&format!("{key}:")) {
+            let key_of = format!("{key}:");
+            if !EVERYTHING.contains(&key_of) && !policies::EVERYTHING.contains(&key_of) {
                 unused.push(format!("{name}.{key}"));
             }
         }
@@ -243,7 +253,7 @@ fn files_are_looked_for_beside_the_file() {
     fs::write(at("body"), "b").unwrap();
     let absolute = at("body").display().to_string();
     fs::write(&file, text.replace("sub", &absolute)).unwrap();
-    let case = &cases::load(&file, Form::Table).unwrap()[0];
+    let case = &of_filters(cases::load(&file, Form::Table).unwrap())[0];
     assert_eq!(case.setup.config, Content::File(at("c.json")));
     assert_eq!(case.exchanges[0].request.body, [Content::File(at("body"))]);
     assert_eq!(case.setup.plugin, Reference::File(at("missing.wasm")));
@@ -285,14 +295,17 @@ fn the_schema_agrees_with_the_decoder() {
     let schema = cases::json_schema();
     assert!(jsonschema::draft202012::meta::is_valid(&schema));
     let validator = jsonschema::draft202012::new(&schema).unwrap();
-    let everything = as_json(EVERYTHING);
-    let errors: Vec<_> = validator
-        .iter_errors(&everything)
-        .map(|error| format!("{}: {error}", error.instance_path()))
-        .collect();
-    assert_eq!(errors, Vec::<String>::new());
-    assert!(validator.is_valid(&schema["examples"][0]));
-    assert!(cases::parse(&schema["examples"][0].to_string(), Path::new("x"), Form::Table).is_ok());
+    for everything in [EVERYTHING, policies::EVERYTHING] {
+        let errors: Vec<_> = validator
+            .iter_errors(&as_json(everything))
+            .map(|error| format!("{}: {error}", error.instance_path()))
+            .collect();
+        assert_eq!(errors, Vec::<String>::new());
+    }
+    for example in schema["examples"].as_array().unwrap() {
+        assert!(validator.is_valid(example), "{example}");
+        assert!(cases::parse(&example.to_string(), Path::new("x"), Form::Table).is_ok());
+    }
     for (text, form, good) in [
         ("{ plugin: a.wasm, cases: [] }", Form::Table, false),
         ("{ plugin: a.wasm, cases: [ { name: a } ] }", Form::Table, true),
@@ -380,6 +393,34 @@ fn the_schema_agrees_with_the_decoder() {
         (
             "{ plugin: a.wasm, expect: { metrics: { a: '1' } } }",
             Form::Golden,
+            false,
+        ),
+        ("{ policy: a.wasm }", Form::Golden, true),
+        ("{ policy: a.wasm, requests: [] }", Form::Golden, false),
+        ("{ policy: a.wasm, settings: [1] }", Form::Golden, false),
+        (
+            "{ policy: a.wasm, review: null, expect: null }",
+            Form::Golden,
+            true,
+        ),
+        (
+            "{ policy: a.wasm, review: { a: 1 }, expect: { patch: null, message: null } }",
+            Form::Golden,
+            true,
+        ),
+        (
+            "{ policy: a.wasm, review: { a: 1 }, expect: { code: 42 } }",
+            Form::Golden,
+            false,
+        ),
+        (
+            "{ cases: [ { name: a, policy: a.wasm, requests: [] } ] }",
+            Form::Table,
+            false,
+        ),
+        (
+            "{ group: { expression: a(), message: b }, cases: [ { name: a } ] }",
+            Form::Table,
             false,
         ),
     ] {

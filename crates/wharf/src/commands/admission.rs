@@ -6,7 +6,8 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
+use clap::builder::BoolishValueParser;
+use clap::{Args, ValueEnum};
 use wharf_config::kubewarden::{PolicySet, Sources, load_policies, load_sources};
 use wharf_config::{
     AccessLog, AdminConfig, AdmissionConfig, AdmissionTls, CacheConfig, Config, OnBadPolicy,
@@ -14,6 +15,7 @@ use wharf_config::{
 };
 
 use super::serve;
+use crate::cli::Format;
 use crate::exit::Code;
 use crate::words::{colours, say};
 
@@ -72,7 +74,8 @@ pub(crate) struct AdmissionArguments {
         long,
         value_name = "FILES",
         env = "KUBEWARDEN_CLIENT_CA_FILE",
-        value_delimiter = ','
+        value_delimiter = ',',
+        requires = "cert_file"
     )]
     client_ca_file: Vec<PathBuf>,
     /// How many reviews run at once; by default as many as there are cores.
@@ -83,11 +86,12 @@ pub(crate) struct AdmissionArguments {
         long,
         value_name = "SECONDS",
         env = "KUBEWARDEN_POLICY_TIMEOUT",
-        default_value_t = 2
+        default_value_t = 2,
+        value_parser = clap::value_parser!(u64).range(1..=3600)
     )]
     policy_timeout: u64,
     /// Let a review take an hour.
-    #[arg(long, env = "KUBEWARDEN_DISABLE_TIMEOUT_PROTECTION")]
+    #[arg(long, env = "KUBEWARDEN_DISABLE_TIMEOUT_PROTECTION", value_parser = BoolishValueParser::new())]
     disable_timeout_protection: bool,
     /// The namespace whose reviews are accepted without asking any policy.
     #[arg(
@@ -97,7 +101,11 @@ pub(crate) struct AdmissionArguments {
     )]
     always_accept_admission_reviews_on_namespace: Option<String>,
     /// Start without a cluster that answers.
-    #[arg(long, env = "KUBEWARDEN_IGNORE_KUBERNETES_CONNECTION_FAILURE")]
+    #[arg(
+        long,
+        env = "KUBEWARDEN_IGNORE_KUBERNETES_CONNECTION_FAILURE",
+        value_parser = BoolishValueParser::new()
+    )]
     ignore_kubernetes_connection_failure: bool,
     /// Kubewarden's file of registries that are asked over plain HTTP or have authorities of their own.
     #[arg(long, value_name = "FILE", env = "KUBEWARDEN_SOURCES_PATH")]
@@ -108,18 +116,70 @@ pub(crate) struct AdmissionArguments {
     /// Do not start when a policy cannot be used. Without it the others are served.
     #[arg(long)]
     refuse_bad_policies: bool,
+    /// How log lines look; it counts before --log-format.
+    #[arg(long, value_name = "FORMAT", value_enum, env = "KUBEWARDEN_LOG_FMT")]
+    log_fmt: Option<LogFmt>,
     #[command(flatten)]
     unused: Unused,
+}
+
+/// The formats of policy-server's log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum LogFmt {
+    Text,
+    Json,
+    /// Taken to say why it is refused.
+    #[value(hide = true)]
+    Otlp,
+}
+
+/// The variable of policy-server for --log-level, which here is a flag of all commands.
+const LOG_LEVEL: &str = "KUBEWARDEN_LOG_LEVEL";
+
+impl AdmissionArguments {
+    /// The level of the log where no flag and no variable of Wharf's says it.
+    pub(super) fn log_level() -> Option<String> {
+        std::env::var(LOG_LEVEL).ok().filter(|level| !level.is_empty())
+    }
+
+    /// The format of the log, where policy-server's flag says it.
+    ///
+    /// # Errors
+    /// Where it is one that there is not, which was said.
+    pub(super) fn log_format(&self) -> Result<Option<Format>, Code> {
+        match self.log_fmt {
+            None => Ok(None),
+            Some(LogFmt::Text) => Ok(Some(Format::Text)),
+            Some(LogFmt::Json) => Ok(Some(Format::Json)),
+            Some(LogFmt::Otlp) => {
+                say(
+                    "error: --log-fmt is otlp, and the log is written to stderr and not sent by OTLP\n\n\
+                     hint: write --log-fmt json; collectors read such lines from the container's output",
+                );
+                Err(Code::CommandLine)
+            }
+        }
+    }
 }
 
 /// Flags that have nothing to set here. They are taken so that a command line moves in as it is.
 #[derive(Debug, Args)]
 struct Unused {
     /// Always so: the other policies are served when one is bad.
-    #[arg(long, env = "KUBEWARDEN_CONTINUE_ON_ERRORS", hide = true)]
+    #[arg(
+        long,
+        env = "KUBEWARDEN_CONTINUE_ON_ERRORS",
+        hide = true,
+        value_parser = BoolishValueParser::new()
+    )]
     continue_on_errors: bool,
     /// Always so: metrics are on the port of the readiness probe.
-    #[arg(long, env = "KUBEWARDEN_ENABLE_METRICS", hide = true)]
+    #[arg(
+        long,
+        env = "KUBEWARDEN_ENABLE_METRICS",
+        hide = true,
+        value_parser = BoolishValueParser::new()
+    )]
     enable_metrics: bool,
     #[arg(long, env = "KUBEWARDEN_POLICIES_DOWNLOAD_DIR", hide = true)]
     policies_download_dir: Option<PathBuf>,
@@ -127,7 +187,12 @@ struct Unused {
     verification_path: Option<PathBuf>,
     #[arg(long, env = "KUBEWARDEN_SIGSTORE_CACHE_DIR", hide = true)]
     sigstore_cache_dir: Option<PathBuf>,
-    #[arg(long, env = "KUBEWARDEN_ENABLE_PPROF", hide = true)]
+    #[arg(
+        long,
+        env = "KUBEWARDEN_ENABLE_PPROF",
+        hide = true,
+        value_parser = BoolishValueParser::new()
+    )]
     enable_pprof: bool,
 }
 
@@ -170,7 +235,11 @@ fn config(arguments: &AdmissionArguments) -> Result<Config, Code> {
     }
     if arguments.unused.verification_path.is_some() {
         // To go on without it would run what the deployer wants to be refused.
-        say("error: --verification-path is given, and signatures cannot be verified yet");
+        say(
+            "error: --verification-path is given, and signatures cannot be verified yet\n\n\
+             hint: verify the policies before they are deployed, and leave the flag or its variable \
+             KUBEWARDEN_VERIFICATION_CONFIG_PATH out",
+        );
         return Err(Code::CommandLine);
     }
     let bind = SocketAddr::new(arguments.addr, arguments.port);

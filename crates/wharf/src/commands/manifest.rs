@@ -1,6 +1,6 @@
 //! `wharf manifest`: what a cluster needs to ask policies, as YAML for `kubectl apply -f -`.
 
-mod build;
+pub(super) mod build;
 mod deployed;
 mod file;
 mod webhooks;

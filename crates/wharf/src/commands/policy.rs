@@ -2,10 +2,10 @@
 
 pub(crate) mod arguments;
 mod guest;
-mod host;
-mod replay;
-mod report;
-mod review;
+pub(super) mod host;
+pub(super) mod replay;
+pub(super) mod report;
+pub(super) mod review;
 
 use std::cell::RefCell;
 use std::fmt;
@@ -20,6 +20,7 @@ use wharf_abi_wapc::kubewarden::{
     ReviewRequest, Settings, SettingsVerdict,
 };
 use wharf_config::ConfigErrors;
+use wharf_config::cases::{Clock, Randomness};
 use wharf_engine::Deadline;
 use wharf_loader::{LoadedPlugin, Loader};
 use wharf_plugin::{Abi, ByteSize, Limits, PluginSpec, Reference};
@@ -74,7 +75,7 @@ impl fmt::Display for NotAPolicy {
 impl std::error::Error for NotAPolicy {}
 
 /// Why there is nothing to tell but an error.
-enum Stop {
+pub(super) enum Stop {
     /// A file that was given cannot be used.
     File(Box<dyn std::error::Error>, String),
     /// The same, with the place in the file.
@@ -88,6 +89,21 @@ enum Stop {
 }
 
 impl Stop {
+    /// What happened with its reasons, what to do, and what the process says of it.
+    pub(super) fn into_parts(self) -> (String, String, Code) {
+        let told = |error: &dyn std::error::Error| single::with_causes(error);
+        match self {
+            Self::File(error, hint) => (told(error.as_ref()), hint, Code::Configuration),
+            Self::Places(errors) => {
+                let hint = "the case names this file".to_owned();
+                (errors.render(false), hint, Code::Configuration)
+            }
+            Self::CommandLine(error, hint) => (told(error.as_ref()), hint, Code::CommandLine),
+            Self::Module(error, hint) => (told(error.as_ref()), hint, Code::Plugin),
+            Self::Failure(error, hint) => (told(error.as_ref()), hint, Code::Failure),
+        }
+    }
+
     fn tell(self) -> Code {
         match self {
             Self::File(error, hint) => {
@@ -118,9 +134,9 @@ impl Stop {
 }
 
 /// One question to the policy: about its settings, or about the review.
-struct Stage<T> {
-    outcome: Result<T, PolicyFault>,
-    notes: Notes,
+pub(super) struct Stage<T> {
+    pub(super) outcome: Result<T, PolicyFault>,
+    pub(super) notes: Notes,
     took: Duration,
 }
 
@@ -199,19 +215,60 @@ fn load(subject: &Subject<'_>) -> Result<(LoadedPlugin, Limits), Stop> {
         memory: subject.memory.unwrap_or(MEMORY),
         ..Limits::default()
     };
-    let mut spec = PluginSpec::new(single::name_of(subject.module), subject.module.clone());
-    spec.limits = limits.clone();
     let loader = Loader::new(engine, Arc::new(Progress::new()));
-    let loaded = loader.load(&spec).map_err(|error| {
+    Ok((load_module(&loader, subject.module, &limits)?, limits))
+}
+
+/// Loads a module of any kind.
+pub(super) fn load_module(
+    loader: &Loader,
+    module: &Reference,
+    limits: &Limits,
+) -> Result<LoadedPlugin, Stop> {
+    let mut spec = PluginSpec::new(single::name_of(module), module.clone());
+    spec.limits = limits.clone();
+    loader.load(&spec).map_err(|error| {
         let own = error.hint();
-        let hint = if own.is_empty() {
-            inspect_hint(subject.module)
-        } else {
-            own
-        };
+        let hint = if own.is_empty() { inspect_hint(module) } else { own };
         Stop::Module(error.into(), hint)
-    })?;
-    Ok((loaded, limits))
+    })
+}
+
+/// What a policy says of itself.
+///
+/// # Errors
+/// Where the module is no policy, or what it says cannot be read.
+pub(super) fn metadata_of(loaded: &LoadedPlugin, module: &Reference) -> Result<Option<Metadata>, Stop> {
+    let identified = loaded.identified();
+    let is_policy = |abi: &Abi| !matches!(abi, Abi::ProxyWasm(_) | Abi::TrivyModule);
+    if !identified.abis.iter().any(is_policy) {
+        let error = NotAPolicy {
+            module: module.clone(),
+            abis: identified.abis.clone(),
+        };
+        let hint = "only policies are asked about reviews; `wharf run` without --review, and cases with `plugin`, are for filters".to_owned();
+        return Err(Stop::Module(error.into(), hint));
+    }
+    let metadata = identified.surface.kubewarden_metadata.as_deref();
+    metadata.map(Metadata::parse).transpose().map_err(|error| {
+        Stop::Module(
+            single::with_causes(&error).into(),
+            "annotate the policy anew with `kwctl annotate`".to_owned(),
+        )
+    })
+}
+
+/// Makes a policy of a module.
+pub(super) fn policy_of(
+    loaded: &LoadedPlugin,
+    module: &Reference,
+    metadata: Option<Metadata>,
+    options: PolicyOptions,
+) -> Result<Policy, Stop> {
+    Policy::new(&loaded.module, loaded.identified(), metadata, options).map_err(|error| {
+        let hint = hint(&error).map_or_else(|| inspect_hint(module), str::to_owned);
+        Stop::Module(error.into(), hint)
+    })
 }
 
 fn inspect_hint(module: &Reference) -> String {
@@ -221,23 +278,7 @@ fn inspect_hint(module: &Reference) -> String {
 /// Asks a policy about its settings, and about a review.
 fn ask(subject: &Subject<'_>, review: &Path, flags: &PolicyFlags) -> Result<Asked, Stop> {
     let (loaded, limits) = load(subject)?;
-    let identified = loaded.identified();
-    let is_policy = |abi: &Abi| !matches!(abi, Abi::ProxyWasm(_) | Abi::TrivyModule);
-    if !identified.abis.iter().any(is_policy) {
-        let error = NotAPolicy {
-            module: subject.module.clone(),
-            abis: identified.abis.clone(),
-        };
-        let hint = "--review asks Kubewarden's policies; without it `wharf run` takes filters".to_owned();
-        return Err(Stop::Module(error.into(), hint));
-    }
-    let metadata = identified.surface.kubewarden_metadata.as_deref();
-    let metadata = metadata.map(Metadata::parse).transpose().map_err(|error| {
-        Stop::Module(
-            single::with_causes(&error).into(),
-            "annotate the policy anew with `kwctl annotate`".to_owned(),
-        )
-    })?;
+    let metadata = metadata_of(&loaded, subject.module)?;
     let grants = grants(flags)?;
     let settings = settings(flags)?;
     let is_raw = flags.raw
@@ -255,17 +296,14 @@ fn ask(subject: &Subject<'_>, review: &Path, flags: &PolicyFlags) -> Result<Aske
         limits,
         ..PolicyOptions::default()
     };
-    let policy = Policy::new(&loaded.module, identified, metadata, options).map_err(|error| {
-        let hint = hint(&error).map_or_else(|| inspect_hint(subject.module), str::to_owned);
-        Stop::Module(error.into(), hint)
-    })?;
+    let policy = policy_of(&loaded, subject.module, metadata, options)?;
     let left = replay.as_ref().map(Recorded::shared);
     let capabilities: Box<dyn Capabilities> = match replay {
         Some(recorded) => Box::new(recorded),
         // A connection to a cluster would stand here.
         None => Box::new(()),
     };
-    let world = World::new(capabilities);
+    let world = World::new(capabilities, Clock::Real, Randomness::Real);
     let mut asked = Asked {
         name: loaded.name.to_string(),
         settings: stage(&world, startup, |host, deadline| {
@@ -289,7 +327,8 @@ fn ask(subject: &Subject<'_>, review: &Path, flags: &PolicyFlags) -> Result<Aske
     Ok(asked)
 }
 
-fn stage<T>(
+/// Asks a policy something.
+pub(super) fn stage<T>(
     world: &SharedWorld,
     time: Duration,
     ask: impl FnOnce(Box<RunHost>, Deadline) -> Result<T, PolicyFault>,
@@ -320,6 +359,11 @@ fn settings(flags: &PolicyFlags) -> Result<Settings, Stop> {
     let Some(path) = &flags.settings else {
         return Ok(Settings::default());
     };
+    settings_in(path)
+}
+
+/// The settings that a file has.
+pub(super) fn settings_in(path: &Path) -> Result<Settings, Stop> {
     let json = wharf_config::kubewarden::read_settings(path).map_err(Stop::Places)?;
     Settings::parse(json.as_bytes()).map_err(|error| {
         let error = format!("{}: {}", path.display(), single::with_causes(&error));
@@ -350,9 +394,13 @@ fn remarks(metadata: Option<&Metadata>, grants: &Grants) -> Vec<String> {
 /// What to do about a module that cannot be used.
 fn hint(error: &PolicyError) -> Option<&'static str> {
     Some(match error {
-        PolicyError::ModeNotNamed => "--execution-mode names it",
-        PolicyError::ModeContradicted { .. } => "leave out --execution-mode: the metadata say it",
-        PolicyError::WrongMode { .. } => "--execution-mode names another; or the wrong file was named",
+        PolicyError::ModeNotNamed => "name it with --execution-mode, or with `executionMode` in a file",
+        PolicyError::ModeContradicted { .. } => {
+            "leave out --execution-mode, or `executionMode` in a file: the metadata say it"
+        }
+        PolicyError::WrongMode { .. } => {
+            "name another with --execution-mode, or with `executionMode` in a file; or the wrong module was named"
+        }
         PolicyError::ProtocolVersion => "build it with a current SDK of Kubewarden",
         PolicyError::Rego(RegoError::Program(error)) => error.hint(),
         PolicyError::NeedsNewer { .. } => "use an older release of the policy",

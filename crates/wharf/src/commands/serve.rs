@@ -136,7 +136,7 @@ fn start_admin(
     let view = admin::View::new(Arc::clone(metrics), proxy, policies);
     Admin::start(bind.bind, view)
         .map(Some)
-        .map_err(|error| failed(&error, Some("`admin.bind` is the address of the admin port")))
+        .map_err(|error| failed(&error, Some("`admin.bind`, or --readiness-probe-port of `wharf admission`, is the address of the admin port")))
 }
 
 /// What serves.

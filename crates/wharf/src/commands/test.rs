@@ -1,6 +1,6 @@
 //! `wharf test`: cases, found in folders, run side by side, told in order.
 //!
-//! What a case is, its kind says ([`filter`] is the only one so far). Finding files, choosing among cases, running them,
+//! What a case is, its kind says: [`filter`] or [`policy`]. Finding files, choosing among cases, running them,
 //! the summary and the reports know nothing but [`Case`].
 
 mod case;
@@ -8,8 +8,11 @@ mod difference;
 mod discovery;
 mod file;
 mod filter;
+mod golden;
 mod json;
 mod junit;
+mod log;
+mod policy;
 mod suite;
 mod terminal;
 mod xml;
@@ -22,6 +25,7 @@ use std::time::Instant;
 
 use clap::Args;
 use wharf_config::ConfigErrors;
+use wharf_config::cases::Cases;
 use wharf_loader::Loader;
 
 use self::case::{Case, Verdict};
@@ -123,13 +127,15 @@ pub(super) fn run(arguments: &TestArguments) -> Code {
             return Code::Failure;
         }
     };
-    let loader = Loader::new(engine, Arc::new(Progress::new()));
-    let filters = Arc::new(filter::Filters::new(loader, arguments.update));
+    let loader = Arc::new(Loader::new(engine, Arc::new(Progress::new())));
+    let filters = Arc::new(filter::Filters::new(Arc::clone(&loader), arguments.update));
+    let policies = Arc::new(policy::Policies::new(loader, arguments.update));
     let mut cases: Vec<Box<dyn Case>> = Vec::new();
     let mut unusable: Vec<_> = found.problems.into_iter().map(Unusable::Place).collect();
     for file in found.files {
-        match filter::read(&file, &filters) {
-            Ok(read) => cases.extend(read),
+        match wharf_config::cases::load(&file.path, file.form) {
+            Ok(Cases::Filters(read)) => cases.extend(filter::cases(&file, read, &filters)),
+            Ok(Cases::Policies(read)) => cases.extend(policy::cases(&file, read, &policies)),
             Err(errors) => unusable.push(Unusable::File(file, errors)),
         }
     }

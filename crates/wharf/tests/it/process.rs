@@ -55,7 +55,7 @@ impl Wharf {
         };
         eventually("wharf serves", || {
             assert!(wharf.is_running(), "wharf ended where it should serve");
-            wharf.stderr.any(|line| line.contains("\"message\":\"Serving.\""))
+            wharf.stderr.any(|line| line.contains("Serving."))
         });
         for line in wharf.stderr.lines() {
             if let Some(listening) = line.strip_prefix("listening on http://") {
@@ -64,7 +64,10 @@ impl Wharf {
                 wharf.listeners.insert(name, address.parse().expect("an address"));
             } else if let Some(address) = line.strip_prefix("admin on http://") {
                 wharf.admin = Some(address.parse().expect("an address"));
-            } else if let Some(address) = line.strip_prefix("admission on http://") {
+            } else if let Some(address) = line
+                .strip_prefix("admission on http://")
+                .or_else(|| line.strip_prefix("admission on https://"))
+            {
                 wharf.admission = Some(address.parse().expect("an address"));
             }
         }

@@ -1,8 +1,9 @@
-//! `wharf test`: cases of filters in files.
+//! `wharf test`: cases of filters and of policies in files.
 
 mod failing;
 mod finding;
 mod golden;
+mod policies;
 mod reports;
 mod what_filters_see;
 
@@ -72,6 +73,22 @@ fn the_guests_of_the_repository_do_what_their_cases_say() {
         let file = format!("ok    guests/{guest}/tests/{guest}.test.yaml: ");
         assert!(text.contains(&file), "{guest} has no table of cases: {text}");
     }
+    for file in [
+        "policies/policy-defaults/tests/policy-defaults",
+        "policies/policy-labels/tests/policy-labels",
+        "policies/policy-raw/tests/policy-raw",
+        "policies/policy-replicas/tests/policy-replicas",
+        "policies/policy-unique-host/tests/policy-unique-host",
+        "policies/wat/tests/faults",
+        "policies/wat/tests/groups",
+        "rego-admission/tests/rego-admission",
+        "rego-functions/tests/rego-functions",
+        "rego-gatekeeper/tests/rego-gatekeeper",
+        "rego-unknown/tests/rego-unknown",
+    ] {
+        let file = format!("ok    guests/{file}.test.yaml: ");
+        assert!(text.contains(&file), "there are no cases in {file}: {text}");
+    }
     assert!(text.contains("ok    guests/rust-headers/tests/greets-twice/case.yaml: greets-twice\n"));
 }
 
@@ -100,6 +117,8 @@ fn the_examples_of_the_documentation_pass() {
         ("greet", "rust-headers/rust-headers"),
         ("auth", "rust-auth/rust-auth"),
         ("counter", "rust-counter/rust-counter"),
+        ("labels", "policies/policy-labels/policy-labels"),
+        ("replicas", "policies/policy-replicas/policy-replicas"),
     ] {
         let guest = root().join("guests").join(format!("{guest}.wasm"));
         fs::copy(guest, folder.path().join(format!("{name}.wasm"))).unwrap();
@@ -120,12 +139,14 @@ fn the_examples_of_the_documentation_pass() {
         "greet.test.yaml",
         "auth.test.yaml",
         "counter.test.yaml",
+        "labels.test.yaml",
+        "replicas.test.yaml",
         "greets/case.yaml",
     ];
     assert_eq!(names, expected);
     let text = transcript(&folder, &["tests", "--update"]);
     assert!(
-        text.starts_with("exit code 0\n") && text.contains("\n6 passed, 0 failed\n"),
+        text.starts_with("exit code 0\n") && text.contains("\n11 passed, 0 failed\n"),
         "{text}"
     );
 }

@@ -145,3 +145,32 @@ fn a_patch_that_would_be_far_larger_than_the_change_is_refused() {
     check(&json!(numbers(0)), &json!(numbers(1)));
     check(&below(json!(1)), &below(json!(numbers(1))));
 }
+
+#[test]
+fn a_patch_is_applied_to_what_it_fits() {
+    let patch = |operations: Value| JsonPatch::of_base64(STANDARD.encode(operations.to_string()));
+    let add = patch(json!([{ "op": "add", "path": "/a/b", "value": 1 }]));
+    assert_eq!(
+        apply(&json!({ "a": {} }), &add).unwrap(),
+        json!({ "a": { "b": 1 } })
+    );
+    assert!(matches!(apply(&json!({}), &add), Err(PatchMisfit::Misfit(_))));
+    let test = patch(json!([{ "op": "test", "path": "/a", "value": 2 }]));
+    assert!(matches!(
+        apply(&json!({ "a": 1 }), &test),
+        Err(PatchMisfit::Misfit(_))
+    ));
+    assert!(matches!(
+        apply(&json!({}), &JsonPatch::of_base64("!".into())),
+        Err(PatchMisfit::Unreadable(_))
+    ));
+}
+
+#[test]
+fn a_patch_cannot_double_an_object_without_end() {
+    let copies: Vec<_> = (0..40)
+        .map(|number| json!({ "op": "copy", "from": "/a", "path": format!("/a/x{number}") }))
+        .collect();
+    let bomb = JsonPatch::of_base64(STANDARD.encode(Value::Array(copies).to_string()));
+    assert_eq!(apply(&json!({ "a": {} }), &bomb), Err(PatchMisfit::TooManyCopies));
+}

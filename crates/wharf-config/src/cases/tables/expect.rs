@@ -24,7 +24,7 @@ pub(super) const LOG_KEY: Field = key(
     Presence::Absent("not looked at"),
     "All lines of the log, in order, as `level: message`.",
 );
-pub(super) const LOG_CONTAINS_KEY: Field = key(
+pub(in crate::cases) const LOG_CONTAINS_KEY: Field = key(
     "logContains",
     Kind::List {
         item: &LOG_TEXT_KIND,

@@ -50,7 +50,7 @@ pub(in crate::cases) static CONTENT: Section = Section {
     ],
 };
 
-pub(super) const CASE_NAME: Kind = Kind::Text(TextRule {
+pub(in crate::cases) const CASE_NAME: Kind = Kind::Text(TextRule {
     what: "a name such as `adds the greeting`",
     pattern: "\\S",
     example: "adds the greeting",
@@ -126,7 +126,7 @@ pub(in crate::cases) const LOG_LINE: Kind = Kind::Text(TextRule {
     example: "info: greeted",
 });
 
-pub(super) static LOG_LINE_KIND: Kind = Kind::Either(&[LOG_LINE, PAIR]);
+pub(in crate::cases) static LOG_LINE_KIND: Kind = Kind::Either(&[LOG_LINE, PAIR]);
 pub(super) static LOG_TEXT_KIND: Kind = Kind::Either(&[TEXT, PAIR]);
 
 pub(in crate::cases) const CALL_LINE: Kind = Kind::Text(TextRule {

@@ -124,7 +124,7 @@ impl Manifest<'_> {
 }
 
 /// What a kind is called in rules: lower case and in plural, by the rules of English that Kubernetes follows.
-fn plural(kind: &str) -> String {
+pub(in crate::commands) fn plural(kind: &str) -> String {
     let lower = kind.to_lowercase();
     if lower == "endpoints" {
         return lower;

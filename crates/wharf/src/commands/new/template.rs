@@ -147,7 +147,7 @@ mod tests {
     use std::collections::BTreeSet;
     use std::path::Path;
 
-    use wharf_config::cases::{self, Form};
+    use wharf_config::cases::{self, Cases, Form};
 
     use super::*;
 
@@ -226,6 +226,9 @@ mod tests {
             let file = files.iter().find(|file| file.path == path).unwrap();
             let cases = cases::parse(&file.text, Path::new(path), Form::of(path).unwrap())
                 .unwrap_or_else(|errors| panic!("{language:?}: {}", errors.render(false)));
+            let Cases::Filters(cases) = cases else {
+                panic!("{language:?}: these are cases of policies");
+            };
             assert!(cases.len() >= 4, "{language:?}");
             let built = language.commands(&name())[2].clone();
             let plugin = cases[0].setup.plugin.to_string();

@@ -8,25 +8,54 @@ use std::time::Instant;
 use bytes::Bytes;
 use serde_json::json;
 use wharf_abi_wapc::wapc::{CallError, Guest, Host, HostCall, LoadError, Stdio};
+use wharf_config::cases::{Clock, Randomness};
 use wharf_engine::Deadline;
 
 use super::{Output, Stop, Subject, failed, host, inspect_hint, load};
 use crate::commands::run::report::{backtrace, hex};
+use crate::commands::senses::{Random, Time};
 use crate::commands::single::shown;
 use crate::exit::Code;
 use crate::words::{print, print_bytes, say};
+
+/// The most lines, and the most bytes of them, that are kept of a guest that says things without end.
+const MOST_LINES: usize = 10_000;
+const MOST_BYTES: usize = 64 << 20;
 
 /// What a guest said beside its answer.
 #[derive(Default)]
 struct Said {
     log: Vec<String>,
     host_calls: Vec<String>,
+    kept: usize,
+    /// How many lines were left out.
+    left_out: usize,
+}
+
+impl Said {
+    /// Whether so many bytes more are kept, as one more line.
+    fn keeps(&mut self, bytes: usize) -> bool {
+        let kept = self.kept.saturating_add(bytes);
+        if kept > MOST_BYTES || self.log.len() + self.host_calls.len() >= MOST_LINES {
+            self.left_out += 1;
+            return false;
+        }
+        self.kept = kept;
+        true
+    }
+
+    fn log(&mut self, text: String) {
+        if self.keeps(text.len()) {
+            self.log.push(text);
+        }
+    }
 }
 
 /// Nobody answers host calls; they are told.
 struct CallHost {
     said: Rc<RefCell<Said>>,
-    started: Instant,
+    time: Time,
+    random: Random,
 }
 
 impl Host for CallHost {
@@ -39,12 +68,15 @@ impl Host for CallHost {
             ..
         } = call;
         let line = format!("{binding}/{namespace}/{operation}, {} bytes", payload.len());
-        self.said.borrow_mut().host_calls.push(line);
+        let mut said = self.said.borrow_mut();
+        if said.keeps(line.len()) {
+            said.host_calls.push(line);
+        }
         Err(format!("nobody answers {binding}/{namespace}/{operation} here"))
     }
 
     fn console_log(&mut self, text: &str) {
-        self.said.borrow_mut().log.push(text.to_owned());
+        self.said.borrow_mut().log(text.to_owned());
     }
 
     fn output(&mut self, stream: Stdio, text: &str) {
@@ -52,19 +84,19 @@ impl Host for CallHost {
             Stdio::Stdout => "stdout",
             Stdio::Stderr => "stderr",
         };
-        self.said.borrow_mut().log.push(format!("{stream}: {text}"));
+        self.said.borrow_mut().log(format!("{stream}: {text}"));
     }
 
     fn realtime_nanoseconds(&mut self) -> u64 {
-        host::realtime_nanoseconds()
+        self.time.realtime()
     }
 
     fn monotonic_nanoseconds(&mut self) -> u64 {
-        host::nanoseconds_since(self.started)
+        self.time.monotonic()
     }
 
     fn random(&mut self, buffer: &mut [u8]) {
-        host::random(buffer);
+        host::fill(&mut self.random, buffer);
     }
 }
 
@@ -89,7 +121,8 @@ pub(super) fn call(
     let started = Instant::now();
     let host = CallHost {
         said: Rc::clone(&said),
-        started,
+        time: Time::new(Clock::Real),
+        random: Random::new(Randomness::Real),
     };
     let payload = payload.unwrap_or_default().to_vec();
     let answer = guest.call(
@@ -115,6 +148,9 @@ pub(super) fn call(
             Ok(Err(_)) => report["answerHex"] = json!(answer.as_deref().map(hex).unwrap_or_default()),
             Err(_) => {}
         }
+        if said.left_out > 0 {
+            report["leftOut"] = json!(said.left_out);
+        }
         if output.times {
             report["seconds"] = json!(took.as_secs_f64());
         }
@@ -130,6 +166,9 @@ pub(super) fn call(
     }
     for line in &said.host_calls {
         let _ = writeln!(lines, "host call that nobody answered: {}", shown(line));
+    }
+    if said.left_out > 0 {
+        let _ = writeln!(lines, "{} more lines of the guest are left out", said.left_out);
     }
     if !lines.is_empty() {
         say(lines.trim_end());

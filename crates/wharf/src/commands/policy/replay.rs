@@ -18,11 +18,11 @@ const MOST_SHOWN: usize = 400;
 
 /// Answers requests with what was answered to the same ones, in whatever order they come. Of several answers to one
 /// request each is given once, in their order, and the last one from then on.
-pub(super) struct Recorded(Shared);
+pub(in crate::commands) struct Recorded(Shared);
 
 /// The recording, for whoever wants to know afterwards what was not asked for.
 #[derive(Clone)]
-pub(super) struct Shared {
+pub(in crate::commands) struct Shared {
     file: PathBuf,
     entries: Rc<RefCell<Vec<Entry>>>,
 }
@@ -34,7 +34,7 @@ struct Entry {
 }
 
 /// Reads a recording.
-pub(super) fn read(path: &Path) -> Result<Recorded, Stop> {
+pub(in crate::commands) fn read(path: &Path) -> Result<Recorded, Stop> {
     let calls = read_recording(path).map_err(Stop::Places)?;
     let entry = |call: wharf_config::kubewarden::RecordedCall| {
         let response = match call.answer {
@@ -65,14 +65,14 @@ pub(super) fn read(path: &Path) -> Result<Recorded, Stop> {
 }
 
 impl Recorded {
-    pub(super) fn shared(&self) -> Shared {
+    pub(in crate::commands) fn shared(&self) -> Shared {
         self.0.clone()
     }
 }
 
 impl Shared {
     /// What was recorded and not asked for.
-    pub(super) fn unused(&self) -> Vec<String> {
+    pub(in crate::commands) fn unused(&self) -> Vec<String> {
         let entries = self.entries.borrow();
         let unused = entries.iter().filter(|entry| !entry.used);
         let file = self.file.display();
@@ -112,7 +112,7 @@ impl Capabilities for Recorded {
 }
 
 /// The operation and what belongs to it.
-pub(super) fn describe(request: &CapabilityRequest) -> String {
+pub(in crate::commands) fn describe(request: &CapabilityRequest) -> String {
     let mut text = format!("{} {}", request.path(), fields(request));
     if text.len() > MOST_SHOWN {
         text.truncate(text.floor_char_boundary(MOST_SHOWN));
@@ -122,7 +122,7 @@ pub(super) fn describe(request: &CapabilityRequest) -> String {
 }
 
 /// What belongs to a request, as JSON without what is not given.
-pub(super) fn fields(request: &CapabilityRequest) -> Value {
+pub(in crate::commands) fn fields(request: &CapabilityRequest) -> Value {
     // A request has names as keys, and so it is JSON.
     let tagged = serde_json::to_value(request).unwrap_or_default();
     let fields = tagged.as_object().and_then(|tagged| tagged.values().next());

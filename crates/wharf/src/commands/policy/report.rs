@@ -13,6 +13,33 @@ use super::host::{Call, Notes};
 use super::{Asked, Stage, backtrace, replay};
 use crate::commands::single::shown;
 
+/// To whom a report is told.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::commands) struct Telling {
+    /// Whether what would have granted a call is told as a flag.
+    by_flags: bool,
+    /// Whether the frames of faults are told, which another build of the policy has otherwise.
+    with_frames: bool,
+}
+
+impl Telling {
+    /// To whoever runs a policy by hand.
+    pub(in crate::commands) const OF_RUN: Self = Self {
+        by_flags: true,
+        with_frames: true,
+    };
+    /// To whoever looks why a case fails.
+    pub(in crate::commands) const OF_CASE: Self = Self {
+        by_flags: false,
+        with_frames: true,
+    };
+    /// To be compared with another run.
+    pub(in crate::commands) const GOLDEN: Self = Self {
+        by_flags: false,
+        with_frames: false,
+    };
+}
+
 /// The report as text. Writing to a text cannot fail, so the results of `writeln!` are not looked at.
 pub(super) fn text(asked: &Asked, unwritten: &[String]) -> String {
     let mut out = format!("{} ({})\n", asked.name, asked.policy.mode());
@@ -25,15 +52,7 @@ pub(super) fn text(asked: &Asked, unwritten: &[String]) -> String {
     let is_worth_telling = !matches!(&settings.outcome, Ok(SettingsVerdict { valid: true, .. }));
     if is_worth_telling || !settings.notes.is_empty() {
         out.push_str("\nsettings\n");
-        match &settings.outcome {
-            Ok(SettingsVerdict { valid: true, .. }) => out.push_str("  valid\n"),
-            Ok(verdict) => {
-                let message = verdict.message.as_deref();
-                field(&mut out, "refused", message.unwrap_or("no reason was given"));
-            }
-            Err(fault) => show_fault(&mut out, fault),
-        }
-        show_notes(&mut out, &settings.notes);
+        show_settings(&mut out, settings, Telling::OF_RUN);
     }
     let _ = writeln!(out, "\nreview {}", shown(&title(&asked.request)));
     let Some(review) = &asked.review else {
@@ -42,9 +61,9 @@ pub(super) fn text(asked: &Asked, unwritten: &[String]) -> String {
     };
     match &review.outcome {
         Ok(response) => show_response(&mut out, response),
-        Err(fault) => show_fault(&mut out, fault),
+        Err(fault) => show_fault(&mut out, fault, Telling::OF_RUN),
     }
-    show_notes(&mut out, &review.notes);
+    show_notes(&mut out, &review.notes, Telling::OF_RUN);
     let _ = writeln!(
         out,
         "\ntime: settings {:?}, review {:?} of {:?}",
@@ -53,7 +72,25 @@ pub(super) fn text(asked: &Asked, unwritten: &[String]) -> String {
     out
 }
 
-fn title(request: &ReviewRequest) -> String {
+/// What the policy thinks of its settings, and what it did to find out.
+pub(in crate::commands) fn show_settings(
+    out: &mut String,
+    settings: &Stage<SettingsVerdict>,
+    telling: Telling,
+) {
+    match &settings.outcome {
+        Ok(SettingsVerdict { valid: true, .. }) => out.push_str("  valid\n"),
+        Ok(verdict) => {
+            let message = verdict.message.as_deref();
+            field(out, "refused", message.unwrap_or("no reason was given"));
+        }
+        Err(fault) => show_fault(out, fault, telling),
+    }
+    show_notes(out, &settings.notes, telling);
+}
+
+/// A review in a few words.
+pub(in crate::commands) fn title(request: &ReviewRequest) -> String {
     match request {
         ReviewRequest::Raw(_) if request.uid().is_empty() => "(raw)".to_owned(),
         ReviewRequest::Raw(_) => format!("{} (raw)", request.uid()),
@@ -75,7 +112,7 @@ fn title(request: &ReviewRequest) -> String {
     }
 }
 
-fn show_response(out: &mut String, response: &AdmissionResponse) {
+pub(in crate::commands) fn show_response(out: &mut String, response: &AdmissionResponse) {
     out.push_str(if response.allowed {
         "  allowed\n"
     } else {
@@ -91,13 +128,7 @@ fn show_response(out: &mut String, response: &AdmissionResponse) {
         if let Some(code) = status.code {
             field(out, "code", &code.to_string());
         }
-        let causes = status.details.iter().flat_map(|details| &details.causes);
-        let causes = causes.map(|cause| {
-            let parts = [&cause.field, &cause.reason, &cause.message];
-            let parts: Vec<_> = parts.into_iter().flatten().map(|part| shown(part)).collect();
-            parts.join(": ")
-        });
-        section(out, "causes", causes);
+        section(out, "causes", causes(response).map(|cause| shown(&cause)));
     }
     let warnings = response.warnings.iter().flatten();
     section(out, "warnings", warnings.map(|warning| shown(warning)));
@@ -112,8 +143,18 @@ fn show_response(out: &mut String, response: &AdmissionResponse) {
     }
 }
 
+/// The causes of a refusal, a line each.
+pub(in crate::commands) fn causes(response: &AdmissionResponse) -> impl Iterator<Item = String> {
+    let details = response.status.iter().flat_map(|status| &status.details);
+    details.flat_map(|details| &details.causes).map(|cause| {
+        let parts = [&cause.field, &cause.reason, &cause.message];
+        let parts: Vec<_> = parts.into_iter().flatten().map(String::as_str).collect();
+        parts.join(": ")
+    })
+}
+
 /// The operations of a patch. It was made or checked on the way here, so that it can be read.
-pub(super) fn operations(patch: &JsonPatch) -> Vec<Value> {
+pub(in crate::commands) fn operations(patch: &JsonPatch) -> Vec<Value> {
     let bytes = STANDARD.decode(patch.base64()).unwrap_or_default();
     serde_json::from_slice(&bytes).unwrap_or_default()
 }
@@ -130,24 +171,38 @@ fn operation(operation: &Value) -> String {
     shown(&line)
 }
 
-fn show_fault(out: &mut String, fault: &PolicyFault) {
+/// Why there is no verdict.
+pub(in crate::commands) fn show_fault(out: &mut String, fault: &PolicyFault, telling: Telling) {
     field(out, &format!("fault ({})", fault.label()), &fault.to_string());
+    if !telling.with_frames {
+        return;
+    }
     for frame in backtrace(fault) {
         let _ = writeln!(out, "    {frame}");
     }
 }
 
-fn show_notes(out: &mut String, notes: &Notes) {
+/// What else the policy did.
+pub(in crate::commands) fn show_notes(out: &mut String, notes: &Notes, telling: Telling) {
     section(out, "log", notes.log.iter().map(log_line));
     section(out, "host calls", notes.calls.iter().map(call_line));
     let refused = notes.refused.iter();
     section(
         out,
         "refused host calls",
-        refused.map(|(what, flag)| shown(&format!("{what}: `{flag}` grants it"))),
+        refused.map(|(what, flag)| {
+            shown(&match telling.by_flags {
+                true => format!("{what}: `{flag}` grants it"),
+                false => what.clone(),
+            })
+        }),
     );
+    if notes.is_cut {
+        out.push_str("  the policy did more than is kept, and the rest is left out here\n");
+    }
 }
 
+/// A line of the log.
 fn log_line(event: &PolicyLog) -> String {
     let lines: Vec<_> = event.message.trim_end().lines().map(shown).collect();
     let mut text = format!("{:<7} {}", level(event.level), lines.join("\n            "));
@@ -166,7 +221,7 @@ fn call_line(call: &Call) -> String {
     shown(&format!("{}: {answer}", replay::describe(&call.request)))
 }
 
-fn level(level: PolicyLogLevel) -> &'static str {
+pub(in crate::commands) fn level(level: PolicyLogLevel) -> &'static str {
     match level {
         PolicyLogLevel::Trace => "trace",
         PolicyLogLevel::Debug => "debug",
@@ -194,7 +249,7 @@ fn section(out: &mut String, title: &str, lines: impl Iterator<Item = String>) {
 }
 
 impl Notes {
-    fn is_empty(&self) -> bool {
+    pub(in crate::commands) fn is_empty(&self) -> bool {
         self.log.is_empty() && self.calls.is_empty() && self.refused.is_empty()
     }
 }
@@ -238,7 +293,9 @@ fn verdict(response: &AdmissionResponse) -> Value {
 }
 
 fn add_stage<T>(report: &mut Value, stage: &Stage<T>, with_times: bool) {
-    let Notes { log, calls, refused } = &stage.notes;
+    let Notes {
+        log, calls, refused, ..
+    } = &stage.notes;
     report["fault"] = match &stage.outcome {
         Ok(_) => Value::Null,
         Err(fault) => json!({

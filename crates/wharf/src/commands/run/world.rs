@@ -4,16 +4,16 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Duration;
 
 use wharf_abi_proxy_wasm::shared::QueueListener;
 use wharf_abi_proxy_wasm::{
     CallRefused, ContextId, Host, HttpCall, LogLevel, PluginContext, RefusedCall, Status,
 };
-use wharf_config::cases::{Clock, Randomness};
 use wharf_engine::Fault;
 
 use super::plan::{Properties, Setup};
+use crate::commands::senses::{Random, Time};
 
 /// The most lines, refusals, or properties that are kept of one part, of a filter that makes them without end.
 const MOST_NOTES: usize = 10_000;
@@ -23,12 +23,6 @@ const MOST_LOGGED: usize = 16 << 20;
 
 /// The most bytes that are kept of the bodies that leave the filter, those of call-outs among them.
 const MOST_SENT: usize = 256 << 20;
-
-/// How far a fixed clock goes on with each reading: durations that a guest measures are never nothing.
-const READING: Duration = Duration::from_micros(1);
-
-/// What the monotonic clock shows when a fixed clock begins.
-const MONOTONIC_START: u64 = 1_000_000_000;
 
 /// What the filter did in one part of the run: the start, an exchange, the end.
 #[derive(Default)]
@@ -89,19 +83,6 @@ pub(super) struct World {
 
 pub(super) type SharedWorld = Rc<RefCell<World>>;
 
-enum Time {
-    Real { started: Instant },
-    Fixed { began: u64, now: u64 },
-}
-
-enum Random {
-    System,
-    Seeded(SplitMix),
-}
-
-/// The generator SplitMix64: small, and the same everywhere. Nothing is guarded by it.
-struct SplitMix(u64);
-
 impl World {
     pub(super) fn new(setup: &Setup) -> Self {
         let mut properties = setup.properties.clone();
@@ -118,16 +99,8 @@ impl World {
             sent: Kept::at_most(MOST_SENT),
             properties,
             exchange_properties: Properties::new(),
-            time: match setup.clock {
-                Clock::Real => Time::Real {
-                    started: Instant::now(),
-                },
-                Clock::Fixed(now) => Time::Fixed { began: now, now },
-            },
-            random: match setup.random {
-                Randomness::Real => Random::System,
-                Randomness::Seeded => Random::Seeded(SplitMix(0)),
-            },
+            time: Time::new(setup.clock),
+            random: Random::new(setup.random),
         }
     }
 
@@ -143,25 +116,7 @@ impl World {
 
     /// Lets time pass, where it does not pass by itself.
     pub(super) fn pass(&mut self, duration: Duration) {
-        if let Time::Fixed { now, .. } = &mut self.time {
-            *now = now.saturating_add(nanoseconds(duration));
-        }
-    }
-
-    fn fill_from_the_system(&mut self, buffer: &mut [u8]) {
-        let mut filled = 0;
-        while filled < buffer.len() {
-            let flags = rustix::rand::GetRandomFlags::empty();
-            match rustix::rand::getrandom(&mut buffer[filled..], flags) {
-                Ok(count) => filled += count,
-                Err(rustix::io::Errno::INTR) => {}
-                Err(error) => {
-                    let remark = format!("the system gave no random bytes ({error}): the filter got zeroes");
-                    self.notes.remarks.push(remark);
-                    return;
-                }
-            }
-        }
+        self.time.pass(duration);
     }
 }
 
@@ -194,22 +149,6 @@ impl Kept {
     }
 }
 
-impl SplitMix {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn fill(&mut self, buffer: &mut [u8]) {
-        for piece in buffer.chunks_mut(8) {
-            let bytes = self.next().to_le_bytes();
-            piece.copy_from_slice(&bytes[..piece.len()]);
-        }
-    }
-}
-
 /// The filter's way to the [`World`].
 pub(super) struct RunHost {
     pub(super) world: SharedWorld,
@@ -236,31 +175,18 @@ impl Host for RunHost {
     }
 
     fn realtime_nanoseconds(&mut self) -> u64 {
-        let mut world = self.world.borrow_mut();
-        world.pass(READING);
-        match world.time {
-            Time::Real { .. } => {
-                let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-                nanoseconds(now.unwrap_or_default())
-            }
-            Time::Fixed { now, .. } => now,
-        }
+        self.world.borrow_mut().time.realtime()
     }
 
     fn monotonic_nanoseconds(&mut self) -> u64 {
-        let mut world = self.world.borrow_mut();
-        world.pass(READING);
-        match world.time {
-            Time::Real { started } => nanoseconds(started.elapsed()),
-            Time::Fixed { began, now } => MONOTONIC_START.saturating_add(now - began),
-        }
+        self.world.borrow_mut().time.monotonic()
     }
 
     fn random(&mut self, buffer: &mut [u8]) {
         let mut world = self.world.borrow_mut();
-        match &mut world.random {
-            Random::System => world.fill_from_the_system(buffer),
-            Random::Seeded(generator) => generator.fill(buffer),
+        if let Err(error) = world.random.fill(buffer) {
+            let remark = format!("the system gave no random bytes ({error}): the filter got zeroes");
+            world.notes.remarks.push(remark);
         }
     }
 
@@ -318,24 +244,9 @@ impl Host for RunHost {
     }
 }
 
-fn nanoseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn seeded_bytes_are_those_of_the_published_generator() {
-        let mut generator = SplitMix(1_234_567);
-        assert_eq!(generator.next(), 6_457_827_717_110_365_317);
-        assert_eq!(generator.next(), 3_203_168_211_198_807_973);
-        let mut bytes = [0; 11];
-        SplitMix(0).fill(&mut bytes);
-        assert_eq!(bytes[..8], 0xe220_a839_7b1d_cdaf_u64.to_le_bytes());
-        assert_ne!(bytes[8..], [0; 3]);
-    }
 
     #[test]
     fn what_is_kept_is_bounded() {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::difference::Difference;
+use crate::commands::single::shown;
 use crate::exit::Code;
 
 /// A case of any kind. Cases run side by side, each of them once.
@@ -71,5 +72,61 @@ impl Outcome {
             report: String::new(),
             updated: None,
         }
+    }
+}
+
+/// The most lines of what happened beside a difference.
+const MOST_NOTES: usize = 60;
+/// The most characters of such a line.
+const MOST_CHARACTERS: usize = 500;
+
+impl Failure {
+    /// A part that has these differences, in the order of their lines; none where it has none.
+    pub(super) fn of(part: &str, mut differences: Vec<Difference>, notes: &str) -> Option<Self> {
+        if differences.is_empty() {
+            return None;
+        }
+        differences.sort_by_key(|difference| difference.line);
+        Some(Self {
+            part: shown(part),
+            differences,
+            notes: shorten(notes),
+        })
+    }
+}
+
+fn shorten(notes: &str) -> String {
+    let mut text = String::new();
+    for line in notes.lines().take(MOST_NOTES) {
+        match line.char_indices().nth(MOST_CHARACTERS) {
+            Some((end, _)) => text.push_str(&format!("{}…\n", &line[..end])),
+            None => text.push_str(&format!("{line}\n")),
+        }
+    }
+    let more = notes.lines().count().saturating_sub(MOST_NOTES);
+    if more > 0 {
+        text.push_str(&format!("    … {more} lines more\n"));
+    }
+    text
+}
+
+/// A text of several lines for a terminal.
+pub(super) fn lines_shown(text: &str) -> String {
+    let lines: Vec<_> = text.lines().map(shown).collect();
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn notes_are_bounded() {
+        assert_eq!(shorten("a\nb\n"), "a\nb\n");
+        let text = shorten(&"line\n".repeat(MOST_NOTES + 5));
+        assert_eq!(text.lines().count(), MOST_NOTES + 1);
+        assert!(text.ends_with("    … 5 lines more\n"), "{text}");
+        let text = shorten(&"é".repeat(MOST_CHARACTERS + 1));
+        assert_eq!(text.trim_end().chars().count(), MOST_CHARACTERS + 1);
     }
 }

@@ -7,34 +7,23 @@ mod outcome;
 mod plan;
 
 use std::collections::HashMap;
-use std::fs;
-use std::io::{self, ErrorKind};
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use wharf_config::ConfigErrors;
-use wharf_config::cases::{self, FilterCase, Form};
+use wharf_config::cases::{FilterCase, Form};
 use wharf_loader::Loader;
 use wharf_plugin::{Limits, Reference};
 
-use super::case::{Broken, Case, Failure, Outcome, Place, Verdict};
-use super::difference::Difference;
+use super::case::{Broken, Case, Outcome, Place, lines_shown};
 use super::discovery::CaseFile;
-use super::file;
+use super::golden;
 use crate::commands::run::report::{self, Telling};
 use crate::commands::run::{self, NotReady, Ready, Run};
 use crate::commands::single::{shown, with_causes};
 use crate::exit::Code;
 
-/// The file with the report of a golden case.
-const EXPECTED: &str = "expected.txt";
-
-/// The most bytes of a report that are kept until all cases have run.
-const MOST_REPORT: usize = 256 << 10;
-
 /// What the cases of all files share: each filter is loaded once for each set of limits, when its first case wants it.
 pub(super) struct Filters {
-    loader: Loader,
+    loader: Arc<Loader>,
     ready: Mutex<HashMap<(Reference, Limits), Arc<Slot>>>,
     /// Whether golden reports are written.
     update: bool,
@@ -44,7 +33,7 @@ pub(super) struct Filters {
 type Slot = OnceLock<Result<Ready, Broken>>;
 
 impl Filters {
-    pub(super) fn new(loader: Loader, update: bool) -> Self {
+    pub(super) fn new(loader: Arc<Loader>, update: bool) -> Self {
         Self {
             loader,
             ready: Mutex::default(),
@@ -66,13 +55,13 @@ impl Filters {
     }
 }
 
-/// Reads the cases of a file.
-///
-/// # Errors
-/// All that is wrong with the file.
-pub(super) fn read(file: &CaseFile, filters: &Arc<Filters>) -> Result<Vec<Box<dyn Case>>, ConfigErrors> {
-    let cases = cases::load(&file.path, file.form)?;
-    let case = |case: FilterCase| -> Box<dyn Case> {
+/// The cases of a file.
+pub(super) fn cases(
+    file: &CaseFile,
+    cases: Vec<FilterCase>,
+    filters: &Arc<Filters>,
+) -> impl Iterator<Item = Box<dyn Case>> {
+    cases.into_iter().map(move |case| -> Box<dyn Case> {
         Box::new(OneCase {
             place: Place {
                 file: file.path.clone(),
@@ -83,8 +72,7 @@ pub(super) fn read(file: &CaseFile, filters: &Arc<Filters>) -> Result<Vec<Box<dy
             form: file.form,
             filters: Arc::clone(filters),
         })
-    };
-    Ok(cases.into_iter().map(case).collect())
+    })
 }
 
 /// A case of a filter.
@@ -116,97 +104,22 @@ impl Case for OneCase {
 
 impl OneCase {
     fn judge(&self, run: &Run) -> Outcome {
-        let mut failures = match compare::compare(&self.case, run) {
+        let failures = match compare::compare(&self.case, run) {
             Ok(failures) => failures,
             Err(broken) => return Outcome::broken(broken),
         };
-        let mut updated = None;
-        if self.form == Form::Golden {
-            let report = tell(run, Telling::GOLDEN);
-            match self.compare_golden(&report, failures.is_empty()) {
-                Ok(Golden::Same) => {}
-                Ok(Golden::Updated(path)) => updated = Some(path),
-                Ok(Golden::Different(difference)) => failures.push(Failure {
-                    part: EXPECTED.to_owned(),
-                    differences: vec![difference],
-                    notes: String::new(),
-                }),
-                Err(broken) => return Outcome::broken(broken),
-            }
-        }
-        Outcome {
-            verdict: if failures.is_empty() {
-                Verdict::Passed
-            } else {
-                Verdict::Failed(failures)
-            },
-            report: bounded(tell(run, Telling::OF_PASSED_CASE)),
-            updated,
-        }
-    }
-
-    /// Compares the report with the one beside the case, or writes that where it is to be written and nothing else is
-    /// wrong.
-    fn compare_golden(&self, report: &str, is_well: bool) -> Result<Golden, Broken> {
-        let path = self.place.file.with_file_name(EXPECTED);
-        let expected = match fs::read(&path) {
-            Ok(bytes) => Some(bytes),
-            Err(error) if error.kind() == ErrorKind::NotFound => None,
-            Err(error) => return Err(cannot(&path, "read", &error)),
-        };
-        if expected.as_deref() == Some(report.as_bytes()) {
-            return Ok(Golden::Same);
-        }
-        if self.filters.update && is_well {
-            file::write(&path, report.as_bytes()).map_err(|error| cannot(&path, "written", &error))?;
-            return Ok(Golden::Updated(path));
-        }
-        let kept = expected.as_deref().unwrap_or_default();
-        let difference = Difference::of_bytes(self.place.line, EXPECTED, kept, report.as_bytes());
-        Ok(difference.map_or(Golden::Same, |mut difference| {
-            if expected.is_none() {
-                difference.message = format!("{} is not there", shown(&path.to_string_lossy()));
-            }
-            difference.message += if self.filters.update {
-                "; it is not written while anything else is wrong"
-            } else {
-                "; if it is right so, write it with --update"
-            };
-            Golden::Different(difference)
-        }))
+        let golden = (self.form == Form::Golden).then(|| tell(run, Telling::GOLDEN));
+        let report = tell(run, Telling::OF_PASSED_CASE);
+        golden::outcome(
+            &self.place,
+            failures,
+            report,
+            golden.as_deref(),
+            self.filters.update,
+        )
     }
 }
 
 fn tell(run: &Run, telling: Telling) -> String {
     format!("{}\n", report::text(run, telling).trim_end())
-}
-
-fn bounded(mut report: String) -> String {
-    let end = report.floor_char_boundary(MOST_REPORT);
-    if end < report.len() {
-        report.truncate(end);
-        report.push_str("\n…\n");
-    }
-    report
-}
-
-/// How a report compares with the one that is kept.
-enum Golden {
-    Same,
-    Different(Difference),
-    Updated(PathBuf),
-}
-
-/// A text of several lines for a terminal.
-fn lines_shown(text: &str) -> String {
-    let lines: Vec<_> = text.lines().map(shown).collect();
-    lines.join("\n")
-}
-
-fn cannot(path: &Path, what: &str, error: &io::Error) -> Broken {
-    Broken {
-        message: shown(&format!("{} cannot be {what}: {error}", path.display())),
-        hint: "let the user who runs the tests read and write it".to_owned(),
-        code: Code::Failure,
-    }
 }

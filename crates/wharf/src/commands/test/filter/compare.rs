@@ -2,24 +2,19 @@
 
 use wharf_abi_proxy_wasm::{LogLevel, ResetReason, StartError};
 use wharf_config::cases::{
-    ExchangeCase, FilterCase, LogLine, MessageExpectation, Placed, ReplyExpectation, StageExpectation,
+    ExchangeCase, FilterCase, MessageExpectation, Placed, ReplyExpectation, StageExpectation,
 };
 use wharf_engine::Fault;
 
 use super::super::case::{Broken, Failure};
 use super::super::difference::Difference;
+use super::super::log;
 use super::message::{self, Left};
 use super::outcome;
 use crate::commands::run::exchange::{Message, Outcome};
 use crate::commands::run::report::{self, Telling, direction_name, level_name};
 use crate::commands::run::world::Notes;
 use crate::commands::run::{Run, Stage};
-use crate::commands::single::shown;
-
-/// The most lines of what happened beside a difference.
-const MOST_NOTES: usize = 60;
-/// The most characters of such a line.
-const MOST_CHARACTERS: usize = 500;
 
 /// All parts of a run that are not as expected.
 ///
@@ -57,35 +52,12 @@ pub(super) fn compare(case: &FilterCase, run: &Run) -> Result<Vec<Failure>, Brok
     Ok(failures)
 }
 
-fn failure(part: &str, mut differences: Vec<Difference>, notes: Option<&Notes>) -> Option<Failure> {
-    if differences.is_empty() {
-        return None;
-    }
-    differences.sort_by_key(|difference| difference.line);
+fn failure(part: &str, differences: Vec<Difference>, notes: Option<&Notes>) -> Option<Failure> {
     let mut told = String::new();
     if let Some(notes) = notes {
         report::show_notes(&mut told, notes, Telling::OF_CASE);
     }
-    Some(Failure {
-        part: shown(part),
-        differences,
-        notes: shorten(&told),
-    })
-}
-
-fn shorten(notes: &str) -> String {
-    let mut text = String::new();
-    for line in notes.lines().take(MOST_NOTES) {
-        match line.char_indices().nth(MOST_CHARACTERS) {
-            Some((end, _)) => text.push_str(&format!("{}…\n", &line[..end])),
-            None => text.push_str(&format!("{line}\n")),
-        }
-    }
-    let more = notes.lines().count().saturating_sub(MOST_NOTES);
-    if more > 0 {
-        text.push_str(&format!("    … {more} lines more\n"));
-    }
-    text
+    Failure::of(part, differences, &told)
 }
 
 /// Exchanges that were expected and not made, though nothing else is wrong.
@@ -363,8 +335,8 @@ fn compare_notes(
     expected: &StageExpectation,
     notes: &Notes,
 ) -> Result<(), Broken> {
-    let log: Vec<_> = notes.log.iter().collect();
-    compare_log(found, path, expected.log.as_ref(), &expected.log_contains, &log);
+    let lines: Vec<_> = notes.log.iter().map(log_line).collect();
+    log::compare(found, path, expected.log.as_ref(), &expected.log_contains, &lines);
     let Some(Placed { line, value }) = &expected.callouts_made else {
         return Ok(());
     };
@@ -388,36 +360,9 @@ fn compare_notes(
     Ok(())
 }
 
-/// Compares a log, or a part of one.
-pub(super) fn compare_log(
-    found: &mut Vec<Difference>,
-    path: &str,
-    expected: Option<&Placed<Vec<LogLine>>>,
-    contains: &[Placed<String>],
-    log: &[&(LogLevel, String)],
-) {
-    let lines: Vec<String> = log
-        .iter()
-        .map(|(level, message)| format!("{}: {}", level_name(*level), message.trim()))
-        .collect();
-    if let Some(Placed { line, value }) = expected {
-        let wanted: Vec<String> = value
-            .iter()
-            .map(|LogLine { level, message }| format!("{level}: {message}"))
-            .collect();
-        found.extend(Difference::of_lists(
-            *line,
-            &format!("{path}log"),
-            &wanted,
-            &lines,
-        ));
-    }
-    for Placed { line, value } in contains {
-        if !lines.iter().any(|line| line.contains(value)) {
-            let text = format!("`{path}logContains`: no line of the log has `{value}`");
-            found.push(Difference::new(*line, text));
-        }
-    }
+/// A line of the log as cases have it.
+pub(super) fn log_line((level, message): &(LogLevel, String)) -> String {
+    format!("{}: {}", level_name(*level), message.trim())
 }
 
 #[cfg(test)]
@@ -469,15 +414,5 @@ mod tests {
             LogLevel::Critical,
         ];
         assert_eq!(levels.map(level_name), LOG_LEVELS);
-    }
-
-    #[test]
-    fn notes_are_bounded() {
-        assert_eq!(shorten("a\nb\n"), "a\nb\n");
-        let text = shorten(&"line\n".repeat(MOST_NOTES + 5));
-        assert_eq!(text.lines().count(), MOST_NOTES + 1);
-        assert!(text.ends_with("    … 5 lines more\n"), "{text}");
-        let text = shorten(&"é".repeat(MOST_CHARACTERS + 1));
-        assert_eq!(text.trim_end().chars().count(), MOST_CHARACTERS + 1);
     }
 }

@@ -8,6 +8,7 @@ use wharf_config::cases::{Content, MetricExpectation, OutcomeExpectation, Placed
 
 use super::super::case::Broken;
 use super::super::difference::Difference;
+use super::super::log;
 use super::{compare, plan};
 use crate::commands::run::Run;
 use crate::commands::run::report::{hex, histogram_count};
@@ -34,9 +35,10 @@ pub(super) fn compare(expected: &OutcomeExpectation, run: &Run) -> Result<Vec<Di
     for (name, Placed { line, value }) in &expected.queues {
         compare_queue(&mut found, *line, name, value, run)?;
     }
-    let log: Vec<_> = run.stages.iter().flat_map(|stage| &stage.notes.log).collect();
+    let log = run.stages.iter().flat_map(|stage| &stage.notes.log);
+    let lines: Vec<_> = log.map(compare::log_line).collect();
     let contains = &expected.log_contains;
-    compare::compare_log(&mut found, "expect.", expected.log.as_ref(), contains, &log);
+    log::compare(&mut found, "expect.", expected.log.as_ref(), contains, &lines);
     Ok(found)
 }
 
