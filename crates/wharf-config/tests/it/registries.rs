@@ -56,7 +56,38 @@ registries:
     third.example: { plainHtp: true }
     fourth.example: { ca: [] }
 ",
-        &expect![[r#""#]],
+        &expect![[r#"
+            error: "https://registry.example" is no registry: it is a name or an address, with a port where one is needed, as `registry.example:5000`
+             --> wharf.yaml:4:5
+              |
+            4 |     https://registry.example: {}
+              |     ^^^^^^^^^^^^^^^^^^^^^^^^
+              |
+              = hint: write what stands before the first `/` of its images' names
+
+            error: `registries.hosts.other.example` has both `plainHttp` and `ca`
+             --> wharf.yaml:5:5
+              |
+            5 |     other.example: { plainHttp: true, ca: ca.pem }
+              |     ^^^^^^^^^^^^^
+              |
+              = hint: without TLS there is no certificate: remove one of them
+
+            error: unknown key `plainHtp` in `registries.hosts.third.example`
+             --> wharf.yaml:6:22
+              |
+            6 |     third.example: { plainHtp: true }
+              |                      ^^^^^^^^
+              |
+              = hint: did you mean `plainHttp`? the keys here are `plainHttp`, `ca`
+
+            error: `registries.hosts.fourth.example.ca` is empty
+             --> wharf.yaml:7:27
+              |
+            7 |     fourth.example: { ca: [] }
+              |                           ^^
+              |
+              = hint: it needs at least one item"#]],
     );
 }
 
@@ -103,7 +134,54 @@ source_authorities:
     let told = errors
         .render(false)
         .replace(&format!("{}/", directory.path().display()), "DIR/");
-    expect![[r#""#]].assert_eq(&told);
+    expect![[r#"
+        warning: unknown key `url` in `source_authorities.a.example[0]`
+         --> DIR/sources.yaml:3:28
+          |
+        3 |   a.example: [{ type: Url, url: x }]
+          |                            ^^^
+          |
+          = hint: the keys here are `type`, `path`, `data`
+
+        error: "a b" is no registry: it is a name or an address, with a port where one is needed, as `registry.example:5000`
+         --> DIR/sources.yaml:1:20
+          |
+        1 | insecure_sources: ['a b', 7]
+          |                    ^^^^^
+          |
+          = hint: write what stands before the first `/` of its images' names
+
+        error: `insecure_sources[1]` is to be text, and this is a number
+         --> DIR/sources.yaml:1:27
+          |
+        1 | insecure_sources: ['a b', 7]
+          |                           ^
+          |
+          = hint: put it between quotes: "7"
+
+        error: `source_authorities.a.example[0].type` cannot be `Url`
+         --> DIR/sources.yaml:3:23
+          |
+        3 |   a.example: [{ type: Url, url: x }]
+          |                       ^^^
+          |
+          = hint: write `Path` or `Data`
+
+        error: `source_authorities.b.example[0]` has no `path`
+         --> DIR/sources.yaml:4:15
+          |
+        4 |   b.example: [{ type: Path }]
+          |               ^^^^^^^^^^^^^^
+          |
+          = hint: add `path:`
+
+        error: `source_authorities.c.example` is to be a list, and this is text
+         --> DIR/sources.yaml:5:14
+          |
+        5 |   c.example: ca.pem
+          |              ^^^^^^
+          |
+          = hint: write `["ca.pem"]`"#]].assert_eq(&told);
     fs::remove_file(&file).unwrap();
     assert!(
         load_sources(&file)

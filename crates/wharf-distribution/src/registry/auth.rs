@@ -332,7 +332,7 @@ mod tests {
         check("realm=\"x\"", &[]);
         check("Bearer realm=\"unclosed", &[("bearer", &[("realm", "unclosed")])]);
         check("Bearer realm=\"\\", &[("bearer", &[("realm", "")])]);
-        check("Bearer =x", &[("bearer", &[])]);
+        check("Bearer =x", &[]);
         check("\"Bearer\"", &[]);
         let many = "a,".repeat(30_000);
         assert_eq!(parse(&many).len(), 30_000);

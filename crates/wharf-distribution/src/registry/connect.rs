@@ -49,7 +49,8 @@ impl RegistryClient {
         errand: &Errand<'_>,
     ) -> Result<(Connection, Option<IpAddr>), RegistryError> {
         let limit = self.limits.connect;
-        tokio::time::timeout(limit, self.connect_at_leisure(origin, errand))
+        // On the heap, since a handshake is large and most requests have their connection.
+        tokio::time::timeout(limit, Box::pin(self.connect_at_leisure(origin, errand)))
             .await
             .unwrap_or_else(|_| {
                 Err(RegistryError::Slow {

@@ -176,7 +176,7 @@ impl RegistryClient {
         };
         let (helpers, store) = (&file.cred_helpers, file.creds_store.as_str());
         if let Some(name) = best(helpers, host, repository).filter(|name| !name.is_empty()) {
-            return self.from_helper(name, host).await.map_err(failed);
+            return self.ask_helper(name, host).await.map_err(failed);
         }
         if let Some(auth) = best(&file.auths, host, repository) {
             let found = auth.read().map_err(|reason| {
@@ -199,10 +199,10 @@ impl RegistryClient {
         if store.is_empty() {
             return Ok(Credentials::None);
         }
-        self.from_helper(store, host).await.map_err(failed)
+        self.ask_helper(store, host).await.map_err(failed)
     }
 
-    async fn from_helper(&self, name: &str, host: &RegistryHost) -> Result<Credentials, CredentialsError> {
+    async fn ask_helper(&self, name: &str, host: &RegistryHost) -> Result<Credentials, CredentialsError> {
         let server = if host.is_docker_hub() {
             DOCKER_HUB
         } else {

@@ -267,7 +267,7 @@ impl RegistryError {
         Self::TooLarge { what, limit }
     }
 
-    pub(super) fn bad_manifest(reason: impl ToString) -> Self {
+    pub(super) fn bad_manifest(reason: &(impl ToString + ?Sized)) -> Self {
         Self::BadManifest {
             reason: words(&reason.to_string()),
         }

@@ -111,17 +111,17 @@ struct PlatformText {
 /// would see two things under one digest.
 pub(super) fn read(digest: ContentDigest, answer: &Answer) -> Result<Manifest, RegistryError> {
     let media_type = media_type(answer)?;
-    let text = std::str::from_utf8(&answer.body).map_err(RegistryError::bad_manifest)?;
+    let text = std::str::from_utf8(&answer.body).map_err(|error| RegistryError::bad_manifest(&error))?;
     if !text.trim_start().starts_with('{') {
         return Err(RegistryError::bad_manifest("it is no JSON object"));
     }
-    let read: Text = serde_json::from_str(text).map_err(RegistryError::bad_manifest)?;
+    let read: Text = serde_json::from_str(text).map_err(|error| RegistryError::bad_manifest(&error))?;
     if read.schema_version != Some(2) {
         return Err(RegistryError::bad_manifest("its `schemaVersion` is not 2"));
     }
     if let Some(own) = read.media_type.filter(|own| own != media_type) {
         let reason = format!("it calls itself {own:?}, and the registry calls it {media_type}");
-        return Err(RegistryError::bad_manifest(reason));
+        return Err(RegistryError::bad_manifest(&reason));
     }
     let is_index = INDEXES.contains(&media_type);
     let kind = match (is_index, read.config, read.layers, read.manifests) {
@@ -180,7 +180,8 @@ fn entry(text: EntryText) -> Result<IndexEntry, RegistryError> {
 }
 
 fn content_digest(text: &str) -> Result<ContentDigest, RegistryError> {
-    let bad = |()| RegistryError::bad_manifest(format!("{:?} is no digest that can be checked", short(text)));
+    let bad =
+        |()| RegistryError::bad_manifest(&format!("{:?} is no digest that can be checked", short(text)));
     text.parse().map_err(bad)
 }
 

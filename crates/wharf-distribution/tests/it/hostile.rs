@@ -237,7 +237,7 @@ async fn nothing_is_taken_beyond_its_bound() {
     }
     let manifest =
         image_manifest(CONFIG.as_bytes()).replace(&format!("\"size\":{}", CONFIG.len()), "\"size\":8388609");
-    let registry = wharf_testing::registry()
+    let registry = registry()
         .manifest("app", "1", IMAGE_MANIFEST, manifest)
         .blob("app", CONFIG)
         .start();
