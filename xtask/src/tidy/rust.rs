@@ -86,9 +86,10 @@ const PLACES: [(&str, &[&str], &str); 9] = [
 ];
 
 /// The crates that may reach the world outside. The ABIs and what lies below them may not.
-const NOT_ABI: [&str; 7] = [
+const NOT_ABI: [&str; 8] = [
     "crates/wharf/",
     "crates/wharf-admission/",
+    "crates/wharf-distribution/",
     "crates/wharf-proxy/",
     "crates/wharf-telemetry/",
     "crates/wharf-testing/",

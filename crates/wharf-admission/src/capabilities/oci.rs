@@ -83,7 +83,8 @@ impl Images {
 
     /// The answer, by the registry where it is not known.
     pub(super) async fn ask(&self, question: Question) -> Result<Vec<u8>, AskError> {
-        let fetch = fetch(Arc::clone(&self.client), question.clone());
+        // On the heap, since all that connecting and a handshake need is in it.
+        let fetch = Box::pin(fetch(Arc::clone(&self.client), question.clone()));
         let (answer, _) = self.answers.get(question, Age::UpTo(KEEP), fetch).await?;
         Ok(answer.to_vec())
     }
