@@ -47,10 +47,18 @@ impl Asked {
 pub enum Answer {
     /// An answer.
     Json(u16, String),
+    /// An answer with further headers, each with its line's end.
+    Headed(u16, String, String),
     /// An answer of which only the first half comes.
     Half(String),
+    /// An answer that begins with this and goes on with blanks until the other end has had enough.
+    Endless(u16, String),
+    /// An answer that comes byte by byte, with a pause after each.
+    Slow(String),
     /// No answer; the connection stays.
     Nothing,
+    /// No answer; the connection breaks.
+    Break,
     /// An answer that comes bit by bit.
     Stream(Receiver<Piece>),
 }
@@ -77,6 +85,14 @@ impl Answer {
             r#"{{"kind":"Status","status":"Failure","message":"{message}","reason":"{reason}","code":{code}}}"#
         );
         Self::Json(code, body)
+    }
+
+    /// An error that says when to come again.
+    pub fn busy(code: u16, retry_after: &str) -> Self {
+        match Self::status(code, "TooManyRequests", "too busy") {
+            Self::Json(code, body) => Self::Headed(code, format!("retry-after: {retry_after}\r\n"), body),
+            other => other,
+        }
     }
 
     /// A stream, and what sends its pieces.
@@ -167,10 +183,8 @@ fn by_default(asked: &Asked) -> Answer {
 /// Sends an answer. False where the connection is of no more use.
 fn send(conversation: &mut Conversation, answer: Answer) -> bool {
     match answer {
-        Answer::Json(status, body) => conversation.send(format!(
-            "HTTP/1.1 {status} -\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
-            body.len()
-        )),
+        Answer::Json(status, body) => json(conversation, status, "", &body),
+        Answer::Headed(status, headers, body) => json(conversation, status, &headers, &body),
         Answer::Half(body) => {
             let half: String = body.chars().take(body.chars().count() / 2).collect();
             conversation.send(format!(
@@ -179,17 +193,43 @@ fn send(conversation: &mut Conversation, answer: Answer) -> bool {
             ));
             false
         }
+        Answer::Endless(status, start) => {
+            conversation.send(format!("HTTP/1.1 {status} -\r\nconnection: close\r\n\r\n{start}"));
+            while conversation.send([b' '; 64 << 10]) {}
+            false
+        }
+        Answer::Slow(body) => {
+            conversation.send(format!(
+                "HTTP/1.1 200 -\r\ncontent-length: {}\r\n\r\n",
+                body.len()
+            ));
+            for byte in body.bytes() {
+                if conversation.is_closed() || !conversation.send([byte]) {
+                    return false;
+                }
+                std::thread::sleep(LOOK);
+            }
+            true
+        }
         Answer::Nothing => {
             while !conversation.is_closed() {
                 std::thread::sleep(LOOK);
             }
             false
         }
+        Answer::Break => false,
         Answer::Stream(pieces) => {
             stream(conversation, &pieces);
             false
         }
     }
+}
+
+fn json(conversation: &mut Conversation, status: u16, headers: &str, body: &str) -> bool {
+    let length = body.len();
+    conversation.send(format!(
+        "HTTP/1.1 {status} -\r\ncontent-type: application/json\r\n{headers}content-length: {length}\r\n\r\n{body}"
+    ))
 }
 
 /// How often it is looked whether the other end has gone.

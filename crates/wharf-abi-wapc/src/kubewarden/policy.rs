@@ -207,11 +207,27 @@ impl Policy {
 
     /// Asks the policy about a request.
     ///
-    /// It blocks the thread until the policy has answered, at most until `deadline`.
+    /// It blocks the thread until the policy has answered, at most until `deadline`. A verdict that comes later is none.
     ///
     /// # Errors
     /// [`PolicyFault`] where it gives no verdict.
     pub fn validate(
+        &self,
+        request: &ReviewRequest,
+        host: Box<dyn PolicyHost>,
+        deadline: Deadline,
+    ) -> Result<Verdict, PolicyFault> {
+        let verdict = self.ask(request, host, deadline);
+        // What a policy says after its time was over it says without what its host had no time to answer.
+        if deadline.has_passed() {
+            return Err(PolicyFault::Timeout {
+                allowed: deadline.given(),
+            });
+        }
+        verdict
+    }
+
+    fn ask(
         &self,
         request: &ReviewRequest,
         host: Box<dyn PolicyHost>,

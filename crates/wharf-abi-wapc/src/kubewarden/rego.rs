@@ -13,16 +13,17 @@ mod answer;
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use serde::Serialize;
+use serde_json::value::RawValue;
 use wharf_engine::{Deadline, Module};
-use wharf_plugin::Limits;
+use wharf_plugin::{ByteSize, Limits};
 
 use super::bridge::Bridge;
 use super::capability::{CapabilityError, CapabilityRequest, Grants, ListAll};
 use super::fault::PolicyFault;
 use super::host::{PolicyLog, PolicyLogLevel};
-use super::inventory::{self, Listed};
-use super::json::{self, JsonProblem};
+use super::inventory::{self, Listed, OfGatekeeper, OfOpa};
+use super::json;
 use super::metadata::{ContextAwareResource, ExecutionMode};
 use super::request::ReviewRequest;
 use super::settings::Settings;
@@ -35,6 +36,8 @@ pub(super) struct Rego {
     program: opa::Program,
     mode: ExecutionMode,
     entrypoint: String,
+    /// The memory of an instance, into which the cluster's objects have to go.
+    memory: ByteSize,
 }
 
 /// Why a module cannot be used as a policy in Rego.
@@ -77,6 +80,7 @@ impl Rego {
             program,
             mode,
             entrypoint,
+            memory: limits.memory,
         })
     }
 
@@ -92,9 +96,10 @@ impl Rego {
         mut bridge: Bridge,
         deadline: Deadline,
     ) -> Result<Verdict, PolicyFault> {
+        let lists = self.lists(request, grants, &mut bridge, deadline)?;
         let (input, data) = match self.mode {
-            ExecutionMode::Gatekeeper => for_gatekeeper(request, settings, grants, &mut bridge, deadline)?,
-            _ => for_opa(request, settings, grants, &mut bridge, deadline)?,
+            ExecutionMode::Gatekeeper => for_gatekeeper(request, settings, lists)?,
+            _ => for_opa(request, settings, lists, &mut bridge)?,
         };
         let answer = self
             .program
@@ -185,91 +190,125 @@ impl opa::Host for Runtime<'_> {
 fn for_opa(
     request: &ReviewRequest,
     settings: &Settings,
-    grants: &Grants,
+    lists: Option<Vec<Listed<'_>>>,
     bridge: &mut Bridge,
-    deadline: Deadline,
 ) -> Result<(Vec<u8>, Vec<u8>), PolicyFault> {
     let input = [r#"{"request":"#, request.json(), "}"].concat().into_bytes();
     let settings = settings.json().get();
-    if grants.context_aware_resources.is_empty() {
+    let Some(lists) = lists else {
         return Ok((input, settings.as_bytes().to_vec()));
-    }
-    let lists = lists(grants, true, bridge, deadline)?;
-    let kubernetes =
-        inventory::of_opa(lists).map_err(|problem| context("the cluster's objects", &problem))?;
-    let mut data: Value =
+    };
+    let settings: BTreeMap<String, &RawValue> =
         json::decode(settings.as_bytes()).map_err(|problem| context("its settings", &problem))?;
-    if data.get("kubernetes").is_some() {
+    if settings.contains_key(KUBERNETES) {
         let text = "the setting `kubernetes` is replaced by the cluster's objects";
         bridge.log(&PolicyLog::line(PolicyLogLevel::Warning, text));
     }
-    data["kubernetes"] = kubernetes;
-    Ok((input, data.to_string().into_bytes()))
+    let kubernetes = inventory::of_opa(&lists).map_err(|bad| context(&bad.resource, &bad.problem))?;
+    let mut data: BTreeMap<String, OpaData<'_>> = settings
+        .into_iter()
+        .map(|(name, setting)| (name, OpaData::Setting(setting)))
+        .collect();
+    data.insert(KUBERNETES.to_owned(), OpaData::Kubernetes(kubernetes));
+    Ok((input, text(&data)?))
+}
+
+const KUBERNETES: &str = "kubernetes";
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum OpaData<'a> {
+    Setting(&'a RawValue),
+    Kubernetes(OfOpa<'a>),
 }
 
 /// `input` and `data` of a policy for Gatekeeper.
 fn for_gatekeeper(
     request: &ReviewRequest,
     settings: &Settings,
-    grants: &Grants,
-    bridge: &mut Bridge,
-    deadline: Deadline,
+    lists: Option<Vec<Listed<'_>>>,
 ) -> Result<(Vec<u8>, Vec<u8>), PolicyFault> {
-    let ReviewRequest::Admission(_) = request else {
-        return Err(PolicyFault::Unsupported(
-            "Gatekeeper does not support raw validation requests",
-        ));
-    };
     let (parameters, review) = (settings.json().get(), request.json());
     let input = [r#"{"parameters":"#, parameters, r#","review":"#, review, "}"].concat();
-    if grants.context_aware_resources.is_empty() {
+    let Some(lists) = lists else {
         return Ok((input.into_bytes(), b"{}".to_vec()));
-    }
-    let lists = lists(grants, false, bridge, deadline)?;
-    let inventory =
-        inventory::of_gatekeeper(lists).map_err(|problem| context("the cluster's objects", &problem))?;
-    let data = serde_json::json!({ "inventory": inventory });
-    Ok((input.into_bytes(), data.to_string().into_bytes()))
+    };
+    let inventory = inventory::of_gatekeeper(&lists).map_err(|bad| context(&bad.resource, &bad.problem))?;
+    let data: BTreeMap<&str, OfGatekeeper<'_>> = [("inventory", inventory)].into();
+    Ok((input.into_bytes(), text(&data)?))
 }
 
-/// All objects of all kinds that the policy is granted.
-fn lists<'a>(
-    grants: &'a Grants,
-    with_plurals: bool,
+fn text(data: &impl Serialize) -> Result<Vec<u8>, PolicyFault> {
+    serde_json::to_vec(data).map_err(|error| context("the cluster's objects", &error))
+}
+
+impl Rego {
+    /// All objects of all kinds that the policy is granted; none where it is granted nothing. What has no room in the
+    /// policy's memory is not even put together.
+    fn lists<'a>(
+        &self,
+        request: &ReviewRequest,
+        grants: &'a Grants,
+        bridge: &mut Bridge,
+        deadline: Deadline,
+    ) -> Result<Option<Vec<Listed<'a>>>, PolicyFault> {
+        let for_gatekeeper = self.mode == ExecutionMode::Gatekeeper;
+        if for_gatekeeper && matches!(request, ReviewRequest::Raw(_)) {
+            return Err(PolicyFault::Unsupported(
+                "Gatekeeper does not support raw validation requests",
+            ));
+        }
+        if grants.context_aware_resources.is_empty() {
+            return Ok(None);
+        }
+        let mut room = self.memory.as_usize();
+        let mut lists = Vec::new();
+        for resource in &grants.context_aware_resources {
+            let list = objects(resource, !for_gatekeeper, bridge, deadline)?;
+            room = room.checked_sub(list.list.len()).ok_or_else(|| {
+                let most = self.memory;
+                let reason =
+                    format!("with it the objects have more than the policy's memory, which is {most}");
+                context(&resource.to_string(), &reason)
+            })?;
+            lists.push(list);
+        }
+        Ok(Some(lists))
+    }
+}
+
+/// All objects of a kind.
+fn objects<'a>(
+    resource: &'a ContextAwareResource,
+    with_plural: bool,
     bridge: &mut Bridge,
     deadline: Deadline,
-) -> Result<Vec<Listed<'a>>, PolicyFault> {
-    let mut lists = Vec::new();
-    for resource in &grants.context_aware_resources {
-        let mut ask = |request: &CapabilityRequest| {
-            bridge
-                .context(request, deadline)
-                .map_err(|error| of_capability(resource, error, deadline))
-        };
-        let unreadable = |problem: JsonProblem| context(&resource.to_string(), &problem);
+) -> Result<Listed<'a>, PolicyFault> {
+    let mut ask = |request: &CapabilityRequest| {
+        bridge
+            .context(request, deadline)
+            .map_err(|error| of_capability(resource, error, deadline))
+    };
+    let ContextAwareResource { api_version, kind } = resource.clone();
+    let list = ask(&CapabilityRequest::KubernetesListResourceAll(ListAll {
+        api_version,
+        kind,
+        label_selector: None,
+        field_selector: None,
+        field_masks: None,
+    }))?;
+    let plural = if with_plural {
         let ContextAwareResource { api_version, kind } = resource.clone();
-        let list = ask(&CapabilityRequest::KubernetesListResourceAll(ListAll {
-            api_version,
-            kind,
-            label_selector: None,
-            field_selector: None,
-            field_masks: None,
-        }))?;
-        let objects = inventory::objects(&list).map_err(unreadable)?;
-        let plural = if with_plurals {
-            let ContextAwareResource { api_version, kind } = resource.clone();
-            let plural = ask(&CapabilityRequest::KubernetesGetResourcePluralName { api_version, kind })?;
-            json::decode(&plural).map_err(unreadable)?
-        } else {
-            String::new()
-        };
-        lists.push(Listed {
-            resource,
-            plural,
-            objects,
-        });
-    }
-    Ok(lists)
+        let plural = ask(&CapabilityRequest::KubernetesGetResourcePluralName { api_version, kind })?;
+        json::decode(&plural).map_err(|problem| context(&resource.to_string(), &problem))?
+    } else {
+        String::new()
+    };
+    Ok(Listed {
+        resource,
+        plural,
+        list,
+    })
 }
 
 fn of_capability(resource: &ContextAwareResource, error: CapabilityError, deadline: Deadline) -> PolicyFault {

@@ -12,7 +12,7 @@ use wharf_abi_wapc::kubewarden::{
 };
 
 use crate::guests::PRELUDE;
-use crate::support::{Seen, TestPolicyHost, ample, creation, data, policy_of, with_metadata};
+use crate::support::{Seen, TestPolicyHost, ample, creation, data, policy_of, short, with_metadata};
 
 /// A policy that asks its host one thing. What it gets is its verdict, and what it is refused its error.
 fn asking(binding: &str, namespace: &str, operation: &str, payload: &str) -> String {
@@ -242,6 +242,31 @@ fn what_goes_wrong_at_the_host_is_told_to_the_policy() {
         .assert_eq(&check(|request| ().call(request, ample()), plain));
     expect!["Callback evaluation failure: the host's answer is no JSON: expected value at line 1 column 1"]
         .assert_eq(&check(|_| Ok(b"?".to_vec()), masked));
+}
+
+#[test]
+fn a_verdict_that_comes_after_the_time_is_none() {
+    // The answer is a good verdict, and it comes when the time is over.
+    let late = |request: &CapabilityRequest| {
+        std::thread::sleep(std::time::Duration::from_millis(60));
+        verdict(request)
+    };
+    let never = |_: &CapabilityRequest| {
+        std::thread::sleep(std::time::Duration::from_millis(60));
+        Err(CapabilityError::Timeout)
+    };
+    let wat = asking("kubewarden", "kubernetes", "can_i", payload("kubernetes/can_i"));
+    let options = || PolicyOptions {
+        grants: grants(&["kubernetes/can_i"], &[]),
+        ..PolicyOptions::default()
+    };
+    let policy = policy_of(with_metadata(&wat, r#"{"protocolVersion":"v1"}"#), options()).unwrap();
+    for host in [TestPolicyHost::answering(late), TestPolicyHost::answering(never)] {
+        let fault = policy
+            .validate(&creation("{}"), host.boxed(), short())
+            .unwrap_err();
+        assert_eq!(fault.label(), "deadline", "{fault}");
+    }
 }
 
 #[test]

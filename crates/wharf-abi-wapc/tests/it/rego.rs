@@ -1,11 +1,15 @@
 //! Policies in Rego, for OPA and for Gatekeeper. The guests here speak OPA's ABI and answer what a test has them answer.
 
+use std::time::Duration;
+
 use expect_test::{Expect, expect};
 use wharf_abi_wapc::kubewarden::capability::{CapabilityError, CapabilityRequest, Grants};
 use wharf_abi_wapc::kubewarden::{
     AdmissionResponse, ContextAwareResource, ExecutionMode, Policy, PolicyFault, PolicyOptions, RawRequest,
     ReviewRequest, Settings, TIMEOUT_MESSAGE,
 };
+
+use wharf_plugin::{ByteSize, Limits};
 
 use crate::support::{TestPolicyHost, ample, creation, data, policy_of, short};
 
@@ -249,7 +253,7 @@ fn the_cluster_is_in_the_data_where_it_is_granted() {
         {"KubernetesListResourceAll":{"api_version":"v1","kind":"Namespace","label_selector":null,"field_selector":null,"field_masks":null}}
         {"KubernetesGetResourcePluralName":{"api_version":"v1","kind":"Namespace"}}
         Warning: the setting `kubernetes` is replaced by the cluster's objects
-        Info: {"kubernetes":{"deployments":{"shop":{"web":{"metadata":{"name":"web","namespace":"shop"}}}},"namespaces":{"shop":{"metadata":{"name":"shop"}}}},"a":1}"#]].assert_eq(&seen(ExecutionMode::Opa, ALLOWED));
+        Info: {"a":1,"kubernetes":{"deployments":{"shop":{"web":{"metadata":{"name":"web","namespace":"shop"}}}},"namespaces":{"shop":{"metadata":{"name":"shop"}}}}}"#]].assert_eq(&seen(ExecutionMode::Opa, ALLOWED));
     expect![[r#"
         {"KubernetesListResourceAll":{"api_version":"apps/v1","kind":"Deployment","label_selector":null,"field_selector":null,"field_masks":null}}
         {"KubernetesListResourceAll":{"api_version":"v1","kind":"Namespace","label_selector":null,"field_selector":null,"field_masks":null}}
@@ -287,9 +291,64 @@ fn a_cluster_that_cannot_be_read_is_a_fault() {
     check(
         |_| Ok(br#"{"items":[{}]}"#.to_vec()),
         &expect![
-            "context: internal server error: the policy judges by the cluster's objects, which cannot be had: at `items.metadata.name`: an object has no name"
+            "context: internal server error: the policy judges by apps/v1/Deployment, which cannot be had: at `items.metadata.name`: an object has no name"
         ],
     );
+}
+
+#[test]
+fn a_cluster_that_has_no_room_in_the_policy_is_a_fault() {
+    let large = |request: &CapabilityRequest| match request {
+        CapabilityRequest::KubernetesListResourceAll(list) if list.kind == "Namespace" => {
+            let name = "x".repeat(600 << 10);
+            Ok(format!(r#"{{"items":[{{"metadata":{{"name":"{name}"}}}}]}}"#).into_bytes())
+        }
+        CapabilityRequest::KubernetesListResourceAll(_) => {
+            let name = "y".repeat(600 << 10);
+            Ok(format!(r#"{{"items":[{{"metadata":{{"name":"{name}","namespace":"n"}}}}]}}"#).into_bytes())
+        }
+        other => cluster(other),
+    };
+    for mode in [ExecutionMode::Opa, ExecutionMode::Gatekeeper] {
+        let options = PolicyOptions {
+            limits: Limits {
+                memory: ByteSize::from_mib(1),
+                ..Limits::default()
+            },
+            ..granted()
+        };
+        let host = TestPolicyHost::answering(large);
+        let fault = policy(mode, "[]", options)
+            .validate(&creation("{}"), host.boxed(), ample())
+            .unwrap_err();
+        let expected = "internal server error: the policy judges by v1/Namespace, which cannot be had: with it the objects \
+                        have more than the policy's memory, which is 1MiB";
+        assert_eq!(
+            (fault.label(), fault.public_message().as_str()),
+            ("context", expected)
+        );
+    }
+}
+
+#[test]
+fn a_list_that_came_too_late_is_a_timeout() {
+    let late = |request: &CapabilityRequest| {
+        std::thread::sleep(Duration::from_millis(60));
+        cluster(request)
+    };
+    for (mode, answer) in [
+        (ExecutionMode::Opa, ALLOWED),
+        (ExecutionMode::Gatekeeper, r#"[{"result":[]}]"#),
+    ] {
+        let host = TestPolicyHost::answering(late);
+        let fault = policy(mode, answer, granted())
+            .validate(&creation("{}"), host.boxed(), short())
+            .unwrap_err();
+        assert_eq!(
+            (fault.label(), fault.public_message().as_str()),
+            ("deadline", TIMEOUT_MESSAGE)
+        );
+    }
 }
 
 fn refused(wat: &str, options: PolicyOptions) -> String {

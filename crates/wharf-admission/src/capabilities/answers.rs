@@ -16,6 +16,12 @@ pub(super) trait Weighed: Clone + Send + Sync + 'static {
     fn bytes(&self) -> usize;
 }
 
+/// What is asked. It takes room too, and guests choose its length.
+pub(super) trait Question: Eq + Hash + Send + Sync + 'static {
+    /// About how many bytes it takes.
+    fn bytes(&self) -> usize;
+}
+
 impl Weighed for Arc<[u8]> {
     fn bytes(&self) -> usize {
         self.len()
@@ -29,7 +35,7 @@ pub(super) struct Bounds {
     pub(super) keep: Duration,
     /// How many are kept.
     pub(super) count: usize,
-    /// How many bytes they have together.
+    /// How many bytes they have together, with what was asked.
     pub(super) bytes: usize,
 }
 
@@ -84,7 +90,7 @@ impl<K, V> Clone for Answers<K, V> {
     }
 }
 
-impl<K: Eq + Hash + Send + Sync + 'static, V: Weighed> Answers<K, V> {
+impl<K: Question, V: Weighed> Answers<K, V> {
     pub(super) fn new(bounds: Bounds) -> Self {
         Self(Arc::new(Mutex::new(State {
             bounds,
@@ -210,7 +216,7 @@ impl<K: Eq + Hash, V> Drop for Ended<K, V> {
     }
 }
 
-impl<K: Eq + Hash, V: Weighed> State<K, V> {
+impl<K: Question, V: Weighed> State<K, V> {
     fn known(&self, key: &K, age: Duration) -> Option<V> {
         let known = self.known.get(key)?;
         let fresh = known.asked.elapsed() < age.min(self.bounds.keep);
@@ -222,7 +228,7 @@ impl<K: Eq + Hash, V: Weighed> State<K, V> {
             return;
         }
         self.forget(&key);
-        let bytes = value.bytes();
+        let bytes = weight(&*key, &value);
         if bytes > self.bounds.bytes || self.bounds.count == 0 {
             return;
         }
@@ -234,7 +240,7 @@ impl<K: Eq + Hash, V: Weighed> State<K, V> {
 
     fn forget(&mut self, key: &K) {
         if let Some(known) = self.known.remove(key) {
-            self.bytes -= known.value.bytes();
+            self.bytes -= weight(key, &known.value);
         }
     }
 
@@ -259,6 +265,10 @@ impl<K: Eq + Hash, V: Weighed> State<K, V> {
             }
         }
     }
+}
+
+fn weight<K: Question, V: Weighed>(key: &K, value: &V) -> usize {
+    key.bytes() + value.bytes()
 }
 
 #[cfg(test)]

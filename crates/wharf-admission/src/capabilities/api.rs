@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_TYPE};
-use http::{HeaderValue, Request, Response, StatusCode};
+use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, RETRY_AFTER};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use kube::Client;
 use kube::client::Body;
@@ -16,6 +16,10 @@ use wharf_plugin::ByteSize;
 
 /// How long one request may take.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How often a request is sent again where the API server says that it is too busy and when to come again.
+const MOST_RETRIES: u32 = 3;
+/// The longest that the API server is waited for where it says so; what takes longer is told at once.
+const MOST_WAIT: Duration = Duration::from_secs(2);
 /// The most bytes of an answer that is an error.
 const MOST_REFUSAL: usize = 64 << 10;
 /// The most characters of an error that policies get.
@@ -101,36 +105,31 @@ impl Api {
 
     /// Gets what is at a path, which begins with `/`.
     pub(super) async fn get(&self, path: &str, most: ByteSize) -> Result<Bytes, ApiError> {
-        self.whole(Request::get(path).header(ACCEPT, JSON), Body::empty(), most)
-            .await
+        self.whole(&Ask::get(path), most).await
     }
 
-    /// Posts JSON to a path.
+    /// Posts JSON to a path. It may get there several times, so it must change nothing.
     pub(super) async fn post(&self, path: &str, body: Vec<u8>, most: ByteSize) -> Result<Bytes, ApiError> {
-        let head = Request::post(path)
-            .header(ACCEPT, JSON)
-            .header(CONTENT_TYPE, JSON);
-        self.whole(head, Body::from(body), most).await
+        let ask = Ask {
+            method: Method::POST,
+            path,
+            body: body.into(),
+        };
+        self.whole(&ask, most).await
     }
 
     /// Opens what does not end by itself; its head must come in time.
     pub(super) async fn open(&self, path: &str) -> Result<Body, ApiError> {
-        let head = Request::get(path).header(ACCEPT, JSON);
-        let sent = self.send(head, Body::empty());
-        match tokio::time::timeout(PATIENCE, sent).await {
+        let ask = Ask::get(path);
+        match tokio::time::timeout(PATIENCE, self.send(&ask)).await {
             Ok(response) => response.map(Response::into_body),
             Err(_) => Err(ApiError::Slow(PATIENCE)),
         }
     }
 
-    async fn whole(
-        &self,
-        head: http::request::Builder,
-        body: Body,
-        most: ByteSize,
-    ) -> Result<Bytes, ApiError> {
+    async fn whole(&self, ask: &Ask<'_>, most: ByteSize) -> Result<Bytes, ApiError> {
         let exchange = async {
-            let response = self.send(head, body).await?;
+            let response = self.send(ask).await?;
             collect(response.into_body(), most).await
         };
         tokio::time::timeout(PATIENCE, exchange)
@@ -138,15 +137,60 @@ impl Api {
             .unwrap_or(Err(ApiError::Slow(PATIENCE)))
     }
 
-    async fn send(&self, head: http::request::Builder, body: Body) -> Result<Response<Body>, ApiError> {
-        let request = head.body(body).map_err(ApiError::unreadable)?;
-        let response = self.client.send(request).await;
-        let response = response.map_err(|error| ApiError::Unreachable(words(&in_full(&error))))?;
-        if response.status().is_success() {
-            return Ok(response);
+    /// Sends a request, and again where the API server is too busy and says when it is not.
+    async fn send(&self, ask: &Ask<'_>) -> Result<Response<Body>, ApiError> {
+        let mut retries = 0;
+        loop {
+            let response = self.client.send(ask.request()?).await;
+            let response = response.map_err(|error| ApiError::Unreachable(words(&in_full(&error))))?;
+            if response.status().is_success() {
+                return Ok(response);
+            }
+            match busy_for(response.status(), response.headers()) {
+                Some(wait) if retries < MOST_RETRIES => tokio::time::sleep(wait).await,
+                _ => return Err(refusal(response).await),
+            }
+            retries += 1;
         }
-        Err(refusal(response).await)
     }
+}
+
+/// A request that can be sent several times.
+struct Ask<'a> {
+    method: Method,
+    path: &'a str,
+    body: Bytes,
+}
+
+impl<'a> Ask<'a> {
+    fn get(path: &'a str) -> Self {
+        Self {
+            method: Method::GET,
+            path,
+            body: Bytes::new(),
+        }
+    }
+
+    fn request(&self) -> Result<Request<Body>, ApiError> {
+        let mut head = Request::builder()
+            .method(&self.method)
+            .uri(self.path)
+            .header(ACCEPT, JSON);
+        if self.body.is_empty() {
+            return head.body(Body::empty()).map_err(ApiError::unreadable);
+        }
+        head = head.header(CONTENT_TYPE, JSON);
+        head.body(Body::from(self.body.to_vec()))
+            .map_err(ApiError::unreadable)
+    }
+}
+
+/// How long an API server wants to be left alone that is too busy, where that is not too long.
+fn busy_for(status: StatusCode, headers: &HeaderMap) -> Option<Duration> {
+    let busy = status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error();
+    let after = headers.get(RETRY_AFTER).filter(|_| busy)?;
+    let seconds = after.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds)).filter(|wait| *wait <= MOST_WAIT)
 }
 
 async fn collect(body: Body, most: ByteSize) -> Result<Bytes, ApiError> {

@@ -13,7 +13,7 @@ use wharf_abi_wapc::kubewarden::capability::{
 use wharf_plugin::ByteSize;
 use wharf_telemetry::Metrics;
 
-use super::answers::{Age, Answers, Bounds, Origin};
+use super::answers::{Age, Answers, Bounds, Origin, Question};
 use super::api::{Api, ApiError};
 use super::discovery::{Discovery, Resource};
 use super::error::AskError;
@@ -26,6 +26,8 @@ use super::watches::{Source, Watches};
 
 /// The most bytes of one object. The API server takes up to 3 MiB.
 const MOST_OBJECT: ByteSize = ByteSize::from_mib(8);
+/// The most bytes of a question what somebody may do: more than all the groups of a user have.
+const MOST_ACCESS_REVIEW: ByteSize = ByteSize::from_kib(64);
 /// Where it is asked what somebody may do.
 const ACCESS_REVIEWS: &str = "/apis/authorization.k8s.io/v1/subjectaccessreviews";
 
@@ -47,6 +49,38 @@ struct ObjectKey {
     kind: String,
     namespace: Option<String>,
     name: String,
+}
+
+impl Question for ObjectKey {
+    fn bytes(&self) -> usize {
+        let Self {
+            api_version,
+            kind,
+            namespace,
+            name,
+        } = self;
+        api_version.len() + kind.len() + namespace.as_ref().map_or(0, String::len) + name.len()
+    }
+}
+
+impl Question for SubjectAccessReview {
+    fn bytes(&self) -> usize {
+        let attributes = &self.resource_attributes;
+        let optional = [
+            &attributes.group,
+            &attributes.name,
+            &attributes.namespace,
+            &attributes.subresource,
+            &attributes.version,
+        ];
+        let groups = self.groups.iter().flatten();
+        // A group takes its place in the list too.
+        groups
+            .map(|group| group.len() + size_of::<String>())
+            .chain(optional.into_iter().flatten().map(String::len))
+            .chain([&self.user, &attributes.resource, &attributes.verb].map(String::len))
+            .sum()
+    }
 }
 
 /// A list that is asked for.
@@ -170,6 +204,9 @@ impl Cluster {
         ask: SubjectAccessReview,
         disable_cache: bool,
     ) -> Result<Vec<u8>, AskError> {
+        if ask.bytes() > MOST_ACCESS_REVIEW.as_usize() {
+            return Err(AskError::AccessReviewTooLarge(MOST_ACCESS_REVIEW));
+        }
         let (api, asked) = (Arc::clone(&self.api), ask.clone());
         let fetch = async move { fetch_access(&api, &asked).await };
         let age = self.age(disable_cache).map_or(Age::None, Age::UpTo);
@@ -182,14 +219,9 @@ impl Cluster {
     pub(super) fn known_list(&self, ask: &ListAsk) -> Option<Vec<u8>> {
         let resource = self.discovery.known(&ask.api_version, &ask.kind)?;
         let query = ask.query(&resource).ok()?;
-        match self.source(&query, &resource, &ask.mask) {
-            Source::Watch(watch) => {
-                let snapshot = watch.ready()?;
-                self.count_list("watched");
-                Some(snapshot.text(&resource.name))
-            }
-            Source::Fetch => None,
-        }
+        let snapshot = self.watches.ready(&query, &ask.mask)?;
+        self.count_list("watched");
+        Some(snapshot.text(&resource.name))
     }
 
     pub(super) async fn list(&self, ask: ListAsk) -> Result<Vec<u8>, AskError> {

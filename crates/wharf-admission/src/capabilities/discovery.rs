@@ -8,7 +8,7 @@ use http::StatusCode;
 use serde::Deserialize;
 use wharf_plugin::ByteSize;
 
-use super::answers::{Age, Answers, Bounds, Weighed};
+use super::answers::{Age, Answers, Bounds, Question, Weighed};
 use super::api::{Api, ApiError};
 use super::error::{AskError, KindName};
 use super::names::{ApiVersion, encode, is_plural};
@@ -70,6 +70,12 @@ pub(super) struct Discovery {
 struct Kinds {
     by_kind: HashMap<String, Resource>,
     bytes: usize,
+}
+
+impl Question for ApiVersion {
+    fn bytes(&self) -> usize {
+        self.as_str().len()
+    }
 }
 
 impl Weighed for Arc<Kinds> {

@@ -36,6 +36,8 @@ pub(super) enum AskError {
          with field masks"
     )]
     ListTooLarge { kind: KindName, most: ByteSize },
+    #[error("the SubjectAccessReview has more than {0}, which is what is taken")]
+    AccessReviewTooLarge(ByteSize),
     #[error("SubjectAccessReview did not return a response")]
     NoVerdict,
     #[error(transparent)]

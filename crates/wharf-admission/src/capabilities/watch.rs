@@ -3,7 +3,8 @@
 //! ```text
 //!          list ok               connected
 //! Listing ─────────► Serving ◄─────────────► Serving, broken since …
-//!    │                  │  └─ 410 Gone: the list is fetched once more, and the older one serves until then
+//!    │                  │  └─ 410 Gone, or broken for too long: the list is fetched once more, and the older one serves
+//!    │                  │     until then
 //!    ▼                  ▼
 //!  Ended              Ended: no room, or the API server does not let it be watched
 //! ```
@@ -38,6 +39,8 @@ const OVERTIME: Duration = Duration::from_secs(30);
 const LIST_PATIENCE: Duration = Duration::from_secs(60);
 /// The pauses between attempts to go on: the first, and the longest. Each is twice the one before.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
+/// A watch that was open for so long without a word follows what happens.
+const SETTLED: Duration = Duration::from_secs(5);
 /// A watch that was open for so long has worked: the next pause is the first again.
 const WORKED: Duration = Duration::from_secs(10);
 
@@ -297,8 +300,9 @@ impl Task {
         loop {
             let opened = Instant::now();
             let closed = self.connect(&mut version).await;
-            self.shared.serving(Some(self.broken_since()));
-            let behind = match closed {
+            let since = self.broken_since();
+            self.shared.serving(Some(since));
+            let mut behind = match closed {
                 Closed::Forever(end) => return self.shared.end(end),
                 Closed::Well => false,
                 Closed::Behind(error) => {
@@ -310,6 +314,8 @@ impl Task {
                     false
                 }
             };
+            // It may be the version that it cannot go on from, as where the cluster was restored from a backup.
+            behind |= since.elapsed() > self.means.limits.watch_broken;
             if opened.elapsed() > WORKED {
                 pause = PAUSES.0;
             } else {
@@ -360,13 +366,21 @@ impl Task {
             }
             Err(error) => return Closed::Badly(error),
         };
-        self.shared.serving(None);
         let events = self.take(Events::new(body), version);
         // A connection that nobody is at the other end of has no end.
-        match tokio::time::timeout(open + OVERTIME, events).await {
-            Ok(closed) => closed,
-            Err(_) => Closed::Badly(ApiError::Slow(open + OVERTIME)),
+        let events = tokio::time::timeout(open + OVERTIME, events);
+        tokio::select! {
+            closed = events => closed.unwrap_or(Closed::Badly(ApiError::Slow(open + OVERTIME))),
+            never = self.settle() => match never {},
         }
+    }
+
+    /// A watch that is silent follows once it was open for a while: one that is cut off each time as soon as it was opened,
+    /// as by what stands in between, says nothing of what changes.
+    async fn settle(&self) -> std::convert::Infallible {
+        tokio::time::sleep(SETTLED.min(self.means.limits.watch_broken / 2)).await;
+        self.shared.serving(None);
+        std::future::pending().await
     }
 
     async fn take(&self, mut events: Events, version: &mut String) -> Closed {
@@ -393,6 +407,7 @@ impl Task {
                 Ok(Some(Event::Failed(error))) | Err(error) => return Closed::Badly(error),
                 Ok(None) => return Closed::Well,
             };
+            self.shared.serving(None);
             if !kept.is_empty() {
                 *version = kept;
             }

@@ -10,7 +10,7 @@ use wharf_telemetry::Metrics;
 use super::discovery::Resource;
 use super::lists::ListQuery;
 use super::objects::{Cut, Mask};
-use super::watch::{End, Means, Phase, Watch, WatchId};
+use super::watch::{End, Means, Phase, Snapshot, Watch, WatchId};
 
 /// How often one watch may be started anew because further fields are asked for. After that it has whole objects, so that
 /// no policy can have it listed again and again by asking for other fields each time.
@@ -76,6 +76,24 @@ impl Watches {
             }
         });
         watches
+    }
+
+    /// A list that is there already. Nothing is started for it.
+    pub(super) fn ready(&self, query: &ListQuery, mask: &Mask) -> Option<Snapshot> {
+        let id = WatchId { query: query.clone() };
+        let mut dropped = Vec::new();
+        let mut entries = self.entries();
+        let watch = match entries.get_mut(&id) {
+            Some(Entry::Watched(watched)) => {
+                watched.used = Instant::now();
+                watched.promote(self.pause(), &mut dropped);
+                watched.covering(mask).cloned()
+            }
+            _ => None,
+        };
+        drop(entries);
+        drop(dropped);
+        watch?.ready()
     }
 
     /// Where a list is to be had. A watch is started where there is none and there may be one.
@@ -268,8 +286,7 @@ impl Watched {
                 End::Unkept(_) | End::Stale => Find::FetchUntil(Instant::now() + pause),
             };
         }
-        let known = [Some(&self.serving), self.wider.as_ref()];
-        if let Some(watch) = known.into_iter().flatten().find(|watch| watch.mask.covers(mask)) {
+        if let Some(watch) = self.covering(mask) {
             return match watch.phase() {
                 // More fields than there is room for: fewer are served, and these are fetched.
                 Phase::Ended(_) => Find::Fetch,
@@ -278,6 +295,12 @@ impl Watched {
         }
         let widest = self.wider.as_ref().unwrap_or(&self.serving);
         Find::Start(widest.mask.with(mask), self.widenings.saturating_add(1))
+    }
+
+    /// The watch that has all these fields.
+    fn covering(&self, mask: &Mask) -> Option<&Arc<Watch>> {
+        let known = [Some(&self.serving), self.wider.as_ref()];
+        known.into_iter().flatten().find(|watch| watch.mask.covers(mask))
     }
 
     /// Puts the wider watch in place of the other once it is ready, and forgets it where it failed.

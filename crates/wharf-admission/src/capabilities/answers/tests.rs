@@ -7,6 +7,12 @@ use crate::capabilities::error::AskError;
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
+impl Question for String {
+    fn bytes(&self) -> usize {
+        self.len()
+    }
+}
+
 fn answers(count: usize, bytes: usize) -> Answers<String, Arc<[u8]>> {
     Answers::new(Bounds {
         keep: HOUR,
@@ -185,13 +191,14 @@ async fn what_is_kept_is_bounded() {
     }
     assert_eq!(few.known(&"k99".into(), HOUR), Some(value("1")));
 
-    let small = answers(100, 10);
+    // Two answers of five bytes, each with its key.
+    let small = answers(100, 12);
     for key in ["a", "b", "c"] {
         ask(&small, key, Age::UpTo(HOUR), "12345").await;
     }
     assert_eq!(small.known(&"a".into(), HOUR), None, "the oldest made room");
     assert_eq!(small.known(&"c".into(), HOUR), Some(value("12345")));
-    ask(&small, "d", Age::UpTo(HOUR), "more than ten bytes").await;
+    ask(&small, "d", Age::UpTo(HOUR), "more than twelve bytes").await;
     assert_eq!(
         small.known(&"d".into(), HOUR),
         None,
@@ -205,5 +212,17 @@ async fn what_is_kept_is_bounded() {
         assert!(few.lock().order.len() <= 6);
     }
     let state = few.lock();
-    assert_eq!(state.bytes, state.known.len());
+    let weights: usize = state.known.keys().map(|key| key.len() + 1).sum();
+    assert_eq!(state.bytes, weights);
+}
+
+#[tokio::test]
+async fn what_was_asked_takes_room_too() {
+    let answers = answers(100, 1_000);
+    for number in 0..20 {
+        let key = format!("{number}{}", "x".repeat(400));
+        ask(&answers, &key, Age::UpTo(HOUR), "1").await;
+        let state = answers.lock();
+        assert!(state.bytes <= 1_000 && state.known.len() <= 2, "{}", state.bytes);
+    }
 }
