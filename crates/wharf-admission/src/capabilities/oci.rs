@@ -18,7 +18,7 @@ use wharf_abi_wapc::kubewarden::capability::{CapabilityRequest, DigestAnswer};
 use wharf_distribution::registry::{ImageConfiguration, RegistryClient};
 use wharf_plugin::{ByteSize, ImageReference};
 
-use super::answers::{Age, Answers, Bounds};
+use super::answers::{self, Age, Answers, Bounds};
 use super::error::AskError;
 
 /// How long an answer is kept.
@@ -39,6 +39,12 @@ pub(super) struct Images {
 pub(super) struct Question {
     pub(super) about: About,
     pub(super) image: ImageReference,
+}
+
+impl answers::Question for Question {
+    fn bytes(&self) -> usize {
+        self.image.to_string().len()
+    }
 }
 
 /// What is asked about an image.
