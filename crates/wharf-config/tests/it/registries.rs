@@ -9,7 +9,7 @@ use wharf_config::{RegistriesConfig, RegistryAuthority, RegistryConfig};
 use crate::{check, parse};
 
 fn registries(text: &str) -> RegistriesConfig {
-    let loaded = parse(&format!("version: 1\n{text}")).unwrap();
+    let loaded = parse(&format!("version: 1\n{text}")).expect("it is a good file");
     assert_eq!(loaded.warnings, []);
     loaded.config.registries
 }

@@ -39,6 +39,7 @@ impl Drop for DockerRegistry {
 }
 
 /// The program, if it is there.
+#[expect(clippy::print_stdout, reason = "whoever runs the tests reads it")]
 fn program() -> Option<PathBuf> {
     if let Some(named) = std::env::var_os("WHARF_DOCKER_REGISTRY") {
         let named = PathBuf::from(named);
