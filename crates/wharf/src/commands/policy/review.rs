@@ -188,7 +188,7 @@ mod tests {
 
     fn request(value: &Value) -> Value {
         let request = of_json(value.to_string().as_bytes(), false).unwrap();
-        serde_json::from_str(request.json().get()).unwrap()
+        serde_json::from_str(request.json()).unwrap()
     }
 
     #[test]

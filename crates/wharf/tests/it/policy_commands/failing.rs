@@ -83,7 +83,7 @@ fn files_that_cannot_be_used() {
         &expect![[r#"
             exit code 3
             --- stderr ---
-            error: review.json: this is no AdmissionReview: at `?`: EOF while parsing an object at line 1 column 1
+            error: review.json: this is no AdmissionReview: EOF while parsing an object at line 1 column 1
 
             hint: a review is what the API server sends to webhooks, its `request` alone or some keys of it, or an object that somebody wants to create; --raw, or `raw: true` in a case, takes any JSON
         "#]],
@@ -317,6 +317,10 @@ fn flags_that_do_not_fit_the_module() {
 
                 For more information, try '--help'.
             "#]],
+        ),
+        (
+            &["run", "p.wat", "--review", "r", "--payload", "x"],
+            expect![[""]],
         ),
         (
             &["run", "p.wat", "--review", "r", "--resource", "Pod"],

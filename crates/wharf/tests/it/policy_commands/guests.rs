@@ -145,3 +145,16 @@ fn the_same_for_programs() {
     "#]]
     .assert_eq(&text(&["fail", "--payload", "x"]));
 }
+
+#[test]
+fn a_guest_that_never_comes_back_is_ended() {
+    let arguments = [
+        "run",
+        "guests/policies/wat/loop.wat",
+        "--operation",
+        "validate",
+        "--deadline",
+        "100ms",
+    ];
+    expect![[""]].assert_eq(&folder().transcript(&arguments));
+}

@@ -292,7 +292,7 @@ fn what_cannot_be_used_is_told_and_the_others_are_run() {
           hint: a review is what the API server sends to webhooks, its `request` alone or some keys of it, or an object that somebody wants to create; --raw, or `raw: true` in a case, takes any JSON
 
         a.test.yaml:15: has half a review
-          half.json: this is no AdmissionReview: at `request.?`: EOF while parsing an object at line 1 column 23
+          half.json: this is no AdmissionReview: at `request`: EOF while parsing an object at line 1 column 23
           hint: a review is what the API server sends to webhooks, its `request` alone or some keys of it, or an object that somebody wants to create; --raw, or `raw: true` in a case, takes any JSON
 
         a.test.yaml:19: has half a recording
