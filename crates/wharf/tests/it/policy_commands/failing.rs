@@ -320,7 +320,15 @@ fn flags_that_do_not_fit_the_module() {
         ),
         (
             &["run", "p.wat", "--review", "r", "--payload", "x"],
-            expect![[""]],
+            expect![[r#"
+                exit code 2
+                --- stderr ---
+                error: the argument '--review <FILE>' cannot be used with '--payload <TEXT|@FILE>'
+
+                Usage: wharf run --review <FILE> --log-level <LEVEL> <PLUGIN>
+
+                For more information, try '--help'.
+            "#]],
         ),
         (
             &["run", "p.wat", "--review", "r", "--resource", "Pod"],

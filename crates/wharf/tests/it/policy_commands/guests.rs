@@ -156,5 +156,11 @@ fn a_guest_that_never_comes_back_is_ended() {
         "--deadline",
         "100ms",
     ];
-    expect![[""]].assert_eq(&folder().transcript(&arguments));
+    expect![[r#"
+        exit code 4
+        --- stderr ---
+        error: in __guest_call: the guest ran past its deadline of 100ms
+          at function 2 at 0x80
+    "#]]
+    .assert_eq(&folder().transcript(&arguments));
 }
