@@ -163,10 +163,7 @@ impl Service {
             _memory: held,
         });
         let (running, text) = (Arc::clone(&review), body.clone());
-        let load = self.queue.load();
         let answered = self.queue.run(deadline, move || running.answer(&text)).await;
-        self.metrics().running.set(load.running() as i64);
-        self.metrics().waiting.set(load.waiting() as i64);
         let answer = match answered {
             Ok(answer) => answer,
             Err(NotRun::TooLate) => review.too_late(&body),

@@ -7,7 +7,7 @@
 
 use std::fmt;
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -15,6 +15,7 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, Sender, TrySendError};
 use tokio::sync::oneshot;
 use wharf_engine::Deadline;
+use wharf_telemetry::{AdmissionMetrics, Metrics};
 
 /// The stack of a thread that runs guests: what a guest may have at most, and the host functions below it.
 const STACK: usize = 4 << 20;
@@ -22,7 +23,8 @@ const STACK: usize = 4 << 20;
 /// Threads that run guests.
 pub(crate) struct Queue {
     jobs: Sender<Box<dyn Job>>,
-    load: Arc<Load>,
+    /// Where it is seen how many reviews run and wait, as soon as they do.
+    metrics: Arc<Metrics>,
     /// Dropped to stop the threads, and not touched before.
     stop: Mutex<Option<Sender<Never>>>,
     threads: Vec<JoinHandle<()>>,
@@ -30,25 +32,6 @@ pub(crate) struct Queue {
 
 /// What is never sent.
 enum Never {}
-
-/// How busy a queue is.
-#[derive(Debug, Default)]
-pub(crate) struct Load {
-    running: AtomicUsize,
-    waiting: AtomicUsize,
-}
-
-impl Load {
-    /// How many reviews run.
-    pub(crate) fn running(&self) -> usize {
-        self.running.load(Ordering::Relaxed)
-    }
-
-    /// How many reviews wait.
-    pub(crate) fn waiting(&self) -> usize {
-        self.waiting.load(Ordering::Relaxed)
-    }
-}
 
 /// Why a review got no result from the queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,34 +70,30 @@ where
 }
 
 impl Queue {
-    /// Starts `concurrent` threads, and lets `waiting` reviews wait for them.
+    /// Starts `concurrent` threads, and lets `waiting` reviews wait for them. The gauges of reviews in `metrics` are this
+    /// queue's.
     ///
     /// # Errors
     /// The system has no thread left.
-    pub(crate) fn start(concurrent: usize, waiting: usize) -> io::Result<Self> {
+    pub(crate) fn start(concurrent: usize, waiting: usize, metrics: Arc<Metrics>) -> io::Result<Self> {
         // A channel without room passes jobs on only to threads that wait for one.
         let (jobs, source) = crossbeam_channel::bounded(waiting);
         let (stop, stopped) = crossbeam_channel::bounded(0);
         let mut queue = Self {
             jobs,
-            load: Arc::default(),
+            metrics,
             stop: Mutex::new(Some(stop)),
             threads: Vec::with_capacity(concurrent),
         };
         for index in 0..concurrent.max(1) {
-            let (source, stopped, load) = (source.clone(), stopped.clone(), Arc::clone(&queue.load));
+            let (source, stopped, metrics) = (source.clone(), stopped.clone(), Arc::clone(&queue.metrics));
             let thread = std::thread::Builder::new()
                 .name(format!("wharf-review-{index}"))
                 .stack_size(STACK)
-                .spawn(move || run_jobs(&source, &stopped, &load))?;
+                .spawn(move || run_jobs(&source, &stopped, metrics.admission()))?;
             queue.threads.push(thread);
         }
         Ok(queue)
-    }
-
-    /// How busy it is.
-    pub(crate) fn load(&self) -> &Arc<Load> {
-        &self.load
     }
 
     /// Runs `work` on one of the threads and waits for its result; no longer than until `deadline` for a free thread. Work
@@ -134,9 +113,9 @@ impl Queue {
             taken: Arc::clone(&taken),
             result: sender,
         };
-        self.load.waiting.fetch_add(1, Ordering::Relaxed);
+        self.metrics.admission().waiting.inc();
         if let Err(error) = self.jobs.try_send(Box::new(job)) {
-            self.load.waiting.fetch_sub(1, Ordering::Relaxed);
+            self.metrics.admission().waiting.dec();
             return Err(match error {
                 TrySendError::Full(_) => NotRun::Full,
                 TrySendError::Disconnected(_) => NotRun::Lost,
@@ -168,23 +147,22 @@ impl fmt::Debug for Queue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Queue")
             .field("threads", &self.threads.len())
-            .field("load", &self.load)
             .finish_non_exhaustive()
     }
 }
 
-fn run_jobs(source: &Receiver<Box<dyn Job>>, stopped: &Receiver<Never>, load: &Load) {
+fn run_jobs(source: &Receiver<Box<dyn Job>>, stopped: &Receiver<Never>, metrics: &AdmissionMetrics) {
     loop {
         let job = crossbeam_channel::select_biased! {
             recv(stopped) -> _ => return,
             recv(source) -> job => job,
         };
         let Ok(job) = job else { return };
-        load.waiting.fetch_sub(1, Ordering::Relaxed);
-        load.running.fetch_add(1, Ordering::Relaxed);
+        metrics.waiting.dec();
+        metrics.running.inc();
         // A panic is a mistake in this program: it costs one review, which whoever waits for it notices, and not a thread.
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| job.run()));
-        load.running.fetch_sub(1, Ordering::Relaxed);
+        metrics.running.dec();
         if outcome.is_err() {
             tracing::error!("A review panicked, which is a mistake in Wharf; please report it.");
         }
@@ -209,7 +187,7 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_turned_away_and_what_waits_too_long_is_dropped() {
-        let queue = Arc::new(Queue::start(1, 1).unwrap());
+        let queue = Arc::new(Queue::start(1, 1, Arc::new(Metrics::new())).unwrap());
         let (hold, held) = mpsc::channel::<()>();
         let (began, begins) = mpsc::channel();
         block_on(async {
@@ -227,7 +205,7 @@ mod tests {
             while begins.try_recv().is_err() {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
-            assert_eq!(queue.load().running(), 1);
+            assert_eq!(queue.metrics.admission().running.get(), 1);
             let late = queue.run(Deadline::after(Duration::from_millis(20)), || -> u32 {
                 panic!("its time is over")
             });
@@ -237,7 +215,7 @@ mod tests {
             assert_eq!(more.await, Err(NotRun::Full));
             hold.send(()).unwrap();
             assert_eq!(running.await.unwrap(), Ok(1));
-            while queue.load().waiting() > 0 {
+            while queue.metrics.admission().waiting.get() > 0 {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
             assert_eq!(queue.run(Deadline::after(LONG), || 4).await, Ok(4));
@@ -246,7 +224,7 @@ mod tests {
 
     #[test]
     fn a_panic_costs_one_review() {
-        let queue = Queue::start(1, 4).unwrap();
+        let queue = Queue::start(1, 4, Arc::new(Metrics::new())).unwrap();
         let panics = queue.run(Deadline::after(LONG), || -> u32 { panic!("a mistake") });
         assert_eq!(block_on(panics), Err(NotRun::Lost));
         assert_eq!(block_on(queue.run(Deadline::after(LONG), || 5)), Ok(5));
@@ -254,7 +232,7 @@ mod tests {
 
     #[test]
     fn work_that_has_begun_is_waited_for_past_its_deadline() {
-        let queue = Queue::start(1, 0).unwrap();
+        let queue = Queue::start(1, 0, Arc::new(Metrics::new())).unwrap();
         // A channel without room takes work only once its thread waits.
         let outcome = loop {
             let work = || {

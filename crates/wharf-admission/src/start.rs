@@ -134,8 +134,9 @@ impl AdmissionServer {
         prepared: Arc<PreparedPolicies>,
         runtime: Arc<Runtime>,
     ) -> Result<Self, StartError> {
-        let queue =
-            Queue::start(config.queue.concurrent.get(), config.queue.waiting).map_err(StartError::Threads)?;
+        let metrics = Arc::clone(&prepared.context.metrics);
+        let queue = Queue::start(config.queue.concurrent.get(), config.queue.waiting, metrics)
+            .map_err(StartError::Threads)?;
         let service = Service {
             policies: Arc::clone(&prepared.policies),
             queue,

@@ -34,8 +34,8 @@ pub use self::expect::{
 };
 pub use self::outcome::{MetricExpectation, OutcomeExpectation};
 pub use self::policy::{
-    Deployed, HostAnswer, HostCallExpectation, Input, Judge, JudgingPolicy, POLICY_FAULTS, PolicyCase,
-    PolicyExpectation, PolicySetup, SettingsExpectation,
+    Deployed, HOST_CALLS, HostAnswer, HostCallExpectation, Input, Judge, JudgingPolicy, POLICY_FAULTS,
+    PolicyCase, PolicyExpectation, PolicySetup, SettingsExpectation,
 };
 pub use self::reference::reference;
 

@@ -27,7 +27,7 @@ pub use webhook::{
     RuleScope, SelectorOperator, SideEffects, WebhookConfig, WebhookRule,
 };
 
-pub(crate) use capabilities::{HOST_CAPABILITY, HOST_OPERATIONS, decode_host_capabilities};
+pub(crate) use capabilities::{HOST_CAPABILITY, decode_host_capabilities};
 pub(crate) use collection::{Collection, is_identifier};
 pub(crate) use entries::{
     CONTEXT_AWARE_RESOURCE, ENTRIES, MODE, decode_context_aware_resources, decode_entries,

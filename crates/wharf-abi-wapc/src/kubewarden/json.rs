@@ -73,12 +73,15 @@ pub(crate) fn from_value<T: DeserializeOwned>(value: Value) -> Result<T, JsonPro
 
 #[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` gives")]
 fn problem(error: serde_path_to_error::Error<serde_json::Error>) -> JsonProblem {
-    let path = match error.path().to_string() {
-        root if root == "." => String::new(),
-        path => shortened(&path),
+    let path = error.path().to_string();
+    let path = match path.strip_suffix('?') {
+        // A key that is cut off has no name; what it is in has one.
+        Some(outer) if outer.is_empty() || outer.ends_with('.') => outer.trim_end_matches('.'),
+        _ if path == "." => "",
+        _ => &path,
     };
     JsonProblem {
-        path,
+        path: shortened(path),
         reason: shortened(&error.inner().to_string()),
     }
 }

@@ -17,6 +17,7 @@ use crate::kubewarden::{ContextAwareResource, ExecutionMode, PolicyMode};
 
 use super::{Clock, Placed, Randomness};
 
+pub use self::calls::HOST_CALLS;
 pub use self::expect::{HostCallExpectation, POLICY_FAULTS, PolicyExpectation, SettingsExpectation};
 
 use self::setup::Given;

@@ -15,7 +15,7 @@ pub fn reference() -> String {
          <!-- Generated from the tables in crates/wharf-config. Run the tests with UPDATE_EXPECT=1 to write it anew. -->\n\n\
          All keys of the files that `wharf test` reads; [testing.md](testing.md) shows how they are used. Unknown keys are \
          errors. Where a list has texts with a colon and a space in them, such as headers, the quotes may be left out. What \
-         is said of filters begins with [table](#table), of policies with [policyTable](#policyTable).\n\n\
+         is said of filters begins with [table](#table), of policies with [policyTable](#policytable).\n\n\
          `wharf schema --of test` prints the JSON Schema of these files. An editor that knows YAML language servers uses it \
          when the file begins with\n\n```yaml\n# yaml-language-server: $schema=wharf-test.schema.json\n```\n",
     );
@@ -75,12 +75,17 @@ fn kind_name(kind: &Kind) -> String {
         Kind::Size { .. } => format!("size, {}", kind.bounds().unwrap_or_default()),
         Kind::Duration { .. } => "duration such as `50ms`".to_owned(),
         Kind::Choice(words) => word_list(words),
-        Kind::Section(section) | Kind::Loose(section) => format!("[{0}](#{0})", section.id),
+        Kind::Section(section) | Kind::Loose(section) => {
+            // Readers of Markdown write the places of headings small.
+            format!("[{}](#{})", section.id, section.id.to_ascii_lowercase())
+        }
         Kind::List { item, .. } => format!("list, each item {}", kind_name(item)),
         Kind::Map { key, value } => format!("mapping, for each {key} {}", kind_name(value)),
         Kind::Either(kinds) => {
             // The form without quotes is told of once, above.
-            let kinds = kinds.iter().filter(|kind| !matches!(kind, Kind::Map { .. }));
+            let kinds = kinds
+                .iter()
+                .filter(|kind| !matches!(kind, Kind::Map { key: "name", .. }));
             kinds.map(kind_name).collect::<Vec<_>>().join(" or ")
         }
         other => other.with_article(),
@@ -101,7 +106,8 @@ mod tests {
         assert_eq!(headings.len(), unique.len());
         for link in text.split("](#").skip(1) {
             let name = link.split(')').next().unwrap();
-            assert!(headings.contains(&format!("## {name}").as_str()), "{name}");
+            let is_meant = |heading: &&&str| heading.to_ascii_lowercase() == format!("## {name}");
+            assert_eq!(headings.iter().filter(is_meant).count(), 1, "{name}");
         }
     }
 }

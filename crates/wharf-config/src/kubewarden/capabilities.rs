@@ -15,7 +15,7 @@ pub(crate) const HOST_CAPABILITY: Kind = Kind::Text(TextRule {
 });
 
 /// The operations of the protocol, but for logging, which is always allowed.
-pub(crate) const HOST_OPERATIONS: [&str; 11] = [
+const OPERATIONS: [&str; 11] = [
     "crypto/v1/is_certificate_trusted",
     "kubernetes/can_i",
     "kubernetes/get_resource",
@@ -56,26 +56,26 @@ fn is_known(pattern: &str) -> bool {
         Some("") => true,
         Some(prefix) => {
             prefix.ends_with('/')
-                && HOST_OPERATIONS
+                && OPERATIONS
                     .into_iter()
                     .any(|operation| operation.starts_with(prefix))
         }
-        None => HOST_OPERATIONS.into_iter().any(|operation| operation == pattern),
+        None => OPERATIONS.into_iter().any(|operation| operation == pattern),
     }
 }
 
 fn hint(pattern: &str) -> String {
     let below = format!("{}/", pattern.trim_end_matches(['*', '/']));
-    if HOST_OPERATIONS
+    if OPERATIONS
         .into_iter()
         .any(|operation| operation.starts_with(&below))
     {
         return format!("write `{below}*` for all below it");
     }
-    match nearest(pattern, HOST_OPERATIONS) {
+    match nearest(pattern, OPERATIONS) {
         Some(close) => format!("did you mean `{close}`?"),
         None => {
-            let groups: BTreeSet<&str> = HOST_OPERATIONS
+            let groups: BTreeSet<&str> = OPERATIONS
                 .into_iter()
                 .filter_map(|operation| operation.split('/').next())
                 .collect();

@@ -306,3 +306,37 @@ fn what_has_nothing_to_set_is_taken_and_named() {
         }
     }
 }
+
+#[test]
+fn sources_of_registries_are_read_and_what_is_wrong_in_them_is_told() {
+    let folder = policies(LABELS)
+        .with("sources.yml", "insecure_sources: [localhost:5000]\n")
+        .with("bad.yml", "insecure_sources: 5\n")
+        .with("config.json", "{}");
+    let credentials = [
+        "--sources-path",
+        "sources.yml",
+        "--docker-config-json-path",
+        "config.json",
+    ];
+    let by_flags = command(&folder, &credentials);
+    let mut by_variables = command(&folder, &[]);
+    by_variables
+        .env("KUBEWARDEN_SOURCES_PATH", "sources.yml")
+        .env("KUBEWARDEN_DOCKER_CONFIG_JSON_PATH", "config.json");
+    for command in [by_flags, by_variables] {
+        let wharf = Wharf::start_by(folder.clone(), command);
+        assert_eq!(ask(&wharf, "labels", "pod-create")["allowed"], json!(false));
+        let ended = wharf.stop();
+        assert!(
+            !ended.stderr.iter().any(|line| line.starts_with("warning:")),
+            "{:?}",
+            ended.stderr
+        );
+    }
+    for (file, part) in [("bad.yml", "--> bad.yml:1"), ("missing.yml", "cannot be read")] {
+        let (code, said) = refused(command(&folder, &["--sources-path", file]));
+        assert_eq!(code, Some(3), "{said}");
+        assert!(said.contains(file) && said.contains(part), "{said}");
+    }
+}

@@ -26,8 +26,8 @@ fn help_says_what_there_is() {
                        policy
           run          Put requests through a filter by hand, or a review through a policy, with no server,
                        and show all that it does
-          test         Run cases of filters that stand in files: what a filter goes through, and what is
-                       expected of it
+          test         Run cases of filters and policies that stand in files: what a plugin goes through,
+                       and what is expected of it
           manifest     Print what a cluster needs to ask policies: webhooks, a server, and its rights
           new          Write a project to begin with
           schema       Print the JSON Schema of the configuration, or of other files (draft 2020-12)
@@ -36,8 +36,8 @@ fn help_says_what_there_is() {
 
         Options:
               --log-level <LEVEL>        What is logged: off, error, warn, info, debug or trace, also by
-                                         target, such as "info,wharf::plugin=debug" [env: WHARF_LOG=off]
-                                         [default: info]
+                                         target, such as "info,wharf::plugin=debug"; info where nobody says
+                                         it [env: WHARF_LOG=off]
               --log-format <LOG_FORMAT>  How log lines look; by default text on a terminal and JSON
                                          otherwise [default: auto] [possible values: auto, text, json]
           -h, --help                     Print help
@@ -68,10 +68,9 @@ fn help_says_what_there_is() {
 
               --log-level <LEVEL>
                   What is logged: off, error, warn, info, debug or trace, also by target, such as
-                  "info,wharf::plugin=debug"
+                  "info,wharf::plugin=debug"; info where nobody says it
 
                   [env: WHARF_LOG=off]
-                  [default: info]
 
               --log-format <LOG_FORMAT>
                   How log lines look; by default text on a terminal and JSON otherwise

@@ -54,49 +54,49 @@ fn help_says_what_can_be_begun() {
     check(
         &["new", "--help"],
         &expect![[r#"
-        exit code 0
-        --- stdout ---
-        Write a project to begin with
+            exit code 0
+            --- stdout ---
+            Write a project to begin with
 
-        Usage: wharf new [OPTIONS] <COMMAND>
+            Usage: wharf new [OPTIONS] <COMMAND>
 
-        Commands:
-          filter  A proxy-wasm filter, with its build, tests, a configuration to serve it and a README
-          help    Print this message or the help of the given subcommand(s)
+            Commands:
+              filter  A proxy-wasm filter, with its build, tests, a configuration to serve it and a README
+              help    Print this message or the help of the given subcommand(s)
 
-        Options:
-              --log-level <LEVEL>        What is logged: off, error, warn, info, debug or trace, also by
-                                         target, such as "info,wharf::plugin=debug" [env: WHARF_LOG=off]
-                                         [default: info]
-              --log-format <LOG_FORMAT>  How log lines look; by default text on a terminal and JSON
-                                         otherwise [default: auto] [possible values: auto, text, json]
-          -h, --help                     Print help
-    "#]],
+            Options:
+                  --log-level <LEVEL>        What is logged: off, error, warn, info, debug or trace, also by
+                                             target, such as "info,wharf::plugin=debug"; info where nobody says
+                                             it [env: WHARF_LOG=off]
+                  --log-format <LOG_FORMAT>  How log lines look; by default text on a terminal and JSON
+                                             otherwise [default: auto] [possible values: auto, text, json]
+              -h, --help                     Print help
+        "#]],
     );
     check(
         &["new", "filter", "--help"],
         &expect![[r#"
-        exit code 0
-        --- stdout ---
-        A proxy-wasm filter, with its build, tests, a configuration to serve it and a README
+            exit code 0
+            --- stdout ---
+            A proxy-wasm filter, with its build, tests, a configuration to serve it and a README
 
-        Usage: wharf new filter [OPTIONS] --lang <LANG> <NAME>
+            Usage: wharf new filter [OPTIONS] --lang <LANG> <NAME>
 
-        Arguments:
-          <NAME>  The name of the filter, such as `add-header`: of its package, its file and its plugin
+            Arguments:
+              <NAME>  The name of the filter, such as `add-header`: of its package, its file and its plugin
 
-        Options:
-              --lang <LANG>              What it is written in [possible values: rust, go, c,
-                                         assemblyscript]
-              --log-level <LEVEL>        What is logged: off, error, warn, info, debug or trace, also by
-                                         target, such as "info,wharf::plugin=debug" [env: WHARF_LOG=off]
-                                         [default: info]
-              --dir <PATH>               The folder to write, which must be empty or not there; by default
-                                         the name
-              --log-format <LOG_FORMAT>  How log lines look; by default text on a terminal and JSON
-                                         otherwise [default: auto] [possible values: auto, text, json]
-          -h, --help                     Print help
-    "#]],
+            Options:
+                  --lang <LANG>              What it is written in [possible values: rust, go, c,
+                                             assemblyscript]
+                  --log-level <LEVEL>        What is logged: off, error, warn, info, debug or trace, also by
+                                             target, such as "info,wharf::plugin=debug"; info where nobody says
+                                             it [env: WHARF_LOG=off]
+                  --dir <PATH>               The folder to write, which must be empty or not there; by default
+                                             the name
+                  --log-format <LOG_FORMAT>  How log lines look; by default text on a terminal and JSON
+                                             otherwise [default: auto] [possible values: auto, text, json]
+              -h, --help                     Print help
+        "#]],
     );
 }
 

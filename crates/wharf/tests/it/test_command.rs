@@ -76,6 +76,7 @@ fn the_guests_of_the_repository_do_what_their_cases_say() {
     for file in [
         "policies/policy-defaults/tests/policy-defaults",
         "policies/policy-labels/tests/policy-labels",
+        "policies/policy-quota/tests/policy-quota",
         "policies/policy-raw/tests/policy-raw",
         "policies/policy-replicas/tests/policy-replicas",
         "policies/policy-unique-host/tests/policy-unique-host",
@@ -84,6 +85,8 @@ fn the_guests_of_the_repository_do_what_their_cases_say() {
         "rego-admission/tests/rego-admission",
         "rego-functions/tests/rego-functions",
         "rego-gatekeeper/tests/rego-gatekeeper",
+        "rego-gatekeeper-hosts/tests/rego-gatekeeper-hosts",
+        "rego-hosts/tests/rego-hosts",
         "rego-unknown/tests/rego-unknown",
     ] {
         let file = format!("ok    guests/{file}.test.yaml: ");

@@ -4,13 +4,28 @@ use serde_json::{Map, Value};
 
 use crate::decode::{Context, Fields, Item};
 use crate::diagnostic::{Complaint, quoted};
-use crate::kubewarden::HOST_OPERATIONS;
 use crate::nearest::nearest;
 use crate::table::TEXT;
 use crate::yaml::{OtherReader, json_text, json_value};
 
 use super::HostAnswer;
 use super::tables::{HOST_ANSWER, HOST_CALL};
+
+/// The calls of a host by the names that they have in reports. Both versions of the check of signatures ask the same, and
+/// have the second one's name; the name of a kind in plural is asked for policies in Rego.
+pub const HOST_CALLS: [&str; 11] = [
+    "crypto/v1/is_certificate_trusted",
+    "kubernetes/can_i",
+    "kubernetes/get_resource",
+    "kubernetes/list_resources_all",
+    "kubernetes/list_resources_by_namespace",
+    "kubernetes/plural_name",
+    "net/v1/dns_lookup_host",
+    "oci/v1/manifest_digest",
+    "oci/v1/oci_manifest",
+    "oci/v1/oci_manifest_config",
+    "oci/v2/verify",
+];
 
 impl HostAnswer {
     /// About how many bytes it takes.
@@ -78,10 +93,10 @@ pub(super) fn decode_request(cx: &mut Context<'_>, fields: &Fields<'_>) -> Optio
 /// A namespace and an operation of the host.
 pub(super) fn decode_operation(cx: &mut Context<'_>, item: &Item<'_>) -> Option<&'static str> {
     let text = item.text(cx, &HOST_CALL)?;
-    let known = HOST_OPERATIONS.into_iter().find(|known| *known == text);
+    let known = HOST_CALLS.into_iter().find(|known| *known == text);
     if known.is_none() {
         let message = format!("{} is no call of a host", quoted(text));
-        let hint = match nearest(text, HOST_OPERATIONS) {
+        let hint = match nearest(text, HOST_CALLS) {
             Some(close) => format!("did you mean `{close}`?"),
             None => "write the namespace and the operation, such as `kubernetes/get_resource`".to_owned(),
         };

@@ -5,9 +5,7 @@ use wharf_plugin::ByteSize;
 use crate::kubewarden::{CONTEXT_AWARE_RESOURCE, HOST_CAPABILITY, MODE};
 use crate::table::{Field, Kind, Presence, Section, TEXT, TextRule, milliseconds, seconds};
 
-use super::super::tables::{
-    CASE_NAME, LOG_CONTAINS_KEY, LOG_LINE_KIND, NAME_DOC, Place, REFERENCE, clock, key, random,
-};
+use super::super::tables::{CASE_NAME, LOG_CONTAINS_KEY, LOG_LINE_KIND, NAME_DOC, Place, clock, key, random};
 use super::expect::POLICY_FAULTS;
 
 const FILE: Kind = Kind::Text(TextRule {
@@ -23,6 +21,12 @@ const ANY_MAPPING: Kind = Kind::Map {
     key: "key",
     value: &Kind::Payload,
 };
+
+const POLICY: Kind = Kind::Text(TextRule {
+    what: "a path or a reference such as `../labels.wasm`",
+    pattern: "^.+$",
+    example: "../labels.wasm",
+});
 
 static RESOURCE: Kind = Kind::Loose(&CONTEXT_AWARE_RESOURCE);
 static HOST_ANSWER_KIND: Kind = Kind::Section(&HOST_ANSWER);
@@ -44,7 +48,7 @@ const fn policy(place: Place) -> Field {
         Place::Table => Presence::Absent("each case says it, or there is a `group`"),
         Place::Case => Presence::Absent("what the file says"),
     };
-    key("policy", REFERENCE, presence, POLICY_DOC)
+    key("policy", POLICY, presence, POLICY_DOC)
 }
 
 const fn group(place: Place) -> Field {
@@ -291,7 +295,7 @@ pub(super) static JUDGING_POLICY: Section = Section {
     id: "groupMember",
     doc: "A policy of a group.",
     fields: &[
-        key("policy", REFERENCE, Presence::Required, POLICY_DOC),
+        key("policy", POLICY, Presence::Required, POLICY_DOC),
         execution_mode(Place::Golden),
         key(
             "settings",

@@ -162,16 +162,66 @@ fn every_key_is_read() {
 fn what_cannot_be_is_told() {
     check(
         "policy: a.wasm\ncases:\n  - { name: a, operation: validate, expect: { allowed: true } }\n",
-        &expect![[]],
+        &expect![[r#"
+            error: `cases[0]` has no `review`
+             --> labels.test.yaml:3:16
+              |
+            3 |   - { name: a, operation: validate, expect: { allowed: true } }
+              |                ^^^^^^^^^
+              |
+              = hint: add `review:` with the path of a review, or an object
+
+            error: `cases[0].expect.allowed` cannot be: the case has no review, so that there will be no verdict
+             --> labels.test.yaml:3:47
+              |
+            3 |   - { name: a, operation: validate, expect: { allowed: true } }
+              |                                               ^^^^^^^
+              |
+              = hint: remove it, or put it into a case of its own"#]],
     );
     check(
         "policy: a.wasm\nreview: { a: 1 }\ncases:\n  - name: a\n    expect: { settings: { valid: false }, allowed: false }\n  \
          - name: b\n    expect: { loadErrorContains: [x], fault: trap }\n",
-        &expect![[]],
+        &expect![[r#"
+            error: `cases[0].expect.allowed` cannot be: the policy is expected to refuse its settings, and then it gets no review
+             --> labels.test.yaml:5:43
+              |
+            5 |     expect: { settings: { valid: false }, allowed: false }
+              |                                           ^^^^^^^
+              |
+              = hint: remove it, or put it into a case of its own
+
+            error: `cases[1].expect.fault` cannot be: the policy is expected not to load, and then it is asked nothing
+             --> labels.test.yaml:7:39
+              |
+            7 |     expect: { loadErrorContains: [x], fault: trap }
+              |                                       ^^^^^
+              |
+              = hint: remove it, or put it into a case of its own"#]],
     );
     check(
         "policy: a.wasm\ngroup: { expression: a(), message: x, policies: {} }\ncases: [{ name: a }]\n",
-        &expect![[]],
+        &expect![[r#"
+            error: there is both a `policy` and a `group`
+             --> labels.test.yaml:2:1
+              |
+            2 | group: { expression: a(), message: x, policies: {} }
+              | ^^^^^
+              |
+             ::: labels.test.yaml:1:1
+              |
+            1 | policy: a.wasm
+              | ------ the policy
+              |
+              = hint: put one of the two into a file of its own, or into the cases that need it
+
+            error: `group.policies` has no members
+             --> labels.test.yaml:2:39
+              |
+            2 | group: { expression: a(), message: x, policies: {} }
+              |                                       ^^^^^^^^
+              |
+              = hint: a group needs at least one policy"#]],
     );
 }
 
@@ -181,7 +231,46 @@ fn calls_of_the_host_are_those_that_there_are() {
         "policy: a.wasm\ncalls:\n  - { call: kubernetes/get_resources, answer: 1 }\n  - { call: kubernetes/can_i }\n  \
          - { call: kubernetes/can_i, answer: 1, error: x }\n  - { call: kubernetes/can_i, request: 5, answer: 1 }\n\
          cases:\n  - { name: a, expect: { hostCalls: [dns] } }\n",
-        &expect![[]],
+        &expect![[r#"
+            error: `kubernetes/get_resources` is no call of a host
+             --> labels.test.yaml:3:13
+              |
+            3 |   - { call: kubernetes/get_resources, answer: 1 }
+              |             ^^^^^^^^^^^^^^^^^^^^^^^^
+              |
+              = hint: did you mean `kubernetes/get_resource`?
+
+            error: `calls[1]` has neither an `answer` nor an `error`
+             --> labels.test.yaml:4:5
+              |
+            4 |   - { call: kubernetes/can_i }
+              |     ^^^^^^^^^^^^^^^^^^^^^^^^^^
+              |
+              = hint: a call is answered with `answer`, or it fails with the text of `error`
+
+            error: `calls[2]` has both an `answer` and an `error`
+             --> labels.test.yaml:5:5
+              |
+            5 |   - { call: kubernetes/can_i, answer: 1, error: x }
+              |     ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+              |
+              = hint: a call is answered with `answer`, or it fails with the text of `error`
+
+            error: `calls[3].request` is to be a mapping, and this is a number
+             --> labels.test.yaml:6:40
+              |
+            6 |   - { call: kubernetes/can_i, request: 5, answer: 1 }
+              |                                        ^
+              |
+              = hint: write `key: value`, with a space behind the colon
+
+            error: `dns` is no call of a host
+             --> labels.test.yaml:8:38
+              |
+            8 |   - { name: a, expect: { hostCalls: [dns] } }
+              |                                      ^^^
+              |
+              = hint: write the namespace and the operation, such as `kubernetes/get_resource`"#]],
     );
 }
 
@@ -190,10 +279,109 @@ fn values_of_another_kind_are_told() {
     check(
         "policy: a.wasm\nsettings: [1]\nexecutionMode: rego\nhostCapabilities: [kubernetes]\ncases:\n  - name: a\n    \
          review: { a: 1 }\n    expect: { code: 42, patch: [{ op: put, path: /a }, 7], fault: crash, object: .inf, messages: [] }\n",
-        &expect![[]],
+        &expect![[r#"
+            error: `settings` is to be the path of a file or a mapping, and this is a list
+             --> labels.test.yaml:2:11
+              |
+            2 | settings: [1]
+              |           ^^^
+              |
+              = hint: write the path of a file or a mapping
+
+            error: `executionMode` cannot be `rego`
+             --> labels.test.yaml:3:16
+              |
+            3 | executionMode: rego
+              |                ^^^^
+              |
+              = hint: write `kubewarden-wapc`, `wasi`, `opa` or `gatekeeper`
+
+            error: `kubernetes` allows no host capability
+             --> labels.test.yaml:4:20
+              |
+            4 | hostCapabilities: [kubernetes]
+              |                    ^^^^^^^^^^
+              |
+              = hint: write `kubernetes/*` for all below it
+
+            error: `cases[0].expect.code` cannot be `42`
+             --> labels.test.yaml:8:21
+              |
+            8 |     expect: { code: 42, patch: [{ op: put, path: /a }, 7], fault: crash, object: .inf, messages: [] }
+              |                     ^^
+              |
+              = hint: it goes from 100 to 599
+
+            error: `cases[0].expect.patch[0]` is no operation of a JSON Patch
+             --> labels.test.yaml:8:33
+              |
+            8 |     expect: { code: 42, patch: [{ op: put, path: /a }, 7], fault: crash, object: .inf, messages: [] }
+              |                                 ^^^^^^^^^^^^^^^^^^^^^
+              |
+              = hint: write for example `{ op: add, path: /metadata/labels/team, value: a }`
+
+            error: `cases[0].expect.patch[1]` is no operation of a JSON Patch
+             --> labels.test.yaml:8:56
+              |
+            8 |     expect: { code: 42, patch: [{ op: put, path: /a }, 7], fault: crash, object: .inf, messages: [] }
+              |                                                        ^
+              |
+              = hint: write for example `{ op: add, path: /metadata/labels/team, value: a }`
+
+            error: `cases[0].expect.fault` cannot be `crash`
+             --> labels.test.yaml:8:67
+              |
+            8 |     expect: { code: 42, patch: [{ op: put, path: /a }, 7], fault: crash, object: .inf, messages: [] }
+              |                                                                   ^^^^^
+              |
+              = hint: write `deadline`, `trap`, `memory`, `guest_error`, `bad_reply`, `exit`, `output`, `patch`, `protocol`, `context`, `bad_request`, `unsupported`, `table`, `stack`, `missing_export`, `wrong_signature` or `instances`
+
+            error: JSON has no number `.inf`, and the policy is given JSON
+             --> labels.test.yaml:8:82
+              |
+            8 |     expect: { code: 42, patch: [{ op: put, path: /a }, 7], fault: crash, object: .inf, messages: [] }
+              |                                                                                  ^^^^
+              |
+              = hint: put it between quotes to give it as text
+
+            error: unknown key `messages` in `cases[0].expect`
+             --> labels.test.yaml:8:88
+              |
+            8 |     expect: { code: 42, patch: [{ op: put, path: /a }, 7], fault: crash, object: .inf, messages: [] }
+              |                                                                                        ^^^^^^^^
+              |
+              = hint: did you mean `message`? the keys here are `allowed`, `message`, `messageContains`, `code`, `reason`, `causes`, `patch`, `object`, `objectContains`, `warnings`, `auditAnnotations`, `fault`, `settings`, `loadErrorContains`, `log`, `logContains`, `hostCalls`, `refusedCalls`"#]],
     );
     check(
         "cases:\n  - { name: a, policy: a.wasm }\n  - { name: a, plugin: b.wasm }\n",
-        &expect![[]],
+        &expect![[r#"
+            error: `cases[1]` has no `policy`
+             --> labels.test.yaml:3:5
+              |
+            3 |   - { name: a, plugin: b.wasm }
+              |     ^^^^^^^^^^^^^^^^^^^^^^^^^^^
+              |
+              = hint: add `policy: ../labels.wasm`, here or at the top of the file for all cases
+
+            error: two cases are called `a`
+             --> labels.test.yaml:3:13
+              |
+            3 |   - { name: a, plugin: b.wasm }
+              |             ^
+              |
+             ::: labels.test.yaml:2:13
+              |
+            2 |   - { name: a, policy: a.wasm }
+              |             - the first one
+              |
+              = hint: say in the name what is special about each
+
+            error: unknown key `plugin` in `cases[1]`
+             --> labels.test.yaml:3:16
+              |
+            3 |   - { name: a, plugin: b.wasm }
+              |                ^^^^^^
+              |
+              = hint: the keys here are `name`, `operation`, `expect`, `policy`, `group`, `executionMode`, `settings`, `review`, `raw`, `contextAwareResources`, `hostCapabilities`, `calls`, `replay`, `deployed`, `limits`, `clock`, `random`"#]],
     );
 }

@@ -125,29 +125,29 @@ fn cases_without_a_name_and_with_the_same_one() {
     check(
         "plugin: a.wasm\ncases:\n  - requests: []\n  - name: ''\n  - name: 7\n",
         &expect![[r#"
-        error: `cases[0]` has no `name`
-         --> greet.test.yaml:3:5
-          |
-        3 |   - requests: []
-          |     ^^^^^^^^^^^^
-          |
-          = hint: add for example `name: adds the greeting`
+            error: `cases[0]` has no `name`
+             --> greet.test.yaml:3:5
+              |
+            3 |   - requests: []
+              |     ^^^^^^^^^^^^
+              |
+              = hint: add for example `name: adds the greeting`
 
-        error: `cases[1].name` is empty
-         --> greet.test.yaml:4:11
-          |
-        4 |   - name: ''
-          |           ^^
-          |
-          = hint: say what the filter does, such as `adds the greeting`
+            error: `cases[1].name` is empty
+             --> greet.test.yaml:4:11
+              |
+            4 |   - name: ''
+              |           ^^
+              |
+              = hint: say what the plugin does, such as `adds the greeting`
 
-        error: `cases[2].name` is to be a name such as `adds the greeting`, and this is a number
-         --> greet.test.yaml:5:11
-          |
-        5 |   - name: 7
-          |           ^
-          |
-          = hint: write for example `adds the greeting`"#]],
+            error: `cases[2].name` is to be a name such as `adds the greeting`, and this is a number
+             --> greet.test.yaml:5:11
+              |
+            5 |   - name: 7
+              |           ^
+              |
+              = hint: write for example `adds the greeting`"#]],
     );
     check(
         "plugin: a.wasm\ncases:\n  - name: greets\n  - name: other\n  - name: greets\n",

@@ -57,7 +57,7 @@ pub(crate) struct PolicyFlags {
     #[arg(long, value_name = "NAME", conflicts_with = "review", conflicts_with_all = OF_FILTERS)]
     pub(super) operation: Option<String>,
     /// What the operation is given: a text, or `@` and a file.
-    #[arg(long, value_name = "TEXT|@FILE", requires = "operation", value_parser = crate::commands::run::arguments::content)]
+    #[arg(long, value_name = "TEXT|@FILE", requires = "operation", conflicts_with = "review", value_parser = crate::commands::run::arguments::content)]
     pub(super) payload: Option<Bytes>,
 }
 

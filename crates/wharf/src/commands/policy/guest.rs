@@ -3,13 +3,13 @@
 use std::cell::RefCell;
 use std::fmt::Write as _;
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use serde_json::json;
 use wharf_abi_wapc::wapc::{CallError, Guest, Host, HostCall, LoadError, Stdio};
 use wharf_config::cases::{Clock, Randomness};
-use wharf_engine::Deadline;
+use wharf_engine::{Deadline, FaultKind};
 
 use super::{Output, Stop, Subject, failed, host, inspect_hint, load};
 use crate::commands::run::report::{backtrace, hex};
@@ -138,7 +138,7 @@ pub(super) fn call(
             "plugin": loaded.name.as_str(),
             "operation": operation,
             "ok": answer.is_ok(),
-            "error": answer.as_ref().err().map(ToString::to_string),
+            "error": answer.as_ref().err().map(|error| told(error, limits.deadline)),
             "backtrace": answer.as_ref().err().map(frames),
             "log": said.log,
             "hostCalls": said.host_calls,
@@ -178,7 +178,7 @@ pub(super) fn call(
             Ok(()) => Code::Success,
             Err(_) => Code::Failure,
         },
-        Err(error) => failed(&Shown(error.to_string()), &frames(&error), None),
+        Err(error) => failed(&Shown(told(&error, limits.deadline)), &frames(&error), None),
     })
 }
 
@@ -194,6 +194,19 @@ impl std::fmt::Display for Shown {
 }
 
 impl std::error::Error for Shown {}
+
+/// Why there is no answer. Of a deadline, what was given counts, and not what was left of it when the guest began.
+fn told(error: &CallError, given: Duration) -> String {
+    match error {
+        CallError::Fault { fault, .. } if matches!(fault.kind(), FaultKind::DeadlineExceeded { .. }) => {
+            format!(
+                "in {}: the guest ran past its deadline of {given:?}",
+                fault.callback()
+            )
+        }
+        other => other.to_string(),
+    }
+}
 
 fn frames(error: &CallError) -> Vec<String> {
     match error {

@@ -58,7 +58,7 @@ pub(in crate::commands) fn hint(raw: bool) -> &'static str {
         true => "a raw review is any JSON, alone or as `{\"request\": …}`",
         false => {
             "a review is what the API server sends to webhooks, its `request` alone or some keys of it, or an object that \
-             somebody wants to create; --raw takes any JSON"
+             somebody wants to create; --raw, or `raw: true` in a case, takes any JSON"
         }
     }
 }
@@ -188,7 +188,7 @@ mod tests {
 
     fn request(value: &Value) -> Value {
         let request = of_json(value.to_string().as_bytes(), false).unwrap();
-        serde_json::from_str(request.json().get()).unwrap()
+        serde_json::from_str(request.json()).unwrap()
     }
 
     #[test]

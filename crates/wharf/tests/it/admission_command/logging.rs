@@ -50,7 +50,8 @@ fn the_level_is_that_of_the_flag_of_wharfs_variable_or_of_policy_servers() {
 
 #[test]
 fn a_level_that_is_none_is_told() {
-    let mut command = command(&policies(LABELS), &[]);
+    let folder = policies(LABELS);
+    let mut command = command(&folder, &[]);
     let output = command.env("KUBEWARDEN_LOG_LEVEL", "loud=loud").output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(2), "{said}");

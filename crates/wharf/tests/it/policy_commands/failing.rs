@@ -81,22 +81,22 @@ fn files_that_cannot_be_used() {
         &good().with("review.json", "{"),
         &[],
         &expect![[r#"
-        exit code 3
-        --- stderr ---
-        error: review.json: this is no AdmissionReview: at `?`: EOF while parsing an object at line 1 column 1
+            exit code 3
+            --- stderr ---
+            error: review.json: this is no AdmissionReview: EOF while parsing an object at line 1 column 1
 
-        hint: a review is what the API server sends to webhooks, or its `request` alone; --raw takes any JSON
-    "#]],
+            hint: a review is what the API server sends to webhooks, its `request` alone or some keys of it, or an object that somebody wants to create; --raw, or `raw: true` in a case, takes any JSON
+        "#]],
     );
     check(
-        &good().with("review.json", r#"{"kind":"Pod","apiVersion":"v1"}"#),
+        &good().with("review.json", r#"{"kind":"Pod","apiVersion":"v1","request":{}}"#),
         &[],
         &expect![[r#"
             exit code 3
             --- stderr ---
             error: review.json: this is a Pod, and only an AdmissionReview can be answered
 
-            hint: a review is what the API server sends to webhooks, or its `request` alone; --raw takes any JSON
+            hint: a review is what the API server sends to webhooks, its `request` alone or some keys of it, or an object that somebody wants to create; --raw, or `raw: true` in a case, takes any JSON
         "#]],
     );
     check(
@@ -199,7 +199,7 @@ fn modules_that_cannot_be_used() {
             --- stderr ---
             error: the policy's execution mode is kubewarden-wapc by its own metadata, and opa by its configuration
 
-            hint: leave out --execution-mode: the metadata say it
+            hint: leave out --execution-mode, or `executionMode` in a file: the metadata say it
         "#]],
     );
     let newer = METADATA.replace('}', r#","minimumKubewardenVersion":"9.1.0"}"#);
@@ -254,12 +254,12 @@ fn flags_that_do_not_fit_the_module() {
         (
             &["run", filter, "--review", "review.json"][..],
             expect![[r#"
-            exit code 4
-            --- stderr ---
-            error: file:guests/rust-headers/rust-headers.wasm is no policy: its module speaks proxy-wasm 0.2.1
+                exit code 4
+                --- stderr ---
+                error: file:guests/rust-headers/rust-headers.wasm is no policy: its module speaks proxy-wasm 0.2.1
 
-            hint: --review asks Kubewarden's policies; without it `wharf run` takes filters
-        "#]],
+                hint: only policies are asked about reviews; `wharf run` without --review, and cases with `plugin`, are for filters
+            "#]],
         ),
         (
             &["run", filter, "--operation", "x"],
@@ -312,6 +312,18 @@ fn flags_that_do_not_fit_the_module() {
                 exit code 2
                 --- stderr ---
                 error: the argument '--review <FILE>' cannot be used with '--operation <NAME>'
+
+                Usage: wharf run --review <FILE> --log-level <LEVEL> <PLUGIN>
+
+                For more information, try '--help'.
+            "#]],
+        ),
+        (
+            &["run", "p.wat", "--review", "r", "--payload", "x"],
+            expect![[r#"
+                exit code 2
+                --- stderr ---
+                error: the argument '--review <FILE>' cannot be used with '--payload <TEXT|@FILE>'
 
                 Usage: wharf run --review <FILE> --log-level <LEVEL> <PLUGIN>
 

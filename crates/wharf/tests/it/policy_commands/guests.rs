@@ -145,3 +145,22 @@ fn the_same_for_programs() {
     "#]]
     .assert_eq(&text(&["fail", "--payload", "x"]));
 }
+
+#[test]
+fn a_guest_that_never_comes_back_is_ended() {
+    let arguments = [
+        "run",
+        "guests/policies/wat/loop.wat",
+        "--operation",
+        "validate",
+        "--deadline",
+        "100ms",
+    ];
+    expect![[r#"
+        exit code 4
+        --- stderr ---
+        error: in __guest_call: the guest ran past its deadline of 100ms
+          at function 2 at 0x80
+    "#]]
+    .assert_eq(&folder().transcript(&arguments));
+}

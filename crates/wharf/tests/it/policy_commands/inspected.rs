@@ -97,7 +97,7 @@ fn policies_that_would_not_load() {
               names      names of functions: backtraces will have them
 
             why it would not load as a Kubewarden policy
-              the section `io.kubewarden.metadata` is not a policy's metadata: at `?`: EOF while parsing an object at line 1 column 1
+              the section `io.kubewarden.metadata` is not a policy's metadata: EOF while parsing an object at line 1 column 1
               hint: annotate the policy anew with `kwctl annotate`
 
             host functions used (6)

@@ -72,6 +72,8 @@ mod tests {
     use std::time::Duration;
 
     use serde_json::json;
+    use wharf_abi_wapc::kubewarden::capability::OPERATIONS;
+    use wharf_config::cases::HOST_CALLS;
 
     use super::*;
 
@@ -83,6 +85,19 @@ mod tests {
             request: request.into_iter().collect(),
             answer: answer.map(str::to_owned).map_err(str::to_owned),
         }
+    }
+
+    #[test]
+    fn the_calls_are_those_of_the_protocol() {
+        let names = OPERATIONS.map(|(namespace, operation)| format!("{namespace}/{operation}"));
+        let mut expected: Vec<_> = names.into_iter().filter(|name| name != "oci/v1/verify").collect();
+        let plural = CapabilityRequest::KubernetesGetResourcePluralName {
+            api_version: "v1".to_owned(),
+            kind: "Pod".to_owned(),
+        };
+        expected.push(plural.path().to_owned());
+        expected.sort();
+        assert_eq!(expected, HOST_CALLS);
     }
 
     #[test]
