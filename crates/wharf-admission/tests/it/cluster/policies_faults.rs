@@ -175,7 +175,7 @@ fn an_answer_that_has_no_room_in_a_policy_is_an_error_or_its_fault() {
     let sized = entry.replace("\"payload\"", "\"show\":\"size\",\"payload\"");
     let policies = [
         // The verdict has the answer in it, and is larger than a verdict may be.
-        entry.clone(),
+        entry,
         sized.replace("plain:", "sized:"),
         sized
             .replace("plain:", "narrow:")

@@ -221,13 +221,16 @@ fn a_cluster_that_is_gone_is_a_fault_and_never_an_empty_cluster() {
     others_go_on(&served);
 }
 
+/// Makes an answer that is of no use.
+type Bad = fn() -> Answer;
+
 #[test]
 fn objects_that_cannot_be_listed_are_a_fault_until_they_can() {
     let fake = Fake::with(&["a"]);
     let served = rego(&fake.server.kubeconfig(), &calm(), "");
     let begins = "internal server error: the policy judges by v1/ConfigMap, which cannot be had: cannot list v1/ConfigMap: ";
     let unreadable = "the answer of the cluster's API server cannot be understood";
-    let cases: [(fn() -> Answer, &str); 5] = [
+    let cases: [(Bad, &str); 5] = [
         (
             || Answer::status(403, "Forbidden", "no"),
             "the cluster's API server answered 403 Forbidden: no",

@@ -21,10 +21,13 @@ fn logs_reviews(wharf: &Wharf) -> bool {
     has("Reviewed.")
 }
 
+/// Names and values.
+type Variables = &'static [(&'static str, &'static str)];
+
 #[test]
 fn the_level_is_that_of_the_flag_of_wharfs_variable_or_of_policy_servers() {
     let folder = policies(LABELS);
-    let cases: [(&[&str], &[(&str, &str)], bool); 6] = [
+    let cases: [(&[&str], Variables, bool); 6] = [
         (&[], &[], false),
         (&["--log-level", "debug"], &[], true),
         (&[], &[("KUBEWARDEN_LOG_LEVEL", "debug")], true),
