@@ -332,7 +332,7 @@ fn a_port_that_is_in_use() {
         --- stderr ---
         error: the admin port [ADDRESS] is in use by another process
 
-        hint: `admin.bind` is the address of the admin port
+        hint: `admin.bind`, or --readiness-probe-port of `wharf admission`, is the address of the admin port
     "#]]
     .assert_eq(&run(text.replace("admin: { bind: 127.0.0.1:0 }", &admin)));
 }
