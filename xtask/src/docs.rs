@@ -21,7 +21,10 @@ Write the documents that are generated
   docs/compatibility-policies.md
                            what there is for policies, from conformance/wapc.yaml and conformance/kubewarden.yaml
 
-Those two ledgers are held against the code, and their tests must exist. `cargo xtask tidy` checks that they are current. docs/configuration.md is written by the tests of wharf-config.";
+  docs/compatibility-trivy.md
+                           what there is for Trivy's modules, from conformance/trivy.yaml
+
+Those three ledgers are held against the code, and their tests must exist. `cargo xtask tidy` checks that they are current. docs/configuration.md is written by the tests of wharf-config.";
 
 /// Why a document cannot be generated.
 #[derive(Debug, thiserror::Error)]
@@ -57,7 +60,7 @@ impl DocsError {
 pub(crate) type Document = (&'static str, String);
 
 /// All generated documents, or why one cannot be.
-pub(crate) fn generate(repository: &Repository) -> [Result<Document, DocsError>; 4] {
+pub(crate) fn generate(repository: &Repository) -> [Result<Document, DocsError>; 5] {
     [
         Ok((
             "docs/wharf.schema.json",
@@ -66,6 +69,7 @@ pub(crate) fn generate(repository: &Repository) -> [Result<Document, DocsError>;
         metrics::generate(repository).map(|text| ("docs/metrics.md", text)),
         compatibility::generate(repository).map(|text| ("README.md", text)),
         policies::generate(repository).map(|text| (policies::PATH, text)),
+        policies::generate_trivy(repository).map(|text| (policies::TRIVY_PATH, text)),
     ]
 }
 

@@ -42,7 +42,8 @@ pub(crate) struct Arguments {
     names: Vec<String>,
 }
 
-/// A guest that is built from source: a filter in `guests/<name>/`, or a policy in `guests/policies/<name>/`.
+/// A guest that is built from source: a filter in `guests/<name>/`, a policy in `guests/policies/<name>/`, or a module for
+/// Trivy in `guests/trivy/<name>/`.
 #[derive(Clone, Copy)]
 struct Guest {
     name: &'static str,
@@ -55,6 +56,7 @@ struct Guest {
 enum Kind {
     Filter,
     Policy,
+    Module,
 }
 
 /// What guests are written in.
@@ -67,7 +69,7 @@ pub(crate) enum Language {
 }
 
 /// All guests that are built, in the order of `guests/README.md`.
-const GUESTS: [Guest; 15] = [
+const GUESTS: [Guest; 20] = [
     filter("rust-headers", Language::Rust),
     filter("rust-body", Language::Rust),
     filter("rust-auth", Language::Rust),
@@ -83,6 +85,11 @@ const GUESTS: [Guest; 15] = [
     policy("policy-quota", Language::Rust),
     policy("policy-raw", Language::Rust),
     policy("policy-replicas", Language::Go),
+    module("trivy-wordpress", Language::Rust),
+    module("trivy-secrets", Language::C),
+    module("trivy-accepted", Language::C),
+    module("trivy-severity", Language::Go),
+    module("trivy-packages", Language::Go),
 ];
 
 const fn filter(name: &'static str, language: Language) -> Guest {
@@ -92,6 +99,11 @@ const fn filter(name: &'static str, language: Language) -> Guest {
 
 const fn policy(name: &'static str, language: Language) -> Guest {
     let kind = Kind::Policy;
+    Guest { name, language, kind }
+}
+
+const fn module(name: &'static str, language: Language) -> Guest {
+    let kind = Kind::Module;
     Guest { name, language, kind }
 }
 
@@ -126,6 +138,7 @@ impl Folders {
         match kind {
             Kind::Filter => self.guests.clone(),
             Kind::Policy => self.guests.join("policies"),
+            Kind::Module => self.guests.join("trivy"),
         }
     }
 
@@ -275,7 +288,7 @@ fn build_and_compare(
     let bytes =
         wasm::without_debug_sections(&bytes).map_err(|source| BuildError::NotWasm { path: built, source })?;
     let bytes = match guest.kind {
-        Kind::Filter => bytes,
+        Kind::Filter | Kind::Module => bytes,
         Kind::Policy => metadata::add(bytes, &folders.source(guest))?,
     };
     let path = folders.committed(guest);

@@ -95,7 +95,7 @@ fn fd_datasync<S: WasiHost>(_: &mut HostCall<'_, S>, (fd,): (u32,)) -> Answer {
 /// ```
 ///
 /// Gives 8 for another file descriptor, 21 where the record does not fit into the memory.
-fn fd_fdstat_get<S: WasiHost>(call: &mut HostCall<'_, S>, (fd, stat): (u32, u32)) -> Answer {
+pub(crate) fn fd_fdstat_get<S: WasiHost>(call: &mut HostCall<'_, S>, (fd, stat): (u32, u32)) -> Answer {
     const RIGHT_TO_READ: u8 = 2;
     const RIGHT_TO_WRITE: u8 = 64;
     let mut record = [0; 24];
@@ -128,7 +128,7 @@ fn fd_fdstat_set_rights<S: WasiHost>(
 /// Under the older name of the interface, whose record is another, it is 8 for commands too.
 ///
 /// Gives 8 for another file descriptor, 21 where the record does not fit into the memory.
-fn fd_filestat_get<S: WasiHost>(call: &mut HostCall<'_, S>, (fd, stat): (u32, u32)) -> Answer {
+pub(crate) fn fd_filestat_get<S: WasiHost>(call: &mut HostCall<'_, S>, (fd, stat): (u32, u32)) -> Answer {
     if fd > 2 || call.state().stdin().is_none() {
         return Err(Refusal::FileDescriptor(fd));
     }

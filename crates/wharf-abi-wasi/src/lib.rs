@@ -8,15 +8,18 @@
 //! A command, which is a guest that runs from `_start` to its end, gets arguments, stdin, and an stdout that is taken
 //! byte for byte, where its host gives them: [`WasiHost::arguments`], [`WasiHost::stdin`], [`WasiHost::output`].
 //!
+//! A guest that looks at one file, such as a scanner's module, gets it at its path in a [`Tree`] that can only be read, by
+//! [`add_tree_wasi`]; the other guests are not touched by it.
+//!
 //! [`add_filter_wasi`] adds the functions to an import table under both names of the interface,
 //! `wasi_snapshot_preview1` and the older `wasi_unstable`. The two differ in these places, and the answers here are
 //! the same for both but where the table says so:
 //!
 //! | function | difference | here |
 //! |---|---|---|
-//! | `fd_seek` | the numbers of `whence` are in another order | there is nothing to seek in |
-//! | `fd_filestat_get` | the older record is 56 bytes, the newer 64 | the newer is given to commands, the older to nobody |
-//! | `path_filestat_get` | the same | never written |
+//! | `fd_seek` | the numbers of `whence` are in another order | as each says in a [`Tree`]; else there is nothing to seek in |
+//! | `fd_filestat_get` | the older record is 56 bytes, the newer 64 | both in a [`Tree`]; else the newer is given to commands, the older to nobody |
+//! | `path_filestat_get` | the same | both in a [`Tree`], else never written |
 //! | `poll_oneoff` | the older subscription is 56 bytes, the newer 48 | never read |
 //! | `sock_accept` | only the newer has it | given under both |
 //!
@@ -37,12 +40,15 @@ mod stdio;
 mod strings;
 #[cfg(test)]
 mod testing;
+mod tree;
 
 use std::io::Read;
 
 use wharf_engine::{HostCall, HostParameters, Imports};
 
 use crate::refusal::{Answer, Refusal};
+
+pub use crate::tree::{Tree, TreeHost};
 
 /// What a guest's WASI calls reach. The state that an import table is over implements it.
 pub trait WasiHost {
@@ -114,6 +120,13 @@ pub fn add_filter_wasi<S: WasiHost + 'static>(imports: &mut Imports<S>) {
     sockets::add(&mut table);
     poll::add(&mut table);
     process::add(&mut table);
+}
+
+/// Adds all functions of WASI preview 1 for a guest that sees one file: those that [`add_filter_wasi`] adds, with those for
+/// files and directories replaced.
+pub fn add_tree_wasi<S: TreeHost + 'static>(imports: &mut Imports<S>) {
+    add_filter_wasi(imports);
+    tree::add(&mut Table { imports });
 }
 
 /// The import table, with what all functions of the interface have in common.

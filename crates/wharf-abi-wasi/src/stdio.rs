@@ -58,7 +58,7 @@ impl Stdio {
 ///
 /// Gives 8 for another file descriptor, 21 where a vector, its bytes or `nwritten` is not inside the memory, 51 where the
 /// host takes no more output; nothing is written then.
-fn fd_write<S: WasiHost>(call: &mut HostCall<'_, S>, parameters: (u32, u32, u32, u32)) -> Answer {
+pub(crate) fn fd_write<S: WasiHost>(call: &mut HostCall<'_, S>, parameters: (u32, u32, u32, u32)) -> Answer {
     let (fd, vectors, count, written) = parameters;
     let stream = Stdio::with_descriptor(fd)?;
     let (mut memory, state) = call.memory_and_state();
@@ -82,17 +82,29 @@ fn fd_write<S: WasiHost>(call: &mut HostCall<'_, S>, parameters: (u32, u32, u32,
 ///
 /// Gives 52 for another file descriptor and where the guest has no stdin, which is so for filters; 21 where a vector, its
 /// bytes or `nread` is not inside the memory, nothing being read then; 29 where the host cannot read.
-fn fd_read<S: WasiHost>(call: &mut HostCall<'_, S>, parameters: (u32, u32, u32, u32)) -> Answer {
+pub(crate) fn fd_read<S: WasiHost>(call: &mut HostCall<'_, S>, parameters: (u32, u32, u32, u32)) -> Answer {
     let (fd, vectors, count, read) = parameters;
     let (mut memory, state) = call.memory_and_state();
     let stdin = match fd {
         0 => state.stdin().ok_or(Refusal::NotImplemented)?,
         _ => return Err(Refusal::NotImplemented),
     };
+    scatter(&mut memory, stdin, vectors, count, read).map(drop)
+}
+
+/// Reads from `source` into the vectors, up to the caps, and writes to `read` how much it was, which it gives too. Nothing
+/// is read where one of them is not inside the memory.
+pub(crate) fn scatter(
+    memory: &mut GuestMemory<'_>,
+    source: &mut dyn Read,
+    vectors: u32,
+    count: u32,
+    read: u32,
+) -> Result<u32, Refusal> {
     memory.writable(read, 4)?;
     let mut left = MOST_BYTES;
     let mut pieces = Vec::new();
-    for vector in table(&memory, vectors, count)?.chunks_exact(VECTOR) {
+    for vector in table(memory, vectors, count)?.chunks_exact(VECTOR) {
         let (pointer, length) = ends(vector);
         memory.read(pointer, length)?;
         let length = (length as usize).min(left);
@@ -101,14 +113,15 @@ fn fd_read<S: WasiHost>(call: &mut HostCall<'_, S>, parameters: (u32, u32, u32, 
     }
     let mut filled = 0;
     for (pointer, length) in pieces {
-        let got = fill(stdin, memory.writable(pointer, length)?)?;
+        let got = fill(source, memory.writable(pointer, length)?)?;
         filled += got;
         if got < length {
             break;
         }
     }
     let filled = u32::try_from(filled).expect("at most 1 MiB is read");
-    Ok(memory.write_u32(read, filled)?)
+    memory.write_u32(read, filled)?;
+    Ok(filled)
 }
 
 /// Reads until the buffer is full or there is no more.

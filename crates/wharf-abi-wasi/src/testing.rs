@@ -7,7 +7,7 @@ use std::time::Duration;
 use wharf_engine::{Engine, EngineSettings, Fault, Imports, Instance, WasmParams};
 use wharf_plugin::{Limits, Reference, VerifiedArtifact};
 
-use crate::{OutputFull, Stdio, WasiHost, add_filter_wasi};
+use crate::{OutputFull, Stdio, Tree, TreeHost, WasiHost, add_filter_wasi, add_tree_wasi};
 
 /// The size of the guest's memory, which is filled with `?` at the start.
 pub(crate) const PAGE: u32 = 65_536;
@@ -23,6 +23,14 @@ pub(crate) struct TestHost {
     pub(crate) captured: Option<Vec<u8>>,
     pub(crate) realtime: u64,
     pub(crate) monotonic: u64,
+    /// What is seen of files, where that is asked for.
+    pub(crate) tree: Tree,
+}
+
+impl TreeHost for TestHost {
+    fn tree(&mut self) -> &mut Tree {
+        &mut self.tree
+    }
 }
 
 impl WasiHost for TestHost {
@@ -78,23 +86,35 @@ pub(crate) struct Guest {
 impl Guest {
     /// A guest that forwards to `function`, whose parameters are listed with spaces between them.
     pub(crate) fn new(function: &str, parameters: &str) -> Self {
-        Self::forwarding(function, parameters, "(result i32)")
+        Self::forwarding(FILTER, function, parameters, "(result i32)")
+    }
+
+    /// The same for a guest that sees a tree, which imports the function from `module`.
+    pub(crate) fn with_tree(module: &str, function: &str, parameters: &str) -> Self {
+        let table = (module, add_tree_wasi::<TestHost> as fn(&mut Imports<TestHost>));
+        Self::forwarding(table, function, parameters, "(result i32)")
     }
 
     /// The same for a function that returns nothing.
     pub(crate) fn without_result(function: &str, parameters: &str) -> Self {
-        Self::forwarding(function, parameters, "")
+        Self::forwarding(FILTER, function, parameters, "")
     }
 
-    fn forwarding(function: &str, parameters: &str, result: &str) -> Self {
+    fn forwarding(
+        (module, add): (&str, fn(&mut Imports<TestHost>)),
+        function: &str,
+        parameters: &str,
+        result: &str,
+    ) -> Self {
         let count = parameters.split_whitespace().count();
         let arguments: String = (0..count).map(|index| format!("(local.get {index})")).collect();
-        let mut instance = instantiate(&format!(
+        let wat = format!(
             r#"(module
-                (import "wasi_snapshot_preview1" "{function}" (func $host (param {parameters}) {result}))
+                (import "{module}" "{function}" (func $host (param {parameters}) {result}))
                 (memory (export "memory") 1)
                 (func (export "call") (param {parameters}) {result} (call $host {arguments})))"#
-        ));
+        );
+        let mut instance = instantiate(&wat, add);
         let memory = vec![b'?'; PAGE as usize];
         instance.memory().write(0, &memory).unwrap();
         Self { instance, memory }
@@ -107,6 +127,16 @@ impl Guest {
     /// Puts bytes into the memory before a call.
     pub(crate) fn put(&mut self, pointer: u32, bytes: &[u8]) {
         self.instance.memory().write(pointer, bytes).unwrap();
+    }
+
+    /// Bytes of the memory after a call.
+    pub(crate) fn bytes_at(&mut self, pointer: u32, length: u32) -> Vec<u8> {
+        self.instance.memory().read(pointer, length).unwrap().to_vec()
+    }
+
+    /// A `u32` of the memory after a call.
+    pub(crate) fn u32_at(&mut self, pointer: u32) -> u32 {
+        self.instance.memory().read_u32(pointer).unwrap()
     }
 
     /// Calls the host function and gives its error number.
@@ -142,12 +172,15 @@ impl Guest {
     }
 }
 
-/// An instance of a module in text form, linked to all functions of this crate.
-pub(crate) fn instantiate(wat: &str) -> Instance<TestHost> {
+/// The interface and the functions of guests that see no files.
+const FILTER: (&str, fn(&mut Imports<TestHost>)) = ("wasi_snapshot_preview1", add_filter_wasi::<TestHost>);
+
+/// An instance of a module in text form, linked to the functions that `add` adds.
+fn instantiate(wat: &str, add: fn(&mut Imports<TestHost>)) -> Instance<TestHost> {
     let reference = Reference::File("guest.wat".into());
     let artifact = VerifiedArtifact::dangerously_unverified(reference, wat::parse_str(wat).unwrap());
     let mut imports = Imports::new();
-    add_filter_wasi(&mut imports);
+    add(&mut imports);
     let engine = Engine::new(EngineSettings::default()).unwrap();
     let (module, _) = engine.compile(&artifact, &Limits::default()).unwrap();
     module
@@ -218,9 +251,11 @@ fn every_function_is_given_under_both_names_with_the_standard_signature() {
         .iter()
         .flat_map(|module| FUNCTIONS.iter().map(move |function| import(module, function)))
         .collect();
-    instantiate(&format!("(module {imports})"));
+    for add in [add_filter_wasi::<TestHost>, add_tree_wasi::<TestHost>] {
+        instantiate(&format!("(module {imports})"), add);
 
-    let mut table: Imports<TestHost> = Imports::new();
-    add_filter_wasi(&mut table);
-    assert_eq!(table.names().len(), 2 * FUNCTIONS.len());
+        let mut table: Imports<TestHost> = Imports::new();
+        add(&mut table);
+        assert_eq!(table.names().len(), 2 * FUNCTIONS.len());
+    }
 }

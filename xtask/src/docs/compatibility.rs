@@ -153,6 +153,10 @@ pub(super) fn title(key: &str) -> &str {
         "policies" => "policies.yml and custom resources",
         "flags" => "flags of policy-server",
         "metrics" => "metrics of policy-server",
+        "report" => "types of the report",
+        "analysis" => "what analyzers give",
+        "post_scan" => "what is done after a scan",
+        "life" => "how modules live",
         "builtins" => "built-in functions of Rego",
         other => other,
     }

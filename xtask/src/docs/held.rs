@@ -1,4 +1,4 @@
-//! The ledgers of policies held against the code: what they list is what there is, and the tests that they name exist.
+//! The ledgers of policies and of modules held against the code: what they list is what there is, and the tests that they name exist.
 
 use std::collections::BTreeSet;
 
@@ -9,6 +9,7 @@ const WAPC: &str = "crates/wharf-abi-wapc/src/";
 const WASI: &str = "crates/wharf-abi-wasi/src/";
 /// The checks before a real cluster.
 const CHECKS: &str = "conformance/kubernetes/src/checks.rs";
+const TRIVY: &str = "crates/wharf-abi-trivy/src/";
 
 /// Checks a ledger.
 ///
@@ -146,6 +147,7 @@ fn sources(repository: &Repository, path: &str) -> Vec<Source> {
     match path {
         ledger::WAPC => of_wapc(repository),
         ledger::KUBEWARDEN => of_kubewarden(repository),
+        ledger::TRIVY => of_trivy(repository),
         _ => Vec::new(),
     }
 }
@@ -156,9 +158,6 @@ fn of_wapc(repository: &Repository) -> Vec<Source> {
     let called = quoted_after(guest, "()>(")
         .chain(quoted_after(guest, "GUEST_CALL: &str = "))
         .chain(quoted_after(guest, "[GUEST_CALL, "));
-    let wasi = below(repository, WASI).flat_map(|source| {
-        quoted_after(source, ".add(").chain(quoted_after(source, "imports.function(module, "))
-    });
     vec![
         Source::new("exports", every, called),
         Source::new(
@@ -171,8 +170,22 @@ fn of_wapc(repository: &Repository) -> Vec<Source> {
             every,
             quoted_after(source("assemblyscript"), ".function(\"env\", "),
         ),
-        Source::new("wasi", every, wasi),
+        Source::new("wasi", every, wasi(repository)),
     ]
+}
+
+fn of_trivy(repository: &Repository) -> Vec<Source> {
+    let hostcalls = text(repository, &format!("{TRIVY}hostcalls.rs"));
+    vec![
+        Source::new("functions", every, quoted_after(hostcalls, ".function(\"env\", ")),
+        Source::new("wasi", every, wasi(repository)),
+    ]
+}
+
+fn wasi(repository: &Repository) -> impl Iterator<Item = &str> {
+    below(repository, WASI).flat_map(|source| {
+        quoted_after(source, ".add(").chain(quoted_after(source, "imports.function(module, "))
+    })
 }
 
 fn of_kubewarden(repository: &Repository) -> Vec<Source> {

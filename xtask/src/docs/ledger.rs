@@ -13,6 +13,9 @@ pub(super) const WAPC: &str = "conformance/wapc.yaml";
 /// The ledger of Kubewarden's policies and of policy-server.
 pub(super) const KUBEWARDEN: &str = "conformance/kubewarden.yaml";
 
+/// The ledger of Trivy's modules.
+pub(super) const TRIVY: &str = "conformance/trivy.yaml";
+
 /// How far something is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Support {

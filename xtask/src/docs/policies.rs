@@ -1,4 +1,5 @@
-//! `docs/compatibility-policies.md`, from the ledgers of waPC and of Kubewarden.
+//! `docs/compatibility-policies.md`, from the ledgers of waPC and of Kubewarden, and `docs/compatibility-trivy.md`, from that of
+//! Trivy's modules.
 
 use super::compatibility::{counts, escaped, gaps_of, line, title};
 use super::ledger::{self, Section, Support};
@@ -11,6 +12,20 @@ pub(super) const PATH: &str = "docs/compatibility-policies.md";
 /// The ledgers with what they are about.
 pub(super) const LEDGERS: [(&str, &str); 2] = [("waPC", ledger::WAPC), ("Kubewarden", ledger::KUBEWARDEN)];
 
+/// Where the document about Trivy's modules is.
+pub(super) const TRIVY_PATH: &str = "docs/compatibility-trivy.md";
+
+/// Its ledger.
+const TRIVY_LEDGERS: [(&str, &str); 1] = [("Trivy modules", ledger::TRIVY)];
+
+const TRIVY_HEAD: &str = "\
+# What is compatible, for Trivy's modules
+
+<!-- Generated from conformance/trivy.yaml. `cargo xtask docs` writes it anew. -->
+
+How far Wharf runs modules as Trivy 0.76.0 does. The ledger names the tests of each line: [trivy.yaml](../conformance/trivy.yaml).
+";
+
 const HEAD: &str = "\
 # What is compatible, for policies
 
@@ -22,8 +37,21 @@ server is used.
 ";
 
 pub(super) fn generate(repository: &Repository) -> Result<String, DocsError> {
-    let mut text = HEAD.to_owned();
-    for (name, path) in LEDGERS {
+    document(repository, HEAD, &LEDGERS)
+}
+
+/// The document about Trivy's modules.
+pub(super) fn generate_trivy(repository: &Repository) -> Result<String, DocsError> {
+    document(repository, TRIVY_HEAD, &TRIVY_LEDGERS)
+}
+
+fn document(
+    repository: &Repository,
+    head: &str,
+    ledgers: &[(&str, &'static str)],
+) -> Result<String, DocsError> {
+    let mut text = head.to_owned();
+    for (name, path) in ledgers.iter().copied() {
         let sections = ledger::read(repository, path)?;
         held::check(repository, path, &sections).map_err(|reason| DocsError::Ledger { path, reason })?;
         line(&mut text, format_args!("\n## {name}\n"));

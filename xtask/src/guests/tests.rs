@@ -29,7 +29,7 @@ fn wat_files_of(kind: Kind) -> Vec<PathBuf> {
 }
 
 fn wat_files() -> Vec<PathBuf> {
-    [Kind::Filter, Kind::Policy]
+    [Kind::Filter, Kind::Policy, Kind::Module]
         .into_iter()
         .flat_map(wat_files_of)
         .collect()
@@ -95,6 +95,7 @@ fn every_built_guest_says_which_abi_it_speaks() {
         let marker = match guest.name {
             "policy-replicas" => "_start",
             _ if guest.kind == Kind::Policy => "__guest_call",
+            _ if guest.kind == Kind::Module => "is_post_scanner",
             "c-legacy" => "proxy_abi_version_0_1_0",
             "as-counter" => "proxy_abi_version_0_2_0",
             _ => "proxy_abi_version_0_2_1",
@@ -169,8 +170,8 @@ fn every_guest_has_a_readme_and_is_in_the_table() {
 
 #[test]
 fn every_folder_of_guests_is_known_here() {
-    let others = ["include", "policies", "reviews", "target", "wat"];
-    let folders = [Kind::Filter, Kind::Policy].map(|kind| folders().workspace(kind));
+    let others = ["include", "policies", "reviews", "target", "trivy", "wat"];
+    let folders = [Kind::Filter, Kind::Policy, Kind::Module].map(|kind| folders().workspace(kind));
     for entry in folders
         .iter()
         .flat_map(|folder| std::fs::read_dir(folder).unwrap())

@@ -143,9 +143,9 @@ impl Toolchain {
 
     fn build_go(&self, guest: Guest, folders: &Folders, built: &Path) -> Result<(), BuildError> {
         let mut build = self.program.command();
-        // A filter is called again and again; a policy in Go is a command.
+        // Filters and modules are called again and again; a policy in Go is a command.
         let mode = match guest.kind {
-            Kind::Filter => "-buildmode=c-shared",
+            Kind::Filter | Kind::Module => "-buildmode=c-shared",
             Kind::Policy => "-buildmode=exe",
         };
         build

@@ -1,0 +1,3 @@
+module wharf.example/trivy-packages
+
+go 1.24

@@ -1,0 +1,3 @@
+module wharf.example/trivy-severity
+
+go 1.24
