@@ -131,5 +131,5 @@ fn a_set_says_which_modules_want_a_path() {
     assert_eq!(set.matching("b"), [2]);
     assert_eq!(set.matching("c"), [0_usize; 0]);
     assert_eq!(RequiredSet::new([None]).unwrap().matching("a"), [0_usize; 0]);
-    assert_eq!(required(&[]).matches("a"), false);
+    assert!(!required(&[]).matches("a"));
 }
