@@ -6,12 +6,17 @@ use serde::Deserialize;
 use serde::de::Deserializer;
 
 /// A type that Go's decoder can fill. `null` gives its empty value.
-pub(crate) trait FromGo: Sized {
+pub trait FromGo: Sized {
+    /// Reads one.
+    ///
+    /// # Errors
+    /// Those of the deserializer, and where what it gives does not fit.
     fn from_go<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error>;
 }
 
 /// Lends serde a type that is read as Go does.
-pub(crate) struct Wrapped<T>(pub(crate) T);
+#[derive(Debug)]
+pub struct Wrapped<T>(pub T);
 
 impl<'de, T: FromGo> Deserialize<'de> for Wrapped<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -56,7 +61,7 @@ impl<T: FromGo> FromGo for Option<T> {
     }
 }
 
-/// Why some JSON of a module cannot be used. The module is at fault.
+/// Why some JSON cannot be used. Who wrote it is at fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}{reason}", in_field(.path))]
 pub struct JsonError {
@@ -80,8 +85,11 @@ const MOST_OBJECTS: usize = 1 << 18;
 /// The most values of what a module gives, within others.
 const MOST_VALUES: usize = 1 << 22;
 
-/// Reads what a module gave.
-pub(crate) fn from_guest<T: FromGo>(bytes: &[u8]) -> Result<T, JsonError> {
+/// Reads what a module gave: at most 262 144 objects and 4 194 304 values.
+///
+/// # Errors
+/// Where it is no such JSON, and in which field; where there is more of it.
+pub fn from_guest<T: FromGo>(bytes: &[u8]) -> Result<T, JsonError> {
     let (objects, values) = counted(bytes);
     for (what, count, most) in [
         ("objects", objects, MOST_OBJECTS),
@@ -120,8 +128,11 @@ fn counted(bytes: &[u8]) -> (usize, usize) {
     (objects, values)
 }
 
-/// Reads JSON that is the host's own.
-pub(crate) fn from_json<T: FromGo>(bytes: &[u8]) -> Result<T, JsonError> {
+/// Reads JSON without a bound on the number of values; the length of the bytes is the caller's to bound.
+///
+/// # Errors
+/// Where it is no such JSON, and in which field.
+pub fn from_json<T: FromGo>(bytes: &[u8]) -> Result<T, JsonError> {
     let text = String::from_utf8_lossy(bytes);
     let mut deserializer = serde_json::Deserializer::from_str(&text);
     let read: Result<Wrapped<T>, _> = serde_path_to_error::deserialize(&mut deserializer);

@@ -5,6 +5,7 @@
 /// * nothing: it is always written;
 /// * `omit`: it is left out where it is empty (`omitempty`, `omitzero`);
 /// * `inline` in place of the key: its own fields stand in its place (an embedded struct).
+#[macro_export]
 macro_rules! go_object {
     (
         $(#[$meta:meta])*
@@ -24,7 +25,7 @@ macro_rules! go_object {
             where
                 A: $crate::json::serde_parts::MapAccess<'de>,
             {
-                $( $crate::json::go_object!(@read self, key, map, $field, $key); )*
+                $( $crate::go_object!(@read self, key, map, $field, $key); )*
                 Ok(false)
             }
 
@@ -33,7 +34,7 @@ macro_rules! go_object {
             where
                 M: $crate::json::serde_parts::SerializeMap,
             {
-                $( $crate::json::go_object!(@write self, map, $field, $key $($omit)?); )*
+                $( $crate::go_object!(@write self, map, $field, $key $($omit)?); )*
                 Ok(())
             }
         }
@@ -133,6 +134,7 @@ macro_rules! go_object {
 
 /// Defines an enum whose values are numbers in Go and texts in JSON. The first is the empty one. `else` says what a text
 /// gives that is none of them: a value, or `error`.
+#[macro_export]
 macro_rules! go_text {
     (
         $(#[$meta:meta])*
@@ -195,7 +197,7 @@ macro_rules! go_text {
                 };
                 match Self::with_text(&text) {
                     Some(value) => Ok(value),
-                    None => $crate::json::go_text!(@otherwise $otherwise, text),
+                    None => $crate::go_text!(@otherwise $otherwise, text),
                 }
             }
         }
@@ -207,5 +209,3 @@ macro_rules! go_text {
         Ok(Self::default())
     };
 }
-
-pub(crate) use {go_object, go_text};

@@ -8,7 +8,8 @@ use serde_json::Serializer;
 use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter};
 
 /// What Go leaves out under `omitempty` and `omitzero`.
-pub(crate) trait IsEmpty {
+pub trait IsEmpty {
+    /// Whether it is left out.
     fn is_empty_value(&self) -> bool;
 }
 
@@ -55,12 +56,12 @@ impl<T> IsEmpty for Option<T> {
 }
 
 /// Writes a value in one line.
-pub(crate) fn to_vec<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
+pub fn to_vec<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
     write(value, Go(CompactFormatter))
 }
 
 /// Writes a value with two spaces for each level.
-pub(crate) fn to_vec_pretty<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
+pub fn to_vec_pretty<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
     write(value, Go(PrettyFormatter::new()))
 }
 

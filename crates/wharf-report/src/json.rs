@@ -13,16 +13,17 @@ mod read;
 mod write;
 
 pub use any::Any;
-pub(crate) use object::{go_object, go_text};
-pub use read::JsonError;
-pub(crate) use read::{FromGo, Wrapped, from_guest, from_json};
-pub(crate) use write::{IsEmpty, to_vec, to_vec_pretty};
+pub use read::{FromGo, JsonError, Wrapped, from_guest, from_json};
+pub use write::{IsEmpty, to_vec, to_vec_pretty};
 
-/// What the macro of this module needs from serde.
-pub(crate) mod serde_parts {
-    pub(crate) use serde::de::{Deserializer, Error as DeError, IgnoredAny, MapAccess, Visitor};
-    pub(crate) use serde::ser::{SerializeMap, Serializer};
-    pub(crate) use serde::{Deserialize, Serialize};
+pub use crate::{go_object, go_text};
+
+/// What the macros of this module need from serde.
+#[doc(hidden)]
+pub mod serde_parts {
+    pub use serde::de::{Deserializer, Error as DeError, IgnoredAny, MapAccess, Visitor};
+    pub use serde::ser::{SerializeMap, Serializer};
+    pub use serde::{Deserialize, Serialize};
 }
 
 #[cfg(test)]

@@ -1,0 +1,13 @@
+//! The report of a scan: what it says, the formats that it is written in, and what is left out of it.
+//!
+//! The types have the fields of Trivy 0.76.0 in their order, under their keys, and [`Report::to_json`] writes them byte for byte
+//! as it does, so that what reads Trivy's reports reads these. There are no files here, no sockets and no clock: reports are
+//! made from values, and are the same from run to run.
+//!
+//! [`json`] has the JSON of Go by which the types are read and written, for the payloads of Trivy's modules, which are made of
+//! the same types.
+
+pub mod json;
+mod model;
+
+pub use model::*;
