@@ -13,7 +13,8 @@ mod secret;
 mod timestamp;
 mod vulnerability;
 
-use serde::Serialize;
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 pub use self::finding::{Finding, ModifiedFinding};
@@ -29,6 +30,7 @@ pub use self::secret::{Code, DetectedSecret, Line, Secret};
 pub use self::timestamp::{InvalidTimestamp, Timestamp};
 pub use self::vulnerability::{Cvss, DataSource, DetectedVulnerability, Status, Vulnerability};
 use crate::json::{JsonError, from_json, go_object, to_vec_pretty};
+use crate::warning::ScanWarning;
 
 go_object! {
     /// A report: what was scanned, and what was found.
@@ -62,12 +64,40 @@ impl Report {
         bytes
     }
 
+    /// The same with the warnings of the scan under a key of their own, `Warnings`, behind `Results`. Where there are none these
+    /// are the bytes of [`Report::to_json`]. Trivy and what reads its reports pass over the key.
+    pub fn to_json_with(&self, warnings: &[ScanWarning]) -> Vec<u8> {
+        let mut bytes = to_vec_pretty(&WithWarnings {
+            report: self,
+            warnings,
+        });
+        bytes.push(b'\n');
+        bytes
+    }
+
     /// Reads a report.
     ///
     /// # Errors
     /// Where it is not one, and in which field.
     pub fn from_json(bytes: &[u8]) -> Result<Self, JsonError> {
         from_json(bytes)
+    }
+}
+
+/// A report and the warnings of its scan, in one object.
+pub(crate) struct WithWarnings<'a> {
+    pub(crate) report: &'a Report,
+    pub(crate) warnings: &'a [ScanWarning],
+}
+
+impl Serialize for WithWarnings<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        self.report.write_fields(&mut map)?;
+        if !self.warnings.is_empty() {
+            map.serialize_entry("Warnings", self.warnings)?;
+        }
+        map.end()
     }
 }
 

@@ -1,4 +1,5 @@
 use super::{Report, ScanResult, Status, Timestamp};
+use crate::{ScanWarning, WarningKind};
 
 /// Every field that a report of Trivy 0.76.0 has, as `trivy convert --format json --show-suppressed` writes it.
 const REPORT: &str = include_str!("../../tests/data/report.json");
@@ -106,4 +107,27 @@ fn moments_are_written_as_go_writes_them() {
     ] {
         assert!(Timestamp::parse(bad).is_err(), "{bad}");
     }
+}
+
+#[test]
+fn warnings_stand_behind_the_results() {
+    let report = Report::from_json(br#"{"SchemaVersion":2,"Results":[{"Target":"a"}]}"#).unwrap();
+    assert_eq!(report.to_json_with(&[]), report.to_json());
+    let warning = ScanWarning {
+        path: Some("a/<b>".to_owned()),
+        ..ScanWarning::new(WarningKind::Unreadable, "permission denied")
+    };
+    let text = String::from_utf8(report.to_json_with(std::slice::from_ref(&warning))).unwrap();
+    let (results, warnings) = text.split_once("\n  ],\n").unwrap();
+    assert!(results.contains("\"Results\": ["));
+    assert_eq!(
+        warnings,
+        "  \"Warnings\": [\n    {\n      \"Kind\": \"unreadable\",\n      \"Path\": \"a/\\u003cb\\u003e\",\n      \"Message\": \"permission denied\"\n    }\n  ]\n}\n"
+    );
+    let read: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(
+        serde_json::from_value::<ScanWarning>(read["Warnings"][0].clone()).unwrap(),
+        warning
+    );
+    assert_eq!(Report::from_json(text.as_bytes()).unwrap(), report);
 }
