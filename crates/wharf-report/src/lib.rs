@@ -9,6 +9,7 @@
 //! [`json`] has the JSON of Go by which the types are read and written, for the payloads of Trivy's modules, which are made of
 //! the same types.
 
+pub mod format;
 pub mod json;
 mod model;
 mod visible;
