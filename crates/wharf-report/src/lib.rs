@@ -9,9 +9,13 @@
 //! [`json`] has the JSON of Go by which the types are read and written, for the payloads of Trivy's modules, which are made of
 //! the same types.
 
+pub mod filter;
 pub mod format;
 pub mod json;
 mod model;
+mod moment;
+pub mod purl;
+pub mod sbom;
 mod visible;
 pub mod warning;
 
