@@ -5,6 +5,8 @@
 //! table keeps its form and moves no cursor, XML is well formed, and JSON is JSON.
 
 mod escape;
+#[cfg(test)]
+mod hostile;
 mod junit;
 mod sarif;
 mod severity;

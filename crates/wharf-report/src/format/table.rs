@@ -35,6 +35,10 @@ pub struct TableOptions {
 /// The most warnings that are shown; of the others there is a count.
 const MOST_WARNINGS: usize = 1_000;
 
+/// The most characters of a heading, and of any other line. What is longer ends in an ellipsis.
+const LONGEST_HEADING: usize = 240;
+const LONGEST_LINE: usize = 4_000;
+
 /// The report as tables: a summary, then the findings of each result, then `warnings`.
 pub fn table(report: &Report, warnings: &[ScanWarning], options: &TableOptions) -> String {
     let mut page = Page {
@@ -118,7 +122,7 @@ struct Page<'a> {
 impl Page<'_> {
     /// An empty line, and a text that is underlined.
     fn heading(&mut self, text: &str) {
-        let text = visible(text);
+        let text = grid::shortened(text, LONGEST_HEADING);
         self.out.push('\n');
         self.line(Style::Heading, &text);
         if !self.options.color {
@@ -135,7 +139,7 @@ impl Page<'_> {
 
     /// A part of a line; `text` may be anybody's.
     fn part(&mut self, style: Style, text: &str) {
-        let text = visible(text);
+        let text = grid::shortened(text, LONGEST_LINE);
         self.out.push_str(&paint(self.options.color, style, &text));
     }
 

@@ -35,9 +35,8 @@ pub(super) fn write(page: &mut Page<'_>, report: &Report) {
         grid.push((0..6).map(|_| Cell::new("-")).collect());
     }
     page.grid(grid);
-    page.out.push_str(
-        "Legend:\n- '-': Not scanned\n- '0': Clean (no security findings detected)\n\n",
-    );
+    page.out
+        .push_str("Legend:\n- '-': Not scanned\n- '0': Clean (no security findings detected)\n\n");
 }
 
 struct Row<'a> {
@@ -142,7 +141,10 @@ pub(super) fn outermost_archive(path: &str) -> &str {
     for part in path.split_inclusive('/') {
         end += part.len();
         let name = part.trim_end_matches('/');
-        if [".jar", ".war", ".par", ".ear"].iter().any(|ending| name.ends_with(ending)) {
+        if [".jar", ".war", ".par", ".ear"]
+            .iter()
+            .any(|ending| name.ends_with(ending))
+        {
             return path[..end].trim_end_matches('/');
         }
     }
