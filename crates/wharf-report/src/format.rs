@@ -15,5 +15,5 @@ mod template;
 
 pub use self::junit::junit;
 pub use self::sarif::{SarifOptions, Tool, sarif};
-pub use self::table::{TableOptions, table};
+pub use self::table::{FindingKind, TableOptions, table};
 pub use self::template::{Template, TemplateError, TemplateOptions};

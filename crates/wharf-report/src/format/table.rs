@@ -28,8 +28,23 @@ pub struct TableOptions {
     pub width: Option<usize>,
     /// Whether findings that were suppressed are shown with their reasons. By default they are counted.
     pub show_suppressed: bool,
+    /// What the scan looked for. By default each kind.
+    pub scanned: Option<Vec<FindingKind>>,
     /// The severities that totals tell, in this order. By default all five.
     pub severities: Option<Vec<String>>,
+}
+
+/// The kinds of findings that a scan may look for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FindingKind {
+    /// Vulnerabilities of packages.
+    Vulnerability,
+    /// Misconfigurations.
+    Misconfiguration,
+    /// Secrets.
+    Secret,
+    /// Licenses.
+    License,
 }
 
 /// The most warnings that are shown; of the others there is a count.

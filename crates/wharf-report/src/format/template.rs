@@ -117,7 +117,7 @@ fn at_line(line: Option<usize>) -> String {
 }
 
 /// The names of the templates that come with Wharf.
-const BUILT_IN: [&str; 4] = ["@junit", "@gitlab", "@gitlab-codequality", "@html"];
+const BUILT_IN: [&str; 5] = ["@junit", "@gitlab", "@gitlab-codequality", "@html", "@asff"];
 
 /// The longest text of a template.
 const LONGEST_TEMPLATE: usize = 1 << 20;
@@ -169,8 +169,8 @@ impl Template {
         })
     }
 
-    /// The template of this name that comes with Wharf: `@junit`, `@gitlab`, `@gitlab-codequality`, `@html`; also without the
-    /// `@`.
+    /// The template of this name that comes with Wharf: `@junit`, `@gitlab`, `@gitlab-codequality`, `@html`, `@asff`; also without
+    /// the `@`.
     ///
     /// # Errors
     /// [`TemplateError::NotBuiltIn`] where there is none.
@@ -187,6 +187,7 @@ impl Template {
                 "@gitlab-codequality",
                 include_str!("template/builtin/gitlab-codequality.json.j2"),
             ),
+            "asff" => ("@asff", include_str!("template/builtin/asff.json.j2")),
             "html" => ("@html.html", include_str!("template/builtin/html.html.j2")),
             _ => {
                 return Err(TemplateError::NotBuiltIn {

@@ -18,6 +18,55 @@ fn every_finding_is_a_failure() {
     expect_file!["../../../tests/data/formats/findings.junit.xml"].assert_eq(&junit(&findings(), &[]));
 }
 
+/// A suite: its name and numbers, and its cases with their failures.
+type Suite = (String, [usize; 2], Vec<String>);
+
+fn suites(text: &str) -> Vec<Suite> {
+    let document = Document::parse(text).unwrap();
+    let suite = |suite: Node<'_, '_>| {
+        let parts = suite
+            .descendants()
+            .filter(|node| node.is_element() && *node != suite);
+        let told = parts.map(|part| {
+            let attributes: Vec<String> = part
+                .attributes()
+                .filter(|attribute| attribute.name() != "time")
+                .map(|attribute| format!("{}={}", attribute.name(), attribute.value()))
+                .collect();
+            let text: String = part
+                .children()
+                .filter(Node::is_text)
+                .filter_map(|text| text.text())
+                .collect();
+            format!("{} {attributes:?} {}", part.tag_name().name(), text.trim())
+        });
+        let numbers = ["tests", "failures"].map(|attribute| number(suite, attribute));
+        (
+            suite.attribute("name").unwrap().to_owned(),
+            numbers,
+            told.collect(),
+        )
+    };
+    document
+        .root_element()
+        .children()
+        .filter(Node::is_element)
+        .map(suite)
+        .collect()
+}
+
+/// `trivy convert --format template --template @contrib/junit.tpl` of the same findings.
+#[test]
+fn a_document_differs_from_that_of_trivy_in_suites_of_custom_resources_only() {
+    let mut theirs = suites(include_str!(
+        "../../../tests/data/formats/trivy/findings.junit.xml"
+    ));
+    let all = theirs.len();
+    theirs.retain(|(name, ..)| !name.is_empty());
+    assert_eq!(theirs.len() + 2, all);
+    assert_eq!(suites(&junit(&findings(), &[])), theirs);
+}
+
 #[test]
 fn a_report_of_nothing_is_a_document() {
     expect![[r#"

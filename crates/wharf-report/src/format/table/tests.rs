@@ -1,7 +1,7 @@
 use expect_test::{expect, expect_file};
 use unicode_width::UnicodeWidthStr;
 
-use super::{TableOptions, table};
+use super::{FindingKind, TableOptions, table};
 use crate::format::hostile;
 use crate::{Report, ScanWarning, WarningKind};
 
@@ -17,6 +17,37 @@ fn every_kind_of_finding_is_shown() {
         ..TableOptions::default()
     };
     expect_file!["../../../tests/data/formats/findings.table.txt"].assert_eq(&table(&report, &[], &options));
+}
+
+/// `trivy convert` of the same findings, without its carriage returns.
+#[test]
+fn a_table_differs_from_that_of_trivy_in_what_trivy_passes_over_only() {
+    let report = report(include_str!("../../../tests/data/formats/findings.json"));
+    let options = TableOptions {
+        show_suppressed: true,
+        ..TableOptions::default()
+    };
+    let ours = table(&report, &[], &options);
+    let mut theirs = include_str!("../../../tests/data/formats/trivy/findings.table.txt").to_owned();
+    for (of_trivy, of_wharf) in [
+        // The row of the custom resources, which has no target and no count.
+        (
+            "│                                               │            │        -        │         -         │    -    │    -     │\n\
+             ├───────────────────────────────────────────────┼────────────┼─────────────────┼───────────────────┼─────────┼──────────┤\n",
+            "",
+        ),
+        // A module's own class.
+        (
+            "│ made-up                                       │    mine    │        -        │",
+            "│ made-up                                       │    mine    │        1        │",
+        ),
+        ("\tmake", "    make"),
+    ] {
+        assert!(theirs.contains(of_trivy), "{of_trivy}");
+        theirs = theirs.replace(of_trivy, of_wharf);
+    }
+    let more = ours.strip_prefix(theirs.as_str()).unwrap();
+    assert!(more.starts_with("\nCustom resources\n") && more.contains("\nmade-up (mine)\n"));
 }
 
 #[test]
@@ -80,6 +111,31 @@ fn what_is_suppressed_is_counted_or_shown() {
     let told = table(&report, &[], &TableOptions::default());
     assert!(told.ends_with("\n2 findings are suppressed.\n"));
     assert!(!told.contains("EXAMPLE-2026-0009"));
+}
+
+#[test]
+fn what_was_not_scanned_is_not_said_to_be_clean() {
+    let report = report(
+        r#"{"Results":[{"Target":"a","Class":"lang-pkgs","Type":"npm"},
+            {"Target":"b","Class":"lang-pkgs","Type":"npm","Vulnerabilities":[{"VulnerabilityID":"A"}]},
+            {"Target":"c","Class":"lang-pkgs","Type":"jar","Packages":[{"FilePath":"x/y.jar"}]}]}"#,
+    );
+    let options = TableOptions {
+        scanned: Some(vec![FindingKind::Secret]),
+        ..TableOptions::default()
+    };
+    let told = table(&report, &[], &options);
+    let row = |start: &str| told.lines().find(|line| line.starts_with(start)).unwrap();
+    let counts = |row: &str| {
+        row.split('│')
+            .skip(3)
+            .map(str::trim)
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
+    assert_eq!(counts(row("│ a ")), "- - - - ");
+    assert_eq!(counts(row("│ b ")), "1 - - - ");
+    assert_eq!(counts(row("│ x/y.jar ")), "- - - - ");
 }
 
 #[test]

@@ -22,6 +22,15 @@ fn check(text: &str, expected: &str) {
     }
 }
 
+fn for_aws() -> TemplateOptions {
+    TemplateOptions {
+        environment: [("AWS_REGION", "eu-1"), ("AWS_ACCOUNT_ID", "123456789012")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into(),
+        now: None,
+    }
+}
+
 #[test]
 fn templates_come_with_wharf() {
     let render = |name| {
@@ -35,11 +44,26 @@ fn templates_come_with_wharf() {
         .assert_eq(&render("gitlab-codequality"));
     expect_file!["../../../tests/data/formats/findings.html"].assert_eq(&render("@html"));
     assert_eq!(render("@junit"), crate::format::junit(&findings(), &[]));
+    expect_file!["../../../tests/data/formats/findings.asff.json"].assert_eq(
+        &Template::built_in("@asff")
+            .unwrap()
+            .render(&findings(), &[], &for_aws())
+            .unwrap(),
+    );
+    expect!["template @asff, line 3: invalid operation: the environment variable AWS_ACCOUNT_ID is not given to templates; they reach only those that whoever runs them allows"].assert_eq(
+        &Template::built_in("@asff")
+            .unwrap()
+            .render(&findings(), &[], &TemplateOptions::default())
+            .unwrap_err()
+            .to_string(),
+    );
     for name in Template::built_in_names() {
         Template::built_in(name).unwrap();
     }
-    expect!["no template @nothing comes with Wharf; these do: @junit, @gitlab, @gitlab-codequality, @html"]
-        .assert_eq(&Template::built_in("@nothing").unwrap_err().to_string());
+    expect![
+        "no template @nothing comes with Wharf; these do: @junit, @gitlab, @gitlab-codequality, @html, @asff"
+    ]
+    .assert_eq(&Template::built_in("@nothing").unwrap_err().to_string());
 }
 
 #[test]
@@ -51,7 +75,7 @@ fn what_they_write_is_well_formed_whatever_the_report_says() {
         let render = |name| {
             Template::built_in(name)
                 .unwrap()
-                .render(&report, &warnings, &TemplateOptions::default())
+                .render(&report, &warnings, &for_aws())
                 .unwrap()
         };
         let vulnerabilities: usize = report
@@ -76,6 +100,14 @@ fn what_they_write_is_well_formed_whatever_the_report_says() {
         );
         let quality: serde_json::Value = serde_json::from_str(&render("@gitlab-codequality")).unwrap();
         assert_eq!(quality.as_array().unwrap().len(), vulnerabilities + others);
+
+        let asff: serde_json::Value = serde_json::from_str(&render("@asff")).unwrap();
+        let asff = asff["Findings"].as_array().unwrap();
+        assert_eq!(asff.len(), vulnerabilities + others);
+        for finding in asff {
+            let length = |key: &str| finding[key].as_str().unwrap().chars().count();
+            assert!(length("Title") <= 256 && length("Description") <= 1024);
+        }
 
         let html = render("@html");
         assert!(!html.contains("<script") && !html.contains("javascript:"));
@@ -293,7 +325,7 @@ fn what_is_wrong_is_told_with_its_line() {
 #[test]
 fn a_template_of_go_is_recognised() {
     let error = rendered("t", "# top\n{{- range . }}\n{{ .Target }}\n{{- end }}").unwrap_err();
-    expect![[r#"template t, line 2: `{{ range . }}` is of Go's template language, as Trivy takes it. Templates of Wharf are written in Jinja, with `{% for result in results %}` in place of `{{ range . }}`: docs/reports.md shows how one becomes the other. The templates that come with Trivy come with Wharf as well: @junit, @gitlab, @gitlab-codequality, @html"#]]
+    expect![[r#"template t, line 2: `{{ range . }}` is of Go's template language, as Trivy takes it. Templates of Wharf are written in Jinja, with `{% for result in results %}` in place of `{{ range . }}`: docs/reports.md shows how one becomes the other. The templates that come with Trivy come with Wharf as well: @junit, @gitlab, @gitlab-codequality, @html, @asff"#]]
     .assert_eq(&error.to_string());
     for text in [
         "{{ .Target }}",
@@ -370,4 +402,22 @@ fn a_large_report_has_work_in_proportion() {
             .render(&report, &[], &TemplateOptions::default());
         assert!(written.unwrap().len() > 500_000, "{name}");
     }
+}
+
+/// The first block of this language in the page about reports, or the one behind it.
+fn documented(language: &str) -> &'static str {
+    let page = include_str!("../../../../../docs/reports.md");
+    let (_, block) = page.split_once(&format!("\n```{language}\n")).unwrap();
+    block.split_once("\n```").unwrap().0
+}
+
+#[test]
+fn the_template_in_the_documentation_gives_what_it_says() {
+    let mut report = findings();
+    report.results.retain(|result| result.kind == "npm");
+    let written = Template::parse("t", documented("jinja"))
+        .unwrap()
+        .render(&report, &[], &TemplateOptions::default())
+        .unwrap();
+    assert_eq!(written, documented("text"));
 }
