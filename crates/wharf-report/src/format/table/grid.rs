@@ -27,7 +27,7 @@ impl Cell {
     }
 
     pub(super) fn with_line(mut self, text: &str, style: Style) -> Self {
-        self.lines.push((shortened(text), style));
+        self.lines.push((shortened(text, MOST_CHARACTERS), style));
         self
     }
 
@@ -36,16 +36,17 @@ impl Cell {
     }
 
     fn has_text_of(&self, other: &Self) -> bool {
-        let texts = |cell: &Self| -> Vec<String> { cell.lines.iter().map(|(line, _)| line.clone()).collect() };
+        let texts =
+            |cell: &Self| -> Vec<String> { cell.lines.iter().map(|(line, _)| line.clone()).collect() };
         texts(self) == texts(other)
     }
 }
 
-fn shortened(text: &str) -> String {
-    let text = visible(text);
-    match text.char_indices().nth(MOST_CHARACTERS) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.into_owned(),
+/// What can be seen of `text`, which ends in an ellipsis where it has more characters than `most`.
+pub(super) fn shortened(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", visible(&text[..end])),
+        None => visible(text).into_owned(),
     }
 }
 
@@ -105,7 +106,11 @@ impl Grid {
         };
         let closed = vec![false; widths.len()];
         painter.rule(out, ['┌', '┬', '┐'], &closed);
-        let header: Vec<Cell> = self.header.iter().map(|text| Cell::styled(text, Style::Bold)).collect();
+        let header: Vec<Cell> = self
+            .header
+            .iter()
+            .map(|text| Cell::styled(text, Style::Bold))
+            .collect();
         painter.row(out, &header, &vec![true; widths.len()], &closed);
         let mut above: Option<&Vec<Cell>> = None;
         for row in &self.rows {
@@ -137,7 +142,11 @@ impl Grid {
     }
 
     fn wrap(&mut self, width: Option<usize>) {
-        let mut most: Vec<usize> = self.widths().into_iter().map(|wide| wide.min(self.widest)).collect();
+        let mut most: Vec<usize> = self
+            .widths()
+            .into_iter()
+            .map(|wide| wide.min(self.widest))
+            .collect();
         if let Some(width) = width {
             // Each column has a line and a space before it and a space behind it.
             let rest = width.saturating_sub(most.len() * 3 + 1);
@@ -154,9 +163,7 @@ impl Grid {
                 cell.lines = lines
                     .into_iter()
                     .flat_map(|(line, style)| {
-                        wrapped(&line, *most)
-                            .into_iter()
-                            .map(move |part| (part, style))
+                        wrapped(&line, *most).into_iter().map(move |part| (part, style))
                     })
                     .collect();
             }
