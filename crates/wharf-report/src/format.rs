@@ -17,3 +17,6 @@ pub use self::junit::junit;
 pub use self::sarif::{SarifOptions, Tool, sarif};
 pub use self::table::{FindingKind, TableOptions, table};
 pub use self::template::{Template, TemplateError, TemplateOptions};
+
+#[cfg(test)]
+mod tests;

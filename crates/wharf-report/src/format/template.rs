@@ -22,11 +22,11 @@ pub struct TemplateOptions {
     /// The variables that `getEnv` and `env` give. All others are refused.
     pub environment: BTreeMap<String, String>,
     /// What `now` and `getCurrentTime` give. By default it is when the report was made, and where the report does not tell that,
-    /// the start of 1970.
+    /// the start of 1970. A caller that has `SOURCE_DATE_EPOCH` gives it here, by [`Timestamp::from_unix`].
     pub now: Option<Timestamp>,
 }
 
-/// A template that was read. Reading it compiles it; each report takes a copy of a small text more.
+/// A template that was read and found to be one. It is compiled again for each report.
 #[derive(Debug, Clone)]
 pub struct Template {
     name: String,
