@@ -93,11 +93,21 @@ impl Totals {
     }
 }
 
+/// Why a layer is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// For its own files.
+    Files,
+    /// For what hard links lead to.
+    Links,
+}
+
 /// The bounds of unpacking one layer.
 pub(crate) struct Unpacking<'a> {
     limits: &'a ImageLimits,
     totals: &'a Totals,
     index: usize,
+    purpose: Purpose,
     counted: u64,
 }
 
@@ -105,11 +115,12 @@ pub(crate) struct Unpacking<'a> {
 const STEP: u64 = 1 << 20;
 
 impl<'a> Unpacking<'a> {
-    pub(super) fn new(limits: &'a ImageLimits, totals: &'a Totals, index: usize) -> Self {
+    pub(super) fn new(limits: &'a ImageLimits, totals: &'a Totals, index: usize, purpose: Purpose) -> Self {
         Self {
             limits,
             totals,
             index,
+            purpose,
             counted: 0,
         }
     }
@@ -128,7 +139,8 @@ impl<'a> Unpacking<'a> {
                 limit: limits.most_ratio,
             });
         }
-        if unpacked.saturating_sub(self.counted) >= STEP.min(limits.most_image) {
+        let counts = self.purpose == Purpose::Files;
+        if counts && unpacked.saturating_sub(self.counted) >= STEP.min(limits.most_image) {
             self.counted = unpacked;
             if self.totals.set(self.index, unpacked) > limits.most_image {
                 return Err(LayerErrorKind::ImageTooLarge {
