@@ -111,7 +111,7 @@ impl Image {
                 target: target.to_string(),
             });
         }
-        let archive = Archive::open(&path, &target, &options.limits)?;
+        let archive = Archive::open(&path, &target, &options)?;
         if archive.has(docker::MANIFEST) {
             docker::open(target, archive, &options)
         } else if archive.has(layout::INDEX) {
@@ -194,7 +194,7 @@ impl Image {
         blobs: Blobs,
         options: &ImageOptions,
     ) -> Self {
-        let totals = Totals::new(layers.len());
+        let totals = Totals::new(layers.len(), options);
         Self {
             target,
             names,

@@ -1,5 +1,8 @@
 //! Each limit, with the number in the error.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use wharf_artifact::{
     Image, ImageError, ImageLimits, ImageOptions, LayerError, LayerErrorKind, LayerOptions, Problem,
     ProblemKind,
@@ -250,4 +253,28 @@ fn a_visitor_stops_in_the_middle_of_a_layer() {
         .unwrap_err();
     assert!(matches!(error.kind(), LayerErrorKind::Stopped));
     assert!(seen.files.len() < 30);
+}
+
+#[test]
+fn a_flag_stops_whatever_is_unpacked() {
+    let layer = StoredLayer::from(Tar::new().file("a", "x").end());
+    let flag = Arc::new(AtomicBool::new(false));
+    let options = ImageOptions {
+        interrupted: Some(flag.clone()),
+        ..ImageOptions::default()
+    };
+    let opened = image_with(std::slice::from_ref(&layer), &options);
+    let read = || {
+        opened
+            .image
+            .read_layer(0, &LayerOptions::default(), &mut SeenLayer::default())
+    };
+    assert!(read().is_ok());
+    flag.store(true, Ordering::Relaxed);
+    assert!(matches!(read().unwrap_err().kind(), LayerErrorKind::Stopped));
+    let (_folder, path) = written(&gzip(&docker_archive(&[layer], &[])));
+    assert!(matches!(
+        Image::open(&path, &options).unwrap_err(),
+        ImageError::Stopped { .. }
+    ));
 }
