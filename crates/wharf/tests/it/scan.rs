@@ -71,7 +71,46 @@ fn a_directory_is_scanned_as_trivy_does() {
         &[
             "--module", WORDPRESS, "--module", SECRETS, "--format", "json", "tree",
         ],
-        &expect![[""]],
+        &expect![[r#"
+            exit code 0
+            --- stdout ---
+            {
+              "SchemaVersion": 2,
+              "ReportID": "74e85faf-e1ca-8c99-a542-8fe4f1c3265b",
+              "ArtifactName": "tree",
+              "ArtifactType": "filesystem",
+              "Results": [
+                {
+                  "Target": "",
+                  "Class": "custom",
+                  "CustomResources": [
+                    {
+                      "Type": "wordpress-version",
+                      "FilePath": "/blog/wp-includes/version.php",
+                      "Layer": {},
+                      "Data": "6.4.1"
+                    }
+                  ]
+                },
+                {
+                  "Target": "/blog/wp-includes/version.php",
+                  "Class": "lang-pkgs",
+                  "Type": "wordpress",
+                  "Vulnerabilities": [
+                    {
+                      "VulnerabilityID": "EXAMPLE-2026-0001",
+                      "PkgName": "wordpress",
+                      "InstalledVersion": "6.4.1",
+                      "FixedVersion": "6.4.2",
+                      "Fingerprint": "sha256:49e51ca2f9e521fac7d39b4c1918645c2fc92888748b3cfa9f197ad518dc721c",
+                      "Title": "An example of a finding that a module adds",
+                      "Severity": "HIGH"
+                    }
+                  ]
+                }
+              ]
+            }
+        "#]],
     );
 }
 
@@ -81,7 +120,36 @@ fn a_table_is_for_people() {
     check(
         &folder,
         &["--module", WORDPRESS, "--module", SECRETS, "tree"],
-        &expect![[""]],
+        &expect![[r#"
+            exit code 0
+            --- stdout ---
+
+            Report Summary
+
+            ┌───────────────────────────────┬───────────┬─────────────────┬───────────────────┬─────────┬──────────┐
+            │            Target             │   Type    │ Vulnerabilities │ Misconfigurations │ Secrets │ Licenses │
+            ├───────────────────────────────┼───────────┼─────────────────┼───────────────────┼─────────┼──────────┤
+            │ /blog/wp-includes/version.php │ wordpress │        1        │         -         │    -    │    -     │
+            └───────────────────────────────┴───────────┴─────────────────┴───────────────────┴─────────┴──────────┘
+            Legend:
+            - '-': Not scanned
+            - '0': Clean (no security findings detected)
+
+
+            Custom resources
+            ================
+            Total: 1 (wordpress-version: 1)
+
+            /blog/wp-includes/version.php (wordpress)
+            =========================================
+            Total: 1 (UNKNOWN: 0, LOW: 0, MEDIUM: 0, HIGH: 1, CRITICAL: 0)
+
+            ┌───────────┬───────────────────┬──────────┬─────────┬───────────────────┬───────────────┬────────────────────────────────────────────┐
+            │  Library  │   Vulnerability   │ Severity │ Status  │ Installed Version │ Fixed Version │                   Title                    │
+            ├───────────┼───────────────────┼──────────┼─────────┼───────────────────┼───────────────┼────────────────────────────────────────────┤
+            │ wordpress │ EXAMPLE-2026-0001 │ HIGH     │ unknown │ 6.4.1             │ 6.4.2         │ An example of a finding that a module adds │
+            └───────────┴───────────────────┴──────────┴─────────┴───────────────────┴───────────────┴────────────────────────────────────────────┘
+        "#]],
     );
 }
 
@@ -167,9 +235,21 @@ fn the_modules_of_a_directory_are_found_and_chosen_by_name() {
 #[test]
 fn a_target_that_is_missing_is_told() {
     let folder = folder();
-    check(&folder, &["nowhere"], &expect![[""]]);
+    check(&folder, &["nowhere"], &expect![[r#"
+        exit code 1
+        --- stderr ---
+        error: there is no file or directory nowhere
+
+        hint: check the path; a relative one is taken from the directory that the command runs in
+    "#]]);
     std::os::unix::fs::symlink("loop", folder.path().join("loop")).unwrap();
-    check(&folder, &["loop"], &expect![[""]]);
+    check(&folder, &["loop"], &expect![[r#"
+        exit code 1
+        --- stderr ---
+        error: loop is a loop of links
+
+        hint: name the directory itself, not a link
+    "#]]);
 }
 
 #[test]
@@ -188,9 +268,21 @@ fn a_report_that_cannot_be_written_is_told_before_the_scan() {
     check(
         &folder,
         &["--output", "missing/report.json", "tree"],
-        &expect![[""]],
+        &expect![[r#"
+            exit code 1
+            --- stderr ---
+            error: the report cannot be written to missing/report.json: No such file or directory (os error 2) at path "/tmp/.tmpILbrpM/missing/.tmpBXvBM9"
+
+            hint: name a file in a directory that can be written
+        "#]],
     );
-    check(&folder, &["--output", "tree", "tree"], &expect![[""]]);
+    check(&folder, &["--output", "tree", "tree"], &expect![[r#"
+        exit code 1
+        --- stderr ---
+        error: the report cannot be written to tree: it is a directory
+
+        hint: name a file in a directory that can be written
+    "#]]);
 }
 
 #[test]

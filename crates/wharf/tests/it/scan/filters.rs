@@ -19,7 +19,13 @@ fn severities_choose() {
     assert_eq!(code, if left { 5 } else { 0 });
     let (code, _, _) = with(&["--exit-code", "5"]);
     assert_eq!(code, 5);
-    check(&folder, &["--severity", "SEVERE", "tree"], &expect![[""]]);
+    check(&folder, &["--severity", "SEVERE", "tree"], &expect![[r#"
+        exit code 2
+        --- stderr ---
+        error: invalid value 'SEVERE' for '--severity <SEVERITY>': it is one of UNKNOWN, LOW, MEDIUM, HIGH, CRITICAL
+
+        For more information, try '--help'.
+    "#]]);
 }
 
 #[test]
@@ -60,8 +66,18 @@ fn ignore_files_choose() {
 #[test]
 fn a_vex_document_that_is_none_is_told() {
     let folder = blog().with("vex.json", r#"{"a":1}"#);
-    check(&folder, &["--vex", "vex.json", "tree"], &expect![[""]]);
-    check(&folder, &["--vex", "nowhere.json", "tree"], &expect![[""]]);
+    check(&folder, &["--vex", "vex.json", "tree"], &expect![[r#"
+        exit code 3
+        --- stderr ---
+        error: vex.json: it is none of OpenVEX (with `@context`), CSAF (with `document` and `vulnerabilities`) and CycloneDX (with `bomFormat`)
+    "#]]);
+    check(&folder, &["--vex", "nowhere.json", "tree"], &expect![[r#"
+        exit code 3
+        --- stderr ---
+        error: the VEX document nowhere.json cannot be read: No such file or directory (os error 2)
+
+        hint: --vex takes the path of a file
+    "#]]);
 }
 
 #[test]

@@ -130,8 +130,20 @@ fn an_image_that_is_broken_is_told() {
         .with("cut.tar", &good[..good.len() - 2_000])
         .with("other.tar", other)
         .with("none.tar", tar(&[("readme", b"no image")]));
-    check(&folder, &["cut.tar"], &expect![[""]]);
-    check(&folder, &["none.tar"], &expect![[""]]);
+    check(&folder, &["cut.tar"], &expect![[r#"
+        exit code 1
+        --- stderr ---
+        error: cut.tar ends in the middle of an entry, at byte 3632 of the archive
+
+        hint: the image was damaged or changed after it was saved: save it again
+    "#]]);
+    check(&folder, &["none.tar"], &expect![[r#"
+        exit code 1
+        --- stderr ---
+        error: none.tar is not an image: it has neither an `index.json` nor a `manifest.json`
+
+        hint: name what `docker save` or `skopeo copy … oci:DIRECTORY` wrote; a directory without an index is scanned as a directory
+    "#]]);
     let transcript = folder.transcript(&["scan", "--no-cache", "--module", SECRETS, "other.tar"]);
     assert!(transcript.starts_with("exit code 1\n"), "{transcript}");
     assert!(transcript.contains("digest"), "{transcript}");
