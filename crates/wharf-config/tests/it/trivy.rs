@@ -16,7 +16,7 @@ fn settings(text: &str) -> TrivySettings {
 }
 
 fn refused(text: &str, expected: &Expect) {
-    let errors = parse_trivyignore_yaml(Path::new(".trivyignore.yaml"), text).unwrap_err();
+    let errors = parse_trivyignore_yaml(Path::new(".trivyignore.yaml"), text).expect_err("it is wrong");
     expected.assert_eq(&errors.render(false));
 }
 
@@ -203,7 +203,7 @@ fn what_is_wrong_with_a_configuration_is_told_with_its_place() {
         Path::new("trivy.yaml"),
         "exit-code: 999\nseverity: { a: b }\nquiet: maybe\nformat: [json]\n",
     )
-    .unwrap_err();
+    .expect_err("it is wrong");
     expect![[""]].assert_eq(&errors.render(false));
     let lines: Vec<_> = errors
         .errors
