@@ -1,7 +1,8 @@
 //! A case: modules, a target, flags, and the differences that are right.
 
+use wharf_testing::Image;
+
 use crate::allowed::Allowance;
-use crate::image::Image;
 use crate::modules::Module;
 use crate::tree::Tree;
 

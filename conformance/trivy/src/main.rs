@@ -12,14 +12,12 @@ mod case;
 mod cases;
 mod compare;
 mod difference;
-mod image;
 mod modules;
 mod report;
 mod run;
 mod sarif;
 mod scanner;
 mod table;
-mod tar;
 mod tree;
 
 use run::{Inputs, Verdict};
@@ -62,7 +60,7 @@ fn main() -> ExitCode {
         eprintln!("      WHARF_TRIVY");
         return ExitCode::from(NO_TRIVY);
     };
-    match compare_all(trivy, &arguments, root) {
+    match compare_all(&trivy, &arguments, root) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(DIFFERENT),
         Err(reason) => {
@@ -73,7 +71,7 @@ fn main() -> ExitCode {
 }
 
 /// Whether all is well.
-fn compare_all(trivy: PathBuf, arguments: &Arguments, root: &Path) -> Result<bool, String> {
+fn compare_all(trivy: &Path, arguments: &Arguments, root: &Path) -> Result<bool, String> {
     let mut cases = cases::all();
     if let Some(part) = &arguments.case {
         cases.retain(|case| case.name.contains(part.as_str()));
@@ -92,7 +90,8 @@ fn compare_all(trivy: PathBuf, arguments: &Arguments, root: &Path) -> Result<boo
         return Ok(true);
     }
     let no_wharf = "there is no Wharf: build it with `cargo build -p wharf`, or name one with --wharf";
-    let wharf = absolute(arguments.wharf.clone().or_else(find_wharf).ok_or(no_wharf)?)?;
+    let wharf = arguments.wharf.clone().or_else(find_wharf).ok_or(no_wharf)?;
+    let wharf = absolute(&wharf)?;
     let mut tally = Tally::default();
     for case in &cases {
         tally.add(&run::case(&inputs, &wharf, case)?);
@@ -101,8 +100,8 @@ fn compare_all(trivy: PathBuf, arguments: &Arguments, root: &Path) -> Result<boo
 }
 
 /// The cases run in folders of their own.
-fn absolute(path: PathBuf) -> Result<PathBuf, String> {
-    std::path::absolute(&path).map_err(|error| format!("{}: {error}", path.display()))
+fn absolute(path: &Path) -> Result<PathBuf, String> {
+    std::path::absolute(path).map_err(|error| format!("{}: {error}", path.display()))
 }
 
 fn find_trivy(root: &Path) -> Option<PathBuf> {

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use rustix::fs::{CWD, FileType, Mode, mknodat};
@@ -19,8 +19,6 @@ enum Entry {
     Folder,
     Link(String),
     Pipe,
-    /// A file that nobody may read.
-    Locked,
 }
 
 impl Tree {
@@ -38,10 +36,6 @@ impl Tree {
 
     pub(crate) fn pipe(self, path: &str) -> Self {
         self.with(path.to_owned(), Entry::Pipe)
-    }
-
-    pub(crate) fn locked(self, path: &str) -> Self {
-        self.with(path.to_owned(), Entry::Locked)
     }
 
     fn with(mut self, path: String, entry: Entry) -> Self {
@@ -72,9 +66,5 @@ fn make(place: &Path, entry: &Entry) -> io::Result<()> {
         Entry::Folder => fs::create_dir_all(place),
         Entry::Link(to) => symlink(to, place),
         Entry::Pipe => Ok(mknodat(CWD, place, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0)?),
-        Entry::Locked => {
-            fs::write(place, "locked\n")?;
-            fs::set_permissions(place, fs::Permissions::from_mode(0o000))
-        }
     }
 }

@@ -13,6 +13,10 @@ const TOLD: &str =
 pub(super) fn cases() -> Vec<Case> {
     let of = |name, about| case(name, about, folder(site()));
     let told = |case: Case| case.allow_as("exit", ["0", "2"], TOLD);
+    // The module goes by the last letter of the path.
+    let wild = ["a", "b", "c", "e"]
+        .into_iter()
+        .fold(site(), |tree, name| tree.file(name, "1"));
     vec![
         told(
             of(
@@ -28,9 +32,13 @@ pub(super) fn cases() -> Vec<Case> {
                 .module("trivy-secrets"),
         ),
         told(
-            of("fault-wild", "Pointers outside of the memory.")
-                .module("wat/wild")
-                .module("trivy-secrets"),
+            case(
+                "fault-wild",
+                "Pointers and sizes outside of the memory, and logging from there.",
+                folder(wild),
+            )
+            .module("wat/wild")
+            .module("trivy-secrets"),
         ),
         told(
             of(

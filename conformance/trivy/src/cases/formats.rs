@@ -1,10 +1,10 @@
 //! The other formats. What names the tool, the time and made-up references is left out of the comparison.
 
 use serde_json::json;
+use wharf_testing::{Image, Layer};
 
 use super::content::{KEY, mixed, site, wordpress};
 use crate::case::{Case, Form, Target, case, folder};
-use crate::image::{Image, Layer};
 use crate::modules::{made, repeater};
 use crate::tree::Tree;
 

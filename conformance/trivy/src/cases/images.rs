@@ -1,10 +1,10 @@
 //! Images, as archives and as layouts: layers, whiteouts, links, what a layer says of itself.
 
 use serde_json::json;
+use wharf_testing::{Image, Layer};
 
 use super::content::{KEY, wordpress};
 use crate::case::{Case, Target, case};
-use crate::image::{Image, Layer};
 use crate::modules::repeater;
 
 fn layer() -> Layer {

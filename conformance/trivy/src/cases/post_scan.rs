@@ -77,7 +77,7 @@ pub(super) fn cases() -> Vec<Case> {
         changed("update", "An update overwrites what is known of a vulnerability, and no more.",
             first().updates(&["CVE-2026-1"], &of_lock(&[lowered]))),
         changed("update-bare", "What an update leaves out is empty afterwards.",
-            first().updates(&["CVE-2026-1"], &of_lock(&[bare.clone()]))),
+            first().updates(&["CVE-2026-1"], &of_lock(std::slice::from_ref(&bare)))),
         changed("update-elsewhere", "An update of another place of the package changes nothing.",
             first().updates(&["CVE-2026-1"], &of_lock(&[elsewhere]))),
         changed("update-unasked", "An update may change what it did not ask for.",

@@ -1,4 +1,4 @@
-//! Archives as `tar` writes them, with the entries that images have.
+//! Archives as `tar` writes them, with the entries that images have. The same entries give the same bytes.
 
 /// The size of a block.
 const BLOCK: usize = 512;
@@ -6,32 +6,37 @@ const BLOCK: usize = 512;
 const RECORD: usize = 20 * BLOCK;
 
 /// An archive that is being written.
-#[derive(Clone, Default)]
-pub(crate) struct Archive {
+#[derive(Clone, Debug, Default)]
+pub struct Archive {
     bytes: Vec<u8>,
 }
 
 impl Archive {
-    pub(crate) fn file(&mut self, name: &str, content: &[u8]) {
+    /// A regular file. The name of each entry has at most 100 bytes.
+    pub fn file(&mut self, name: &str, content: &[u8]) {
         self.header(name, b'0', content.len(), "");
         self.bytes.extend_from_slice(content);
         self.pad(BLOCK);
     }
 
-    pub(crate) fn folder(&mut self, name: &str) {
+    /// A directory.
+    pub fn folder(&mut self, name: &str) {
         self.header(name, b'5', 0, "");
     }
 
-    pub(crate) fn link(&mut self, name: &str, to: &str) {
+    /// A symbolic link.
+    pub fn link(&mut self, name: &str, to: &str) {
         self.header(name, b'2', 0, to);
     }
 
-    pub(crate) fn hard_link(&mut self, name: &str, to: &str) {
+    /// Another name of an earlier entry.
+    pub fn hard_link(&mut self, name: &str, to: &str) {
         self.header(name, b'1', 0, to);
     }
 
     /// The whole archive, with its end.
-    pub(crate) fn finish(mut self) -> Vec<u8> {
+    #[must_use]
+    pub fn finish(mut self) -> Vec<u8> {
         self.bytes.resize(self.bytes.len() + 2 * BLOCK, 0);
         self.pad(RECORD);
         self.bytes

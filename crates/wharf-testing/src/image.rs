@@ -1,4 +1,4 @@
-//! Images that are made for a case: layers, and the two ways in which they lie on disk.
+//! Images that are made for a test: layers, and the two ways in which they lie on disk.
 
 use std::fs;
 use std::io::Write;
@@ -15,34 +15,43 @@ use crate::tar::Archive;
 const CREATED: &str = "2024-01-02T03:04:05Z";
 
 /// A layer that is being written.
-#[derive(Clone, Default)]
-pub(crate) struct Layer {
+#[derive(Clone, Debug, Default)]
+pub struct Layer {
     archive: Archive,
 }
 
 impl Layer {
-    pub(crate) fn file(mut self, path: &str, content: &str) -> Self {
+    /// With a file.
+    #[must_use]
+    pub fn file(mut self, path: &str, content: &str) -> Self {
         self.archive.file(path, content.as_bytes());
         self
     }
 
-    pub(crate) fn folder(mut self, path: &str) -> Self {
+    /// With a directory.
+    #[must_use]
+    pub fn folder(mut self, path: &str) -> Self {
         self.archive.folder(path);
         self
     }
 
-    pub(crate) fn link(mut self, path: &str, to: &str) -> Self {
+    /// With a symbolic link.
+    #[must_use]
+    pub fn link(mut self, path: &str, to: &str) -> Self {
         self.archive.link(path, to);
         self
     }
 
-    pub(crate) fn hard_link(mut self, path: &str, to: &str) -> Self {
+    /// With another name of an earlier file.
+    #[must_use]
+    pub fn hard_link(mut self, path: &str, to: &str) -> Self {
         self.archive.hard_link(path, to);
         self
     }
 
     /// Removes what lower layers have at this path.
-    pub(crate) fn without(mut self, path: &str) -> Self {
+    #[must_use]
+    pub fn without(mut self, path: &str) -> Self {
         let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
         let marker = format!("{folder}/.wh.{name}");
         self.archive.file(marker.trim_start_matches('/'), b"");
@@ -50,15 +59,16 @@ impl Layer {
     }
 
     /// Hides what lower layers have in this folder.
-    pub(crate) fn opaque(mut self, folder: &str) -> Self {
+    #[must_use]
+    pub fn opaque(mut self, folder: &str) -> Self {
         self.archive.file(&format!("{folder}/.wh..wh..opq"), b"");
         self
     }
 }
 
 /// An image.
-#[derive(Clone, Default)]
-pub(crate) struct Image {
+#[derive(Clone, Debug, Default)]
+pub struct Image {
     layers: Vec<Vec<u8>>,
     tags: Vec<&'static str>,
     is_compressed: bool,
@@ -66,24 +76,30 @@ pub(crate) struct Image {
 }
 
 impl Image {
-    pub(crate) fn layer(mut self, layer: Layer) -> Self {
+    /// With one more layer on top.
+    #[must_use]
+    pub fn layer(mut self, layer: Layer) -> Self {
         self.layers.push(layer.archive.finish());
         self
     }
 
-    /// In an archive only.
-    pub(crate) fn tag(mut self, tag: &'static str) -> Self {
+    /// With a tag, which an archive names.
+    #[must_use]
+    pub fn tag(mut self, tag: &'static str) -> Self {
         self.tags.push(tag);
         self
     }
 
     /// The archive as a whole, or each layer of a layout, is compressed with gzip.
-    pub(crate) fn compressed(mut self) -> Self {
+    #[must_use]
+    pub fn compressed(mut self) -> Self {
         self.is_compressed = true;
         self
     }
 
-    pub(crate) fn without_history(mut self) -> Self {
+    /// Its configuration does not say how its layers were made.
+    #[must_use]
+    pub fn without_history(mut self) -> Self {
         self.is_without_history = true;
         self
     }
@@ -92,7 +108,7 @@ impl Image {
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub(crate) fn write_archive(&self, path: &Path) -> Result<(), String> {
+    pub fn write_archive(&self, path: &Path) -> Result<(), String> {
         let config = self.config();
         let config_name = format!("{}.json", digest(&config));
         let names: Vec<String> = self
@@ -119,7 +135,7 @@ impl Image {
     ///
     /// # Errors
     /// When a file cannot be written.
-    pub(crate) fn write_layout(&self, folder: &Path) -> Result<(), String> {
+    pub fn write_layout(&self, folder: &Path) -> Result<(), String> {
         let told = |error: std::io::Error| format!("{}: {error}", folder.display());
         let blobs = folder.join("blobs/sha256");
         fs::create_dir_all(&blobs).map_err(told)?;
