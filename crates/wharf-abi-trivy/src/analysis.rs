@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::json::go_object;
-use crate::report::{BuildInfo, CustomResource, LicenseFile, Misconfiguration, Os, Package, Secret};
+use wharf_report::json::go_object;
+use wharf_report::{BuildInfo, CustomResource, LicenseFile, Misconfiguration, Os, Package, Secret};
 
 go_object! {
     /// What an analyzer finds in one file. A module gives any part of it; most give custom resources.

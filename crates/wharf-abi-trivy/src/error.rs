@@ -6,8 +6,8 @@ use wharf_engine::{Fault, FaultKind, LinkError};
 use wharf_plugin::ByteSize;
 
 use crate::API_VERSION;
-use crate::json::JsonError;
 use crate::required::PatternError;
+use wharf_report::json::JsonError;
 
 /// Why a module cannot be used. But for [`LoadError::Link`], where either may be, the module is at fault.
 #[derive(Debug, Clone, thiserror::Error)]

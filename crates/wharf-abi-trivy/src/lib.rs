@@ -1,9 +1,8 @@
 //! Trivy's modules, with no files, no sockets and no clock.
 //!
 //! [`TrivyModule`] is a module of Trivy's API version 1, loaded and asked what it is. [`TrivyModule::analyze`] gives it one file
-//! and reads what it found; [`TrivyModule::post_scan`] lets it insert, update or remove findings. [`report`] has the types of
-//! Trivy's report, which are also what modules see of it, as Trivy writes them byte for byte. What a module reaches of the
-//! world is its [`Host`].
+//! and reads what it found; [`TrivyModule::post_scan`] lets it insert, update or remove findings. What they see of
+//! a report has the types of `wharf-report`. What a module reaches of the world is its [`Host`].
 //!
 //! # What a module exports
 //!
@@ -34,10 +33,8 @@ mod exports;
 mod guest;
 mod host;
 mod hostcalls;
-mod json;
 mod module;
 mod post_scan;
-pub mod report;
 mod required;
 mod settings;
 mod state;
@@ -46,7 +43,6 @@ pub use analysis::{AnalysisResult, Application, PackageInfo, Repository};
 pub use error::{CallError, LoadError};
 pub use host::{Host, LogLine, LogSource};
 pub use hostcalls::host_functions;
-pub use json::{Any, JsonError};
 pub use module::{ModuleInfo, TrivyModule};
 pub use post_scan::{Action, Changes, PostScanSpec};
 pub use required::{PatternError, Required, RequiredSet};

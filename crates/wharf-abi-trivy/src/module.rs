@@ -10,13 +10,13 @@ use crate::analysis::AnalysisResult;
 use crate::error::{CallError, LoadError};
 use crate::guest::Guest;
 use crate::host::Host;
-use crate::json::{from_guest, to_vec};
 use crate::post_scan::{self, Changes, PostScanSpec};
-use crate::report::ScanResult;
 use crate::required::Required;
 use crate::settings::{Lifetime, Settings};
 use crate::state::State;
 use crate::{API_VERSION, hostcalls};
+use wharf_report::ScanResult;
+use wharf_report::json::{from_guest, to_vec};
 
 /// The most instances that wait idle for their next call.
 const MOST_IDLE: usize = 256;

@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use serde::de::Deserializer;
 use serde::{Serialize, Serializer};
 
-use crate::json::{FromGo, IsEmpty, Wrapped, go_object};
-use crate::report::{DetectedMisconfiguration, DetectedVulnerability, ScanResult, class};
+use wharf_report::json::{FromGo, IsEmpty, Wrapped, go_object};
+use wharf_report::{DetectedMisconfiguration, DetectedVulnerability, ScanResult, class};
 
 go_object! {
     /// What a module does after the scan.

@@ -27,6 +27,7 @@ mod routes;
 mod schema;
 mod source;
 mod table;
+pub mod trivy;
 mod upstreams;
 mod yaml;
 

@@ -1,6 +1,6 @@
 use super::{Action, Changes, PostScanSpec, apply, payload};
-use crate::json::{from_guest, to_vec};
-use crate::report::ScanResult;
+use wharf_report::ScanResult;
+use wharf_report::json::{from_guest, to_vec};
 
 fn results(text: &str) -> Vec<ScanResult> {
     from_guest(text.as_bytes()).unwrap()

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use expect_test::expect;
-use wharf_abi_trivy::report::{self, ScanResult};
 use wharf_abi_trivy::{Changes, TrivyModule};
+use wharf_report as report;
+use wharf_report::ScanResult;
 
 use crate::support::{TestHost, ample, analyze, guest};
 

@@ -218,7 +218,7 @@ fn json_that_is_not_what_it_should_be_is_told_and_the_instance_stays() {
         "post_scan",
         "(param i32 i32) (result i64) (i64.const 0x50_00000002)",
     );
-    let mut results = vec![wharf_abi_trivy::report::ScanResult::default()];
+    let mut results = vec![wharf_report::ScanResult::default()];
     let error = object
         .load()
         .unwrap()

@@ -1,0 +1,27 @@
+//! Values as texts.
+
+use std::borrow::Cow;
+
+use minijinja::{AutoEscape, Error, Output, State, Value, escape_formatter};
+
+use crate::format::escape::escape_html;
+
+/// The text of a value: none and what is not there are empty.
+pub(super) fn of(value: &Value) -> Cow<'_, str> {
+    match value.as_str() {
+        Some(text) => Cow::Borrowed(text),
+        None if value.is_none() || value.is_undefined() => Cow::Borrowed(""),
+        None => Cow::Owned(value.to_string()),
+    }
+}
+
+/// Writes a value into the output.
+pub(super) fn write(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -> Result<(), Error> {
+    if value.is_none() {
+        return Ok(());
+    }
+    if matches!(state.auto_escape(), AutoEscape::Html) && !value.is_safe() {
+        return out.write_str(&escape_html(&of(value))).map_err(Error::from);
+    }
+    escape_formatter(out, state, value)
+}
