@@ -51,6 +51,8 @@ pub(crate) enum Form {
     CycloneDx,
     Spdx,
     Table,
+    /// A template of Go for Trivy, and one of Jinja for Wharf, which should say the same.
+    Template([&'static str; 2]),
 }
 
 impl Form {
@@ -62,6 +64,7 @@ impl Form {
             Self::CycloneDx => "cyclonedx",
             Self::Spdx => "spdx-json",
             Self::Table => "table",
+            Self::Template(_) => "template",
         }
     }
 }

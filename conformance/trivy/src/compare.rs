@@ -30,6 +30,7 @@ pub(crate) fn answers(form: Form, trivy: &Answer, wharf: &Answer) -> Vec<Differe
             &table::findings(&trivy.output),
             &table::findings(&wharf.output),
         )),
+        Form::Template(_) => found.extend(texts("text", trivy.output.trim(), wharf.output.trim())),
     }
     found
 }

@@ -93,9 +93,7 @@ fn compare_all(trivy: &Path, arguments: &Arguments, root: &Path) -> Result<bool,
     let wharf = arguments.wharf.clone().or_else(find_wharf).ok_or(no_wharf)?;
     let wharf = absolute(&wharf)?;
     let mut tally = Tally::default();
-    for case in &cases {
-        tally.add(&run::case(&inputs, &wharf, case)?);
-    }
+    run::all(&inputs, &wharf, &cases, |verdict| tally.add(verdict))?;
     Ok(tally.print())
 }
 

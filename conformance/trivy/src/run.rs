@@ -1,12 +1,16 @@
 //! The run: each case through both scanners.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::thread;
 
 use tempfile::TempDir;
 
 use crate::allowed::EVERYWHERE;
-use crate::case::{Case, Target};
+use crate::case::{Case, Form, Target};
 use crate::difference::{Difference, texts};
 use crate::scanner::{self, Answer};
 use crate::{compare, modules};
@@ -29,11 +33,47 @@ pub(crate) struct Verdict<'a> {
     pub(crate) needless: Vec<&'a str>,
 }
 
-/// Puts a case through both.
+/// Puts all cases through both, several at a time, and gives what came of each in their order.
 ///
 /// # Errors
-/// When one of them cannot be started or does not end, or the case cannot be made.
-pub(crate) fn case<'a>(inputs: &Inputs, wharf: &Path, case: &'a Case) -> Result<Verdict<'a>, String> {
+/// When one of the two cannot be started or does not end, or a case cannot be made.
+pub(crate) fn all<'a>(
+    inputs: &Inputs,
+    wharf: &Path,
+    cases: &'a [Case],
+    mut found: impl FnMut(&Verdict<'a>),
+) -> Result<(), String> {
+    let next = AtomicUsize::new(0);
+    let (sender, receiver) = mpsc::channel();
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
+            let (next, sender) = (&next, sender.clone());
+            scope.spawn(move || {
+                while let Some(one) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    if sender.send((one.name, case(inputs, wharf, one))).is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+        drop(sender);
+        let mut early = BTreeMap::new();
+        for one in cases {
+            let verdict = loop {
+                if let Some(verdict) = early.remove(one.name) {
+                    break verdict;
+                }
+                let (name, verdict) = receiver.recv().map_err(|error| error.to_string())?;
+                early.insert(name, verdict);
+            };
+            found(&verdict?);
+        }
+        Ok(())
+    })
+}
+
+/// Puts a case through both.
+fn case<'a>(inputs: &Inputs, wharf: &Path, case: &'a Case) -> Result<Verdict<'a>, String> {
     let told = |reason: String| format!("case `{}`: {reason}", case.name);
     let trivy = trivy_alone(inputs, case)?;
     let place = Place::make(inputs, case).map_err(told)?;
@@ -67,7 +107,7 @@ pub(crate) fn case<'a>(inputs: &Inputs, wharf: &Path, case: &'a Case) -> Result<
 /// What Trivy makes of a case.
 ///
 /// # Errors
-/// As for [`case`].
+/// As for [`all`].
 pub(crate) fn trivy_alone(inputs: &Inputs, case: &Case) -> Result<Answer, String> {
     let told = |reason: String| format!("case `{}`: {reason}", case.name);
     let place = Place::make(inputs, case).map_err(told)?;
@@ -137,7 +177,7 @@ fn trivy_arguments(case: &Case) -> Vec<String> {
     if command != "sbom" {
         arguments.extend(["--module-dir", "modules"].map(str::to_owned));
     }
-    arguments.extend(common_arguments(case));
+    arguments.extend(common_arguments(case, 0));
     let target = match &case.target {
         Target::Folder(_, path) => path,
         Target::Archive(_) => "--input=image.tar",
@@ -151,7 +191,7 @@ fn trivy_arguments(case: &Case) -> Vec<String> {
 
 fn wharf_arguments(case: &Case, report: Option<&str>) -> Vec<String> {
     let mut arguments = ["scan", "--module-dir", "modules"].map(str::to_owned).to_vec();
-    arguments.extend(common_arguments(case));
+    arguments.extend(common_arguments(case, 1));
     match report {
         Some(report) => arguments.extend(["--report", report].map(str::to_owned)),
         None => arguments.push(
@@ -168,8 +208,12 @@ fn wharf_arguments(case: &Case, report: Option<&str>) -> Vec<String> {
     arguments
 }
 
-fn common_arguments(case: &Case) -> Vec<String> {
+/// What both are called with; of templates that of this side.
+fn common_arguments(case: &Case, side: usize) -> Vec<String> {
     let mut arguments = ["--format", case.form.flag()].map(str::to_owned).to_vec();
+    if let Form::Template(templates) = case.form {
+        arguments.extend(["--template", templates[side]].map(str::to_owned));
+    }
     arguments.extend(case.flags.iter().cloned());
     arguments
 }

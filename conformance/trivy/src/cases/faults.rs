@@ -50,15 +50,18 @@ pub(super) fn cases() -> Vec<Case> {
         ),
         of("fault-other-api", "A module of another version of the API.")
             .module("wat/wrong-version")
-            .module("trivy-secrets"),
-        of("fault-no-free", "A module without `free`.").module("wat/no-free"),
-        of("fault-no-module", "Bytes that are no module.").module(Module::Broken(b"no module")),
-        of("fault-pattern", "A pattern that is none.").module(made("pattern").says_of("(", &json!(null))),
+            .module("trivy-secrets")
+            .trivy_says("API version mismatch"),
+        of("fault-no-free", "A module without `free`.").module("wat/no-free").trivy_says("panic"),
+        of("fault-no-module", "Bytes that are no module.").module(Module::Broken(b"no module")).trivy_says("invalid magic number"),
+        of("fault-pattern", "A pattern that is none.").module(made("pattern").says_of("(", &json!(null))).trivy_says("missing closing )"),
         of("fault-post-scan", "JSON that breaks off after the scan.")
             .module("trivy-secrets")
-            .module(made("breaks").replies("[{")),
+            .module(made("breaks").replies("[{"))
+            .trivy_says("breaks post scan error"),
         of("fault-post-scan-kind", "JSON of another kind after the scan.")
             .module("trivy-secrets")
-            .module(made("kind").replies("{}")),
+            .module(made("kind").replies("{}"))
+            .trivy_says("kind post scan error"),
     ]
 }

@@ -72,5 +72,21 @@ pub(super) fn cases() -> Vec<Case> {
         with_packages("spdx", "SPDX with the same.", Form::Spdx),
         everything("table", "The same findings stand in the table.", Form::Table),
         of_site("table-site", "The same secrets stand in the table.", Form::Table),
+        everything(
+            "template",
+            "Templates of two languages that say the same.",
+            Form::Template([
+                "{{range .}}{{.Class}} {{.Type}} {{escapeXML .Target}}:{{range .Vulnerabilities}} {{.VulnerabilityID}}={{.Severity | toLower}}\
+                 {{if .FixedVersion}} to {{.FixedVersion}}{{end}} {{endWithPeriod (escapeXML .Title)}}{{end}}\
+                 {{range .Misconfigurations}} {{.ID}}={{.Status}} {{.CauseMetadata.StartLine}}{{end}}\
+                 {{range .Secrets}} {{.RuleID}} {{.Severity}}{{end}}{{range .Licenses}} {{.Name}}{{end}}
+{{end}}",
+                "{% for r in results %}{{ r.Class }} {{ r.Type }} {{ r.Target | escapeXML }}:{% for v in r.Vulnerabilities %} {{ v.VulnerabilityID }}={{ v.Severity | toLower }}\
+                 {% if v.FixedVersion %} to {{ v.FixedVersion }}{% endif %} {{ v.Title | escapeXML | endWithPeriod }}{% endfor %}\
+                 {% for m in r.Misconfigurations %} {{ m.ID }}={{ m.Status }} {{ m.CauseMetadata.StartLine }}{% endfor %}\
+                 {% for s in r.Secrets %} {{ s.RuleID }} {{ s.Severity }}{% endfor %}{% for l in r.Licenses %} {{ l.Name }}{% endfor %}
+{% endfor %}",
+            ]),
+        ),
     ]
 }

@@ -30,8 +30,7 @@ fn layered() -> Image {
                 .without("b/wp-includes/version.php")
                 .opaque("c")
                 .file("c/new/wp-includes/version.php", &wordpress("5.9"))
-                .link("link.txt", "s.txt")
-                .hard_link("h/wp-includes/version.php", "d/wp-includes/version.php"),
+                .link("link.txt", "s.txt"),
         )
         .layer(versions(&[("f", "4.0")]).without("d").folder("empty"))
         .tag("example/app:1")
@@ -207,5 +206,43 @@ pub(super) fn cases() -> Vec<Case> {
                 .layer(layer().file("1.analysis", &secrets(&[("b", 1), ("a", 9), ("a", 2)])))
                 .layer(layer().file("1.analysis", &secrets(&[("a", 5), ("c", 1)]))),
         ),
+        archive(
+            "image-hard-link",
+            "A file with two names, of which one is removed.",
+            Image::default()
+                .layer(versions(&[("a", "5.0")]).hard_link("b/wp-includes/version.php", "a/wp-includes/version.php"))
+                .layer(layer().without("a")),
+        )
+        .allow(
+            "report.Results*",
+            "A hard link is a file of its own, which stays when its other name goes; Trivy passes over links.",
+        )
+        .allow("order", "The file that is left has a custom resource."),
+        archive(
+            "image-rewritten",
+            "A file of which a module says nothing more in an upper layer.",
+            Image::default()
+                .layer(versions(&[("a", "5.0"), ("b", "5.1")]))
+                .layer(layer().file("a/wp-includes/version.php", "<?php\n")),
+        )
+        .allow(
+            "report.Results*",
+            "What was found in a file goes when the file is another; Trivy keeps what was found in the lower layer.",
+        ),
+        archive(
+            "image-replaced",
+            "A file in the place of a folder.",
+            Image::default().layer(versions(&[("a", "5.0"), ("b", "5.1")])).layer(layer().file("a", "text\n")),
+        )
+        .allow(
+            "report.Results*",
+            "What lay in a folder goes when a file takes its place; Trivy keeps it.",
+        ),
+        archive(
+            "image-opaque-root",
+            "An opaque folder that is the root.",
+            Image::default().layer(versions(&[("a", "5.0")])).layer(versions(&[("b", "5.1")]).opaque(".")),
+        )
+        .allow("report.Results*", "The root may be opaque as any other folder; Trivy does not see that."),
     ]
 }
