@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use wharf_report::json::go_object;
+use crate::error::CallError;
+use wharf_report::json::{from_guest, go_object};
 use wharf_report::{BuildInfo, CustomResource, LicenseFile, Misconfiguration, Os, Package, Secret};
 
 go_object! {
@@ -34,6 +35,14 @@ go_object! {
 }
 
 impl AnalysisResult {
+    /// Reads what the module's function `analyze` gave.
+    ///
+    /// # Errors
+    /// [`CallError::Json`]: it is not the JSON that it should be, or there is too much in it.
+    pub fn from_module(json: &[u8]) -> Result<Self, CallError> {
+        from_guest(json).map_err(CallError::Json)
+    }
+
     /// Whether nothing was found.
     pub fn has_nothing(&self) -> bool {
         *self == Self::default()

@@ -137,14 +137,26 @@ impl TrivyModule {
         contents: Arc<[u8]>,
         deadline: Deadline,
     ) -> Result<AnalysisResult, CallError> {
+        AnalysisResult::from_module(&self.analyze_json(path, contents, deadline)?)
+    }
+
+    /// The same, and gives the JSON of the module as it is, which [`AnalysisResult::from_module`] reads.
+    ///
+    /// # Errors
+    /// [`CallError`], as for [`TrivyModule::analyze`].
+    pub fn analyze_json(
+        &self,
+        path: &str,
+        contents: Arc<[u8]>,
+        deadline: Deadline,
+    ) -> Result<Vec<u8>, CallError> {
         let path = format!("/{path}");
-        let bytes = self.with_guest(|guest| {
+        self.with_guest(|guest| {
             guest.instance.state_mut().show(&path, contents);
             let outcome = guest.analyze(&path, deadline);
             guest.instance.state_mut().hide();
             outcome
-        })?;
-        from_guest(&bytes).map_err(CallError::Json)
+        })
     }
 
     /// Lets the module look at the results of the scan, and does to them what it says: inserts, updates or removes, by Trivy's

@@ -7,6 +7,8 @@ use std::path::{Component, Path, PathBuf};
 
 use regex_automata::meta::Regex;
 
+use crate::path::clean;
+
 /// Directories that a walk passes over unless [`WalkOptions`](crate::WalkOptions) says otherwise: those that Trivy passes over.
 pub const SKIPPED_DIRECTORIES: [&str; 4] = ["**/.git", "proc", "sys", "dev"];
 
@@ -164,28 +166,6 @@ impl Patterns {
 impl fmt::Debug for Patterns {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_tuple("Patterns").field(&self.texts).finish()
-    }
-}
-
-/// A path without `.`, without `..` where that can be told from the text, and without a slash at its end.
-fn clean(path: &str) -> String {
-    let rooted = path.starts_with('/');
-    let mut parts: Vec<&str> = Vec::new();
-    for part in path.split('/') {
-        match part {
-            "" | "." => {}
-            ".." if parts.last().is_some_and(|last| *last != "..") => {
-                parts.pop();
-            }
-            ".." if rooted => {}
-            part => parts.push(part),
-        }
-    }
-    let joined = parts.join("/");
-    match (rooted, joined.is_empty()) {
-        (true, _) => format!("/{joined}"),
-        (false, true) => ".".to_owned(),
-        (false, false) => joined,
     }
 }
 

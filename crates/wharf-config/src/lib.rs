@@ -24,6 +24,7 @@ mod reference;
 mod registries;
 mod root;
 mod routes;
+mod scan;
 mod schema;
 mod source;
 mod table;
@@ -42,6 +43,10 @@ pub use reference::reference;
 pub use registries::{RegistriesConfig, RegistryAuthority, RegistryConfig};
 pub use root::{AdminConfig, Config};
 pub use routes::{FilterConfig, RouteConfig};
+pub use scan::{
+    ModuleFault, ModuleState, REPORT_FORMATS, SCAN_DEADLINE, SCAN_MEMORY, SEVERITIES, ScanCacheConfig,
+    ScanConfig, ScanLimitsConfig, ScanModuleConfig,
+};
 pub use schema::json_schema;
 pub use upstreams::{EndpointsConfig, UpstreamConfig};
 pub use yaml::{to_yaml, to_yaml_documents};

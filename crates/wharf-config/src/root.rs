@@ -15,6 +15,7 @@ use crate::listeners::{Bound, decode_bind};
 use crate::plugins::{PLUGIN, decode_plugins};
 use crate::proxy::{AccessLog, DecodedProxy, PROXY, ProxyConfig, decode_proxy};
 use crate::registries::{REGISTRIES, RegistriesConfig, decode_registries};
+use crate::scan::{SCAN, ScanConfig, decode_scan};
 use crate::table::{ADDRESS, Field, Kind, Presence, Section};
 
 /// A configuration in which everything was checked that can be checked without running anything.
@@ -27,6 +28,8 @@ pub struct Config {
     pub proxy: Option<ProxyConfig>,
     /// The admission server, if there is one.
     pub admission: Option<AdmissionConfig>,
+    /// The scanner, if the file has a section for it.
+    pub scan: Option<ScanConfig>,
     /// The admin port, if there is one.
     pub admin: Option<AdminConfig>,
     /// Registries of images, as far as they are not like all others.
@@ -86,6 +89,12 @@ pub(crate) static ROOT: Section = Section {
             doc: "The server that answers the reviews of Kubernetes' API server.",
         },
         Field {
+            key: "scan",
+            kind: Kind::Section(&SCAN),
+            presence: Presence::Absent("the defaults of each key"),
+            doc: "What `wharf scan` looks at, with which modules, and what it says.",
+        },
+        Field {
             key: "registries",
             kind: Kind::Section(&REGISTRIES),
             presence: Presence::Absent("the defaults"),
@@ -140,6 +149,7 @@ pub(crate) fn decode_root(cx: &mut Context<'_>, item: &Item<'_>) -> Option<Confi
         drain_timeout,
     } = decode_proxy(cx, fields.item("proxy"), &mut bound);
     let admission = decode_admission(cx, &fields, &mut bound);
+    let scan = decode_scan(cx, &fields, &plugins);
     let admin = decode_admin(cx, &fields, &mut bound);
     let registries = decode_registries(cx, &fields);
     let cache = decode_cache(cx, &fields);
@@ -149,6 +159,7 @@ pub(crate) fn decode_root(cx: &mut Context<'_>, item: &Item<'_>) -> Option<Confi
         plugins,
         proxy,
         admission,
+        scan,
         admin,
         registries: registries?,
         cache: cache?,
@@ -182,9 +193,11 @@ fn warn_of_unused(cx: &mut Context<'_>, root: &Fields<'_>, upstreams: Option<&It
         if !cx.plugins.is_used(name) {
             let complaint = Complaint::new(
                 plugin.at.clone(),
-                format!("no route uses the plugin {}", quoted(name)),
+                format!("nothing uses the plugin {}", quoted(name)),
             );
-            cx.warn(complaint.hint("name it under `filters` of a route, or remove it"));
+            cx.warn(
+                complaint.hint("name it under `filters` of a route or under `scan.modules`, or remove it"),
+            );
         }
     }
     for upstream in upstreams.map(Item::children).unwrap_or_default() {

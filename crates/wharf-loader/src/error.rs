@@ -35,10 +35,17 @@ pub enum LoadFailure {
 impl LoadError {
     /// What to do about it.
     pub fn hint(&self) -> String {
-        match &*self.failure {
-            LoadFailure::Fetch(error) => error.hint(),
-            LoadFailure::Identify(error) => error.hint(),
-            LoadFailure::Compile(error) => error.hint().to_owned(),
+        self.failure.hint()
+    }
+}
+
+impl LoadFailure {
+    /// What to do about it.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Fetch(error) => error.hint(),
+            Self::Identify(error) => error.hint(),
+            Self::Compile(error) => error.hint().to_owned(),
         }
     }
 }

@@ -5,6 +5,8 @@
 //! table keeps its form and moves no cursor, XML is well formed, and JSON is JSON.
 
 mod escape;
+#[cfg(test)]
+mod hostile;
 mod junit;
 mod sarif;
 mod severity;
@@ -13,5 +15,8 @@ mod template;
 
 pub use self::junit::junit;
 pub use self::sarif::{SarifOptions, Tool, sarif};
-pub use self::table::{TableOptions, table};
+pub use self::table::{FindingKind, TableOptions, table};
 pub use self::template::{Template, TemplateError, TemplateOptions};
+
+#[cfg(test)]
+mod tests;

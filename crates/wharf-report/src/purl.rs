@@ -11,7 +11,9 @@ use std::fmt;
 
 use self::percent::{decode, encode};
 
-pub(crate) use self::package::{AGGREGATED, is_aggregated, is_of_system, rpm_version, version};
+pub(crate) use self::package::{
+    AGGREGATED, is_aggregated, is_of_system, normalise_licenses, rpm_version, version,
+};
 pub use self::package::{complete_packages, dependency_id, language_of, package_of, purl_for};
 
 /// The longest package URL that is read, in bytes.

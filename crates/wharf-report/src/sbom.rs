@@ -9,10 +9,14 @@ mod graph;
 mod hash;
 mod ids;
 mod license;
+mod read;
 mod spdx;
 
 pub use self::cyclonedx::to_cyclonedx;
 pub use self::hash::uid_of;
+pub use self::read::{
+    MAX_BYTES, MAX_COMPONENTS, MAX_RELATIONS, Sbom, SbomApplication, SbomError, SbomKind, SbomWarning, read,
+};
 pub use self::spdx::to_spdx_json;
 
 pub(crate) use self::graph::{Component, Graph};

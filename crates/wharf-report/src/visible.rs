@@ -29,7 +29,7 @@ fn spell(shown: &mut String, character: char) -> std::fmt::Result {
 }
 
 fn is_plain(character: char) -> bool {
-    !character.is_control() && !is_unseen(character)
+    !character.is_control() && !is_unseen(character) && !is_no_character(character)
 }
 
 /// Whether it has no form of its own: soft hyphens, marks and turns of the direction, joiners, separators of lines, fillers,
@@ -56,6 +56,11 @@ fn is_unseen(character: char) -> bool {
     )
 }
 
+/// Whether Unicode keeps it from ever being a character.
+fn is_no_character(character: char) -> bool {
+    u32::from(character) & 0xfffe == 0xfffe || matches!(character, '\u{fdd0}'..='\u{fdef}')
+}
+
 #[cfg(test)]
 mod tests {
     use super::visible;
@@ -69,6 +74,7 @@ mod tests {
             ("\u{9b}31m\u{7f}", "\\x9b31m\\x7f"),
             ("user\u{202e}txt.exe", "user\\u202etxt.exe"),
             ("a\u{200b}b\u{feff}\u{e0041}", "a\\u200bb\\ufeff\\U000e0041"),
+            ("a\u{ffff}\u{1fffe}\u{fdd0}", "a\\uffff\\U0001fffe\\ufdd0"),
         ] {
             assert_eq!(visible(text), shown);
         }

@@ -185,9 +185,13 @@ fn put_together(
     for (layer, of_image) in layers.iter_mut().zip(image.layers()) {
         layer.findings.layer = Layer {
             size: i64::try_from(layer.unpacked).unwrap_or(i64::MAX),
-            digest: of_image.digest.as_ref().map(ToString::to_string).unwrap_or_default(),
+            digest: of_image
+                .digest
+                .as_ref()
+                .map(ToString::to_string)
+                .unwrap_or_default(),
             diff_id: of_image.diff_id.to_string(),
-            created_by: of_image.created_by.clone().unwrap_or_default(),
+            created_by: of_image.created_by.clone(),
         };
     }
     layers
@@ -204,8 +208,8 @@ fn metadata(image: &Image, layers: &[ScannedLayer]) -> Metadata {
             .iter()
             .map(|layer| layer.diff_id.to_string())
             .collect(),
-        repo_tags: image.repo_tags().to_vec(),
-        repo_digests: image.repo_digests().to_vec(),
+        repo_tags: image.names().tags.clone(),
+        repo_digests: image.names().digests.clone(),
         image_config: image.config().clone(),
         layers: layers
             .iter()

@@ -10,6 +10,7 @@ use crate::commands::admission::AdmissionArguments;
 use crate::commands::manifest::ManifestArguments;
 use crate::commands::new::New;
 use crate::commands::run::arguments::RunArguments;
+use crate::commands::scan::arguments::ScanArguments;
 use crate::commands::schema::SchemaOf;
 use crate::commands::single;
 use crate::commands::test::TestArguments;
@@ -65,9 +66,9 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Say what a module is, what it needs, and whether it would load as a filter or a policy.
+    /// Say what a module is, what it needs, and whether it would load as a filter, a policy or a module of Trivy.
     ///
-    /// Its code is not run, but what tells the entrypoints and functions of Rego.
+    /// Its code is not run, but what tells the entrypoints and functions of Rego, and what a module of Trivy says that it is.
     Inspect {
         /// The module: the path of a file, or a reference such as `file:greet.wasm`.
         #[arg(value_name = "PLUGIN", value_parser = single::plugin)]
@@ -76,7 +77,8 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Put requests through a filter by hand, or a review through a policy, with no server, and show all that it does.
+    /// Put requests through a filter by hand, a review through a policy, or a file through a module of Trivy, with no server, and
+    /// show all that it does.
     Run(Box<RunArguments>),
     /// Run cases of filters and policies that stand in files: what a plugin goes through, and what is expected of it.
     ///
@@ -87,6 +89,14 @@ pub(crate) enum Command {
                       loaded. Of several, 3 counts before 4, and 4 before 1; all that can be run is run."
     )]
     Test(Box<TestArguments>),
+    /// Scan a directory, an image or an SBOM with Trivy's modules, and write a report.
+    #[command(
+        after_help = "Exit codes: 0 all went well, or the code of --exit-code where there are findings; 2 a module failed, so that \
+                      findings may be missing, or the command line is wrong; 1 something failed; 3 the configuration, an ignore file \
+                      or a VEX document cannot be used; 4 a module cannot be used whose faults end the scan; 130 it was interrupted. \
+                      docs/scanning.md has more."
+    )]
+    Scan(Box<ScanArguments>),
     /// Print what a cluster needs to ask policies: webhooks, a server, and its rights.
     Manifest(Box<ManifestArguments>),
     /// Write a project to begin with.

@@ -5,9 +5,11 @@ mod check;
 mod completions;
 mod inspect;
 pub(crate) mod manifest;
+pub(crate) mod module;
 pub(crate) mod new;
 pub(crate) mod policy;
 pub(crate) mod run;
+pub(crate) mod scan;
 pub(crate) mod schema;
 mod senses;
 mod serve;
@@ -16,6 +18,7 @@ pub(crate) mod test;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use wharf_config::Config;
 use wharf_telemetry::logging::{self, LogFormat};
@@ -26,17 +29,18 @@ use crate::exit::Code;
 use crate::words::{colours, say};
 
 /// Runs a command.
-pub(crate) fn run(arguments: Arguments) -> Code {
+pub(crate) fn run(arguments: Arguments) -> ExitCode {
     let (level, format) = match log(&arguments) {
         Ok(log) => log,
-        Err(code) => return code,
+        Err(code) => return code.into(),
     };
     if let Err(error) = logging::set_up(level.as_deref(), format, wharf_engine::NOISY_LOG_TARGETS) {
         // The reason is a list of levels, which the message has as well.
         say(format_args!("error: {error}"));
-        return Code::CommandLine;
+        return Code::CommandLine.into();
     }
-    match arguments.command {
+    let code = match arguments.command {
+        Command::Scan(arguments) => return scan::run(&arguments),
         Command::Serve { config } => serve::run(&config),
         Command::Admission(arguments) => admission::run(&arguments),
         Command::Check { config, json } => check::run(&config, json),
@@ -47,7 +51,8 @@ pub(crate) fn run(arguments: Arguments) -> Code {
         Command::Test(arguments) => test::run(&arguments),
         Command::Schema { of } => schema::run(of),
         Command::Completions { shell } => completions::run(shell),
-    }
+    };
+    code.into()
 }
 
 /// The level and the format of the log, by the flags and variables of all commands, and those of policy-server behind them.

@@ -18,5 +18,5 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> std::process::ExitCode {
     let arguments = cli::Arguments::parse();
-    commands::run(arguments).into()
+    commands::run(arguments)
 }

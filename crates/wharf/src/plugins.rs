@@ -1,13 +1,13 @@
 //! From a configuration's plugins to filters that can run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
 use wharf_config::{Config, ProxyConfig};
 use wharf_engine::{CacheReport, CompiledCache, Engine, EngineError, EngineSettings};
 use wharf_loader::{LoadError, LoadedPlugin, Loader};
-use wharf_plugin::{Abi, PluginName};
+use wharf_plugin::{Abi, PluginName, PluginSpec};
 use wharf_proxy::plugins::{CompiledPlugin, PluginSet, PluginSetError};
 use wharf_telemetry::Metrics;
 
@@ -74,6 +74,26 @@ pub(crate) fn engine(config: &Config) -> Result<Engine, EngineError> {
     })
 }
 
+/// The plugins of a configuration but for those that only scans use.
+fn filters(config: &Config, proxy: &ProxyConfig) -> Vec<Arc<PluginSpec>> {
+    let routes = proxy.listeners.iter().flat_map(|listener| &listener.routes);
+    let in_routes: BTreeSet<_> = routes
+        .flat_map(|route| &route.filters)
+        .map(|filter| &filter.plugin)
+        .collect();
+    let in_scans: BTreeSet<_> = config
+        .scan
+        .iter()
+        .flat_map(|scan| &scan.modules)
+        .map(|module| &module.plugin)
+        .collect();
+    let specs = config.plugins.values();
+    specs
+        .filter(|spec| in_routes.contains(&spec.name) || !in_scans.contains(&spec.name))
+        .cloned()
+        .collect()
+}
+
 /// Loads all plugins, links them, and tries each in a canary VM. Finds every problem, not only the first.
 pub(crate) fn prepare(
     engine: Engine,
@@ -82,7 +102,7 @@ pub(crate) fn prepare(
     metrics: &Metrics,
 ) -> Result<Prepared, Vec<Problem>> {
     let loader = Loader::new(engine, Arc::new(Progress::new()));
-    let specs: Vec<_> = config.plugins.values().cloned().collect();
+    let specs = filters(config, proxy);
     let mut problems = Vec::new();
     let mut compiled = BTreeMap::new();
     let mut plugins = Vec::new();

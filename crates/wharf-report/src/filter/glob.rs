@@ -370,7 +370,7 @@ mod tests {
     /// Such a pattern takes exponential time with a matcher that goes back.
     #[test]
     fn no_pattern_takes_long() {
-        let pattern = PathPattern::parse(&"{a*,*a}".repeat(100)).unwrap();
+        let pattern = PathPattern::parse(&format!("{}c", "{a*,*a}".repeat(100))).unwrap();
         assert!(!pattern.matches(&format!("{}b", "a".repeat(300))));
         let pattern = PathPattern::parse(&"**/".repeat(500)).unwrap();
         assert!(!pattern.matches(&"a/".repeat(500).replace("a/", "aa")));

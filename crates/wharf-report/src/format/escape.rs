@@ -5,10 +5,7 @@ use std::borrow::Cow;
 /// `text` as it may stand in an element or an attribute: markup and white space that breaks lines as references, and what
 /// XML 1.0 has no place for, such as control characters, as U+FFFD.
 pub(super) fn escape_xml(text: &str) -> Cow<'_, str> {
-    if !text
-        .chars()
-        .any(|character| replacement(character).is_some())
-    {
+    if !text.chars().any(|character| replacement(character).is_some()) {
         return Cow::Borrowed(text);
     }
     let mut escaped = String::with_capacity(text.len() + 16);
@@ -54,9 +51,18 @@ pub(super) fn escape_html(text: &str) -> Cow<'_, str> {
     Cow::Owned(escaped)
 }
 
+/// Markup as it is, but for what XML 1.0 has no place for, which is U+FFFD.
+pub(super) fn only_characters(markup: &str) -> Cow<'_, str> {
+    let is_none = |character: char| replacement(character) == Some("\u{fffd}");
+    match markup.contains(is_none) {
+        true => Cow::Owned(markup.replace(is_none, "\u{fffd}")),
+        false => Cow::Borrowed(markup),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{escape_html, escape_xml};
+    use super::{escape_html, escape_xml, only_characters};
 
     #[test]
     fn markup_is_escaped_and_what_xml_has_not_is_replaced() {
@@ -67,5 +73,6 @@ mod tests {
         );
         assert_eq!(escape_html("a\n<\u{0}"), "a\n&lt;\u{fffd}");
         assert_eq!(escape_html("a\tb"), "a\tb");
+        assert_eq!(only_characters("<b>\n\u{7}</b>"), "<b>\n\u{fffd}</b>");
     }
 }

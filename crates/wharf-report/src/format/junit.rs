@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use super::escape::escape_xml;
 use crate::{
-    DetectedLicense, DetectedMisconfiguration, DetectedSecret, DetectedVulnerability, Report, ScanResult, ScanWarning,
-    class,
+    DetectedLicense, DetectedMisconfiguration, DetectedSecret, DetectedVulnerability, Report, ScanResult,
+    ScanWarning, class,
 };
 
 /// The report as test suites: two for each result, of its vulnerabilities and of its misconfigurations, and one each of its
@@ -68,7 +68,12 @@ fn write_result(out: &mut String, result: &ScanResult) -> Written {
     Ok(())
 }
 
-fn start_suite(out: &mut String, tests: impl std::fmt::Display, failures: impl std::fmt::Display, name: &str) -> Written {
+fn start_suite(
+    out: &mut String,
+    tests: impl std::fmt::Display,
+    failures: impl std::fmt::Display,
+    name: &str,
+) -> Written {
     write!(
         out,
         "\n    <testsuite tests=\"{tests}\" failures=\"{failures}\" name=\"{name}\" errors=\"0\" skipped=\"0\" time=\"0\">"

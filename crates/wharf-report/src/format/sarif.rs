@@ -10,7 +10,8 @@ mod uri;
 use std::collections::HashMap;
 
 use self::document::{
-    Document, Invocation, Message, Notification, NotificationLocation, PhysicalArtifact, Rule, Run, RunProperties,
+    Document, Invocation, Message, Notification, NotificationLocation, PhysicalArtifact, Rule, Run,
+    RunProperties,
 };
 use self::finding::Found;
 use crate::json::to_vec_pretty;

@@ -28,12 +28,31 @@ pub struct TableOptions {
     pub width: Option<usize>,
     /// Whether findings that were suppressed are shown with their reasons. By default they are counted.
     pub show_suppressed: bool,
+    /// What the scan looked for. By default each kind.
+    pub scanned: Option<Vec<FindingKind>>,
     /// The severities that totals tell, in this order. By default all five.
     pub severities: Option<Vec<String>>,
 }
 
+/// The kinds of findings that a scan may look for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FindingKind {
+    /// Vulnerabilities of packages.
+    Vulnerability,
+    /// Misconfigurations.
+    Misconfiguration,
+    /// Secrets.
+    Secret,
+    /// Licenses.
+    License,
+}
+
 /// The most warnings that are shown; of the others there is a count.
 const MOST_WARNINGS: usize = 1_000;
+
+/// The most characters of a heading, and of any other line. What is longer ends in an ellipsis.
+const LONGEST_HEADING: usize = 240;
+const LONGEST_LINE: usize = 4_000;
 
 /// The report as tables: a summary, then the findings of each result, then `warnings`.
 pub fn table(report: &Report, warnings: &[ScanWarning], options: &TableOptions) -> String {
@@ -118,7 +137,7 @@ struct Page<'a> {
 impl Page<'_> {
     /// An empty line, and a text that is underlined.
     fn heading(&mut self, text: &str) {
-        let text = visible(text);
+        let text = grid::shortened(text, LONGEST_HEADING);
         self.out.push('\n');
         self.line(Style::Heading, &text);
         if !self.options.color {
@@ -135,7 +154,7 @@ impl Page<'_> {
 
     /// A part of a line; `text` may be anybody's.
     fn part(&mut self, style: Style, text: &str) {
-        let text = visible(text);
+        let text = grid::shortened(text, LONGEST_LINE);
         self.out.push_str(&paint(self.options.color, style, &text));
     }
 

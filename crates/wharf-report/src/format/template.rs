@@ -22,11 +22,11 @@ pub struct TemplateOptions {
     /// The variables that `getEnv` and `env` give. All others are refused.
     pub environment: BTreeMap<String, String>,
     /// What `now` and `getCurrentTime` give. By default it is when the report was made, and where the report does not tell that,
-    /// the start of 1970.
+    /// the start of 1970. A caller that has `SOURCE_DATE_EPOCH` gives it here, by [`Timestamp::from_unix`].
     pub now: Option<Timestamp>,
 }
 
-/// A template that was read. Reading it compiles it; each report takes a copy of a small text more.
+/// A template that was read and found to be one. It is compiled again for each report.
 #[derive(Debug, Clone)]
 pub struct Template {
     name: String,
@@ -117,7 +117,7 @@ fn at_line(line: Option<usize>) -> String {
 }
 
 /// The names of the templates that come with Wharf.
-const BUILT_IN: [&str; 4] = ["@junit", "@gitlab", "@gitlab-codequality", "@html"];
+const BUILT_IN: [&str; 5] = ["@junit", "@gitlab", "@gitlab-codequality", "@html", "@asff"];
 
 /// The longest text of a template.
 const LONGEST_TEMPLATE: usize = 1 << 20;
@@ -149,8 +149,12 @@ impl Template {
                 most: LONGEST_TEMPLATE,
             });
         }
-        if let Err(error) = environment(&TemplateOptions::default(), "").template_from_named_str(&name, text) {
-            return Err(match go_action(text) {
+        if let Some((line, found)) = go_action(text, is_surely_go) {
+            return Err(TemplateError::Go { name, line, found });
+        }
+        if let Err(error) = environment(&TemplateOptions::default(), "").template_from_named_str(&name, text)
+        {
+            return Err(match go_action(text, is_perhaps_go) {
                 Some((line, found)) => TemplateError::Go { name, line, found },
                 None => TemplateError::Syntax {
                     name,
@@ -165,8 +169,8 @@ impl Template {
         })
     }
 
-    /// The template of this name that comes with Wharf: `@junit`, `@gitlab`, `@gitlab-codequality`, `@html`; also without the
-    /// `@`.
+    /// The template of this name that comes with Wharf: `@junit`, `@gitlab`, `@gitlab-codequality`, `@html`, `@asff`; also without
+    /// the `@`.
     ///
     /// # Errors
     /// [`TemplateError::NotBuiltIn`] where there is none.
@@ -183,6 +187,7 @@ impl Template {
                 "@gitlab-codequality",
                 include_str!("template/builtin/gitlab-codequality.json.j2"),
             ),
+            "asff" => ("@asff", include_str!("template/builtin/asff.json.j2")),
             "html" => ("@html.html", include_str!("template/builtin/html.html.j2")),
             _ => {
                 return Err(TemplateError::NotBuiltIn {
@@ -219,7 +224,7 @@ impl Template {
         let template = environment
             .template_from_named_str(&self.name, text)
             .map_err(|error| self.failure(&error))?;
-        let mut written = Bounded::default();
+        let mut written = Bounded::to(LONGEST_OUTPUT);
         let outcome = template.render_captured_to(context, &mut written).map(drop);
         if written.is_full {
             return Err(TemplateError::TooLong {
@@ -285,8 +290,8 @@ fn escaping(name: &str) -> AutoEscape {
     }
 }
 
-/// The first action in `text` that only Go has, and its line.
-fn go_action(text: &str) -> Option<(usize, String)> {
+/// The first action in `text` that is Go's, and its line.
+fn go_action(text: &str, is_go: fn(&str) -> bool) -> Option<(usize, String)> {
     let mut line = 1;
     let mut rest = text;
     while let Some((before, from)) = rest.split_once("{{") {
@@ -304,23 +309,44 @@ fn go_action(text: &str) -> Option<(usize, String)> {
     None
 }
 
-fn is_go(action: &str) -> bool {
+const WORDS_OF_GO: [&str; 8] = [
+    "range", "if", "with", "define", "end", "else", "template", "block",
+];
+
+/// Such as `.Target`, `$x` and `range .`; some of these would have a meaning in Jinja, but nobody writes it so.
+fn is_surely_go(action: &str) -> bool {
     let mut words = action.split_whitespace();
     let first = words.next().unwrap_or_default();
-    let keywords = ["range", "if", "with", "define", "end", "else", "template", "block"];
-    first.starts_with(['.', '$']) || first.starts_with("/*") || keywords.contains(&first) || action.contains(":=")
+    let second = words.next().unwrap_or_default();
+    first.starts_with(['.', '$']) || WORDS_OF_GO.contains(&first) && second.starts_with(['.', '$'])
+}
+
+/// Such as `end`, which is a name in Jinja.
+fn is_perhaps_go(action: &str) -> bool {
+    let first = action.split_whitespace().next().unwrap_or_default();
+    first.starts_with("/*") || WORDS_OF_GO.contains(&first) || action.contains(":=")
 }
 
 /// What was written, up to the most.
-#[derive(Default)]
 struct Bounded {
     bytes: Vec<u8>,
+    most: usize,
     is_full: bool,
+}
+
+impl Bounded {
+    fn to(most: usize) -> Self {
+        Self {
+            bytes: Vec::new(),
+            most,
+            is_full: false,
+        }
+    }
 }
 
 impl io::Write for &mut Bounded {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.bytes.len().saturating_add(bytes.len()) > LONGEST_OUTPUT {
+        if self.bytes.len().saturating_add(bytes.len()) > self.most {
             self.is_full = true;
             return Err(io::ErrorKind::FileTooLarge.into());
         }

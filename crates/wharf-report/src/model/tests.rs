@@ -131,3 +131,30 @@ fn warnings_stand_behind_the_results() {
     );
     assert_eq!(Report::from_json(text.as_bytes()).unwrap(), report);
 }
+
+#[test]
+fn moments_are_made_from_seconds() {
+    for (seconds, nanoseconds, text) in [
+        (0, 0, Some("1970-01-01T00:00:00Z")),
+        (1_640_995_200, 0, Some("2022-01-01T00:00:00Z")),
+        (951_868_799, 500_000_000, Some("2000-02-29T23:59:59.5Z")),
+        (951_868_800, 1, Some("2000-03-01T00:00:00.000000001Z")),
+        (4_107_542_400, 0, Some("2100-03-01T00:00:00Z")),
+        (4_107_542_399, 0, Some("2100-02-28T23:59:59Z")),
+        (-1, 0, Some("1969-12-31T23:59:59Z")),
+        (
+            253_402_300_799,
+            999_999_999,
+            Some("9999-12-31T23:59:59.999999999Z"),
+        ),
+        (253_402_300_800, 0, None),
+        (-62_167_219_200, 0, Some("0000-01-01T00:00:00Z")),
+        (-62_167_219_201, 0, None),
+        (i64::MAX, 0, None),
+        (i64::MIN, 0, None),
+        (0, 1_000_000_000, None),
+    ] {
+        let made = Timestamp::from_unix(seconds, nanoseconds);
+        assert_eq!(made.as_ref().map(Timestamp::as_str), text, "{seconds}");
+    }
+}

@@ -26,6 +26,22 @@ impl Timestamp {
             .ok_or_else(|| InvalidTimestamp(text.chars().take(64).collect()))
     }
 
+    /// The moment so many seconds after the start of 1970 in UTC, before it where they are below 0, and so many nanoseconds
+    /// later. `None` where that is no moment of the years 0 to 9999, or the nanoseconds are a second or more.
+    pub fn from_unix(seconds: i64, nanoseconds: u32) -> Option<Self> {
+        const DAY: i64 = 24 * 60 * 60;
+        let (year, month, day) = date(seconds.div_euclid(DAY))?;
+        let second = seconds.rem_euclid(DAY);
+        let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+        if nanoseconds >= 1_000_000_000 {
+            return None;
+        }
+        Self::parse(&format!(
+            "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{nanoseconds:09}Z"
+        ))
+        .ok()
+    }
+
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -78,6 +94,29 @@ fn is_moment(moment: &[u8]) -> bool {
         && number(11, 2) < 24
         && number(14, 2) < 60
         && number(17, 2) < 60
+}
+
+/// Year, month and day so many days after the start of 1970.
+fn date(days: i64) -> Option<(i64, i64, i64)> {
+    // Counted from a first of March, a leap day is the last day of its year; 400 years have the same days each time.
+    const DAYS_TO_1970: i64 = 719_468;
+    const DAYS_OF_400_YEARS: i64 = 146_097;
+    let days = days.checked_add(DAYS_TO_1970)?;
+    let (cycle, day) = (
+        days.div_euclid(DAYS_OF_400_YEARS),
+        days.rem_euclid(DAYS_OF_400_YEARS),
+    );
+    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let day_of_month = day - (153 * month + 2) / 5 + 1;
+    let (month, next_year) = if month < 10 {
+        (month + 3, 0)
+    } else {
+        (month - 9, 1)
+    };
+    let year = cycle.checked_mul(400)?.checked_add(year + next_year)?;
+    (0..10_000).contains(&year).then_some((year, month, day_of_month))
 }
 
 fn days_of(year: u32, month: u32) -> u32 {

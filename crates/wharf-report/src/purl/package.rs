@@ -116,7 +116,7 @@ pub fn complete_packages(result: &mut ScanResult, os: Option<&Os>) {
 }
 
 /// Each license once, by the id of SPDX where it is known.
-fn normalise_licenses(licenses: &mut Vec<String>) {
+pub(crate) fn normalise_licenses(licenses: &mut Vec<String>) {
     let mut normalised: Vec<String> = Vec::with_capacity(licenses.len());
     for license in licenses.drain(..) {
         let license = normalised_license(&license);

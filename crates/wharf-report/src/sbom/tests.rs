@@ -1,4 +1,4 @@
-use super::{SbomContext, to_cyclonedx, to_spdx_json};
+use super::{SbomContext, read, to_cyclonedx, to_spdx_json};
 use crate::{Report, Timestamp};
 
 /// A report, and what `trivy convert` of Trivy 0.76.0 makes of it.
@@ -155,4 +155,30 @@ fn documents_are_the_same_in_each_run_and_others_for_other_content() {
         uuids(&text(to_cyclonedx(&image, &context)))[0]
     );
     assert_ne!(uuids(&spdx)[0], uuids(&text(to_spdx_json(&image, &context)))[0]);
+}
+
+/// The results of packages that `trivy sbom` of Trivy 0.76.0 has for the documents above.
+#[test]
+fn documents_are_read_as_trivy_reads_them() {
+    for (document, name, wanted) in [
+        (
+            IMAGE.1,
+            "image.cdx.json",
+            include_str!("../../tests/data/sbom/image.cdx.report.json"),
+        ),
+        (
+            IMAGE.2,
+            "image.spdx.json",
+            include_str!("../../tests/data/sbom/image.spdx.report.json"),
+        ),
+    ] {
+        let sbom = read(document.as_bytes()).unwrap();
+        let written = sbom.report(name);
+        let mut wanted = report(wanted);
+        wanted.results.retain(|result| result.class != "license");
+        wanted.trivy = written.trivy.clone();
+        wanted.report_id.clear();
+        wanted.created_at = None;
+        assert_same(&text(written.to_json()), &text(wanted.to_json()));
+    }
 }

@@ -40,7 +40,9 @@ fn what_was_kept_is_found_again_for_files_that_have_not_changed() {
     let directory = tempfile::tempdir().unwrap();
     let cache = cache(&directory, 1 << 20);
     assert!(cache.files(key("x")).get("a/b", &STAMP).is_none());
-    cache.keep_files(key("x"), [(&found(), STAMP)].into_iter()).unwrap();
+    cache
+        .keep_files(key("x"), [(&found(), STAMP)].into_iter())
+        .unwrap();
     let known = cache.files(key("x"));
     let again = known.get("a/b", &STAMP).unwrap();
     assert_eq!(again.found, found().found);
@@ -80,7 +82,10 @@ fn a_layer_is_found_again_as_it_was() {
 fn parts_of_a_key_are_told_apart() {
     let name = |key: Key| key.name();
     let base = || Key::new([7; 32]);
-    assert_ne!(name(base().with(b"ab").with(b"c")), name(base().with(b"a").with(b"bc")));
+    assert_ne!(
+        name(base().with(b"ab").with(b"c")),
+        name(base().with(b"a").with(b"bc"))
+    );
     assert_ne!(name(base()), name(Key::new([8; 32])));
 }
 
@@ -115,7 +120,12 @@ fn entries_that_were_not_used_for_longest_go_first() {
     for (age, part) in [(30, "a"), (20, "b"), (10, "c")] {
         cache.keep_layer(key(part), &large, 0).unwrap();
         let used = SystemTime::now() - std::time::Duration::from_secs(age);
-        File::options().append(true).open(path(part)).unwrap().set_modified(used).unwrap();
+        File::options()
+            .append(true)
+            .open(path(part))
+            .unwrap()
+            .set_modified(used)
+            .unwrap();
     }
     // Using one makes it the youngest.
     assert!(cache.layer(key("a")).is_some());
@@ -128,7 +138,12 @@ fn entries_that_were_not_used_for_longest_go_first() {
 fn the_directory_is_for_the_user_alone() {
     use std::os::unix::fs::PermissionsExt;
     let directory = tempfile::tempdir().unwrap();
-    cache(&directory, 1 << 20).keep_layer(key("l"), &Findings::default(), 0).unwrap();
-    let mode = fs::metadata(directory.path().join("scan")).unwrap().permissions().mode();
+    cache(&directory, 1 << 20)
+        .keep_layer(key("l"), &Findings::default(), 0)
+        .unwrap();
+    let mode = fs::metadata(directory.path().join("scan"))
+        .unwrap()
+        .permissions()
+        .mode();
     assert_eq!(mode & 0o777, 0o700);
 }

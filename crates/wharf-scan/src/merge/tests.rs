@@ -161,9 +161,13 @@ fn a_secret_stays_though_its_file_is_gone() {
 #[test]
 fn a_package_is_of_the_layer_in_which_it_came_in() {
     let mut lower = layer("1");
-    lower.files.push(file("lock", application("lock", &["old", "gone"])));
+    lower
+        .files
+        .push(file("lock", application("lock", &["old", "gone"])));
     let mut upper = layer("2");
-    upper.files.push(file("lock", application("lock", &["old", "new"])));
+    upper
+        .files
+        .push(file("lock", application("lock", &["old", "new"])));
     let mut found = merged(vec![lower, upper]);
     let mut packages = std::mem::take(&mut found.applications[0].packages);
     packages.push(Package {
@@ -189,7 +193,11 @@ fn a_package_is_of_the_layer_in_which_it_came_in() {
         .collect();
     assert_eq!(
         told,
-        [("old", "1", "module"), ("new", "2", "module"), ("", "its own", "")]
+        [
+            ("old", "1", "module"),
+            ("new", "2", "module"),
+            ("", "its own", "")
+        ]
     );
 }
 

@@ -287,6 +287,7 @@ fn config(arguments: &AdmissionArguments) -> Result<Config, Code> {
         .clone_from(&arguments.always_accept_admission_reviews_on_namespace);
     admission.kubernetes.ignore_connection_failure = arguments.ignore_kubernetes_connection_failure;
     Ok(Config {
+        scan: None,
         plugins: BTreeMap::new(),
         proxy: None,
         drain_timeout: admission.drain_timeout,

@@ -1,7 +1,8 @@
-//! `wharf inspect`: what a module is, and whether it would load as a filter or a policy. No code of it runs, but what
-//! tells the entrypoints and functions of Rego.
+//! `wharf inspect`: what a module is, and whether it would load as a filter, a policy or a module of Trivy. No code of it runs,
+//! but what tells the entrypoints and functions of Rego, and what a module of Trivy says that it is.
 
 mod findings;
+mod module;
 mod policy;
 mod report;
 

@@ -102,12 +102,7 @@ fn load(subject: &Subject<'_>, host: &Arc<RunHost>) -> Result<TrivyModule, Stop>
 
 type Looked = (String, bool, Tried<AnalysisResult>);
 
-fn analyze(
-    module: &TrivyModule,
-    host: &RunHost,
-    file: &Path,
-    path: Option<&str>,
-) -> Result<Looked, Stop> {
+fn analyze(module: &TrivyModule, host: &RunHost, file: &Path, path: Option<&str>) -> Result<Looked, Stop> {
     let contents = read(file)?;
     // Modules see paths of a target, from its root on.
     let path = path.map_or_else(|| file.to_string_lossy().into_owned(), str::to_owned);
@@ -151,7 +146,8 @@ fn read_results(file: &Path) -> Result<Vec<ScanResult>, Stop> {
     results.map_err(|error| {
         Stop::File(
             format!("{} has no results: {error}", file.display()).into(),
-            "--post-scan takes a report as `trivy --format json` writes it, or the list of its results".to_owned(),
+            "--post-scan takes a report as `trivy --format json` writes it, or the list of its results"
+                .to_owned(),
         )
     })
 }
@@ -221,7 +217,9 @@ impl Told<'_> {
         if let Some((path, is_wanted, tried)) = &self.looked {
             let _ = writeln!(out, "\nanalyze {}", shown(path));
             if !is_wanted {
-                out.push_str("  in a scan it would not be asked: no pattern of `required` matches the path\n");
+                out.push_str(
+                    "  in a scan it would not be asked: no pattern of `required` matches the path\n",
+                );
             }
             said(&mut out, &tried.lines);
             match &tried.outcome {
@@ -235,7 +233,9 @@ impl Told<'_> {
             out.push_str("\npost-scan\n");
             said(&mut out, &tried.lines);
             match &tried.outcome {
-                Ok(_) if self.info.post_scan.is_none() => out.push_str("  it is no post-scanner, and was not called\n"),
+                Ok(_) if self.info.post_scan.is_none() => {
+                    out.push_str("  it is no post-scanner, and was not called\n")
+                }
                 Ok(changes) => {
                     let _ = writeln!(
                         out,

@@ -104,7 +104,7 @@ impl Stop {
         }
     }
 
-    fn tell(self) -> Code {
+    pub(super) fn tell(self) -> Code {
         match self {
             Self::File(error, hint) => {
                 complain(error.as_ref(), Some(&hint));

@@ -23,6 +23,7 @@ use self::exchange::Outcome;
 use self::plan::{Plan, Setup};
 use self::report::Telling;
 use self::world::{Notes, RunHost, SharedWorld, Timing, World};
+use super::module;
 use super::policy::{self, Output, Subject};
 use super::single;
 use crate::exit::Code;
@@ -110,7 +111,7 @@ impl Run {
     }
 }
 
-/// Runs what the flags ask for: a filter, a policy, or an operation of a waPC guest.
+/// Runs what the flags ask for: a filter, a policy, an operation of a waPC guest, or a module of Trivy.
 pub(super) fn run(arguments: &RunArguments) -> Code {
     let subject = Subject {
         module: &arguments.plugin,
@@ -121,7 +122,9 @@ pub(super) fn run(arguments: &RunArguments) -> Code {
         json: arguments.json,
         times: arguments.times,
     };
-    policy::run(&subject, &arguments.policy, output).unwrap_or_else(|| run_filter(arguments))
+    policy::run(&subject, &arguments.policy, output)
+        .or_else(|| module::run(&subject, &arguments.module, output))
+        .unwrap_or_else(|| run_filter(arguments))
 }
 
 fn run_filter(arguments: &RunArguments) -> Code {
@@ -138,7 +141,9 @@ fn run_filter(arguments: &RunArguments) -> Code {
         Err(NotReady { error, hint }) => {
             let hint = match error.downcast_ref::<NoFilter>() {
                 Some(_) => {
-                    format!("--review FILE asks a policy, --operation NAME calls a waPC guest; {hint}")
+                    format!(
+                        "--review FILE asks a policy, --operation NAME calls a waPC guest, --file FILE lets a module of Trivy look; {hint}"
+                    )
                 }
                 None => hint,
             };

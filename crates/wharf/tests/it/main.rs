@@ -28,5 +28,6 @@ mod policy_commands;
 mod process;
 mod queue;
 mod run;
+mod scan;
 mod test_command;
 mod vms;

@@ -6,7 +6,6 @@ mod images;
 mod settings;
 
 use std::fs;
-use std::path::Path;
 
 use expect_test::{Expect, expect};
 use serde_json::Value;
@@ -19,8 +18,16 @@ const SECRETS: &str = "guests/trivy/trivy-secrets/trivy-secrets.wasm";
 /// A folder with an old WordPress and a secret.
 pub(crate) fn blog() -> Folder {
     let folder = folder();
-    write(&folder, "tree/blog/wp-includes/version.php", "<?php\n$wp_version = '6.4.1';\n");
-    write(&folder, "tree/.env", "A=1\nACME_KEY=acme_live_0123456789abcdef0123456789abcdef\n");
+    write(
+        &folder,
+        "tree/blog/wp-includes/version.php",
+        "<?php\n$wp_version = '6.4.1';\n",
+    );
+    write(
+        &folder,
+        "tree/.env",
+        "A=1\nACME_KEY=acme_live_0123456789abcdef0123456789abcdef\n",
+    );
     write(&folder, "tree/readme.txt", "nothing\n");
     folder
 }
@@ -61,7 +68,9 @@ fn a_directory_is_scanned_as_trivy_does() {
     let folder = blog();
     check(
         &folder,
-        &["--module", WORDPRESS, "--module", SECRETS, "--format", "json", "tree"],
+        &[
+            "--module", WORDPRESS, "--module", SECRETS, "--format", "json", "tree",
+        ],
         &expect![[""]],
     );
 }
@@ -81,10 +90,23 @@ fn each_format_is_the_same_from_run_to_run() {
     let folder = blog();
     for format in ["table", "json", "sarif", "cyclonedx", "spdx-json", "junit"] {
         let arguments = [
-            "scan", "--no-cache", "--module", WORDPRESS, "--module", SECRETS, "--format", format, "tree",
+            "scan",
+            "--no-cache",
+            "--module",
+            WORDPRESS,
+            "--module",
+            SECRETS,
+            "--format",
+            format,
+            "tree",
         ];
         let first = folder.run(&arguments);
-        assert_eq!(first.status.code(), Some(0), "{format}: {}", String::from_utf8_lossy(&first.stderr));
+        assert_eq!(
+            first.status.code(),
+            Some(0),
+            "{format}: {}",
+            String::from_utf8_lossy(&first.stderr)
+        );
         assert!(first.stdout.len() > 50, "{format}");
         assert_eq!(first.stdout, folder.run(&arguments).stdout, "{format}");
     }
@@ -118,14 +140,24 @@ fn a_file_is_a_target_too() {
 fn the_modules_of_a_directory_are_found_and_chosen_by_name() {
     let folder = blog();
     fs::create_dir_all(folder.path().join("modules/deep")).unwrap();
-    fs::copy(folder.path().join(WORDPRESS), folder.path().join("modules/deep/w.wasm")).unwrap();
+    fs::copy(
+        folder.path().join(WORDPRESS),
+        folder.path().join("modules/deep/w.wasm"),
+    )
+    .unwrap();
     fs::copy(folder.path().join(SECRETS), folder.path().join("modules/s.wasm")).unwrap();
     fs::write(folder.path().join("modules/README"), "no module").unwrap();
     let (code, report, _) = scan(&folder, &["--module-dir", "modules", "tree"]);
     assert_eq!((code, targets(&report).len()), (0, 3), "{report}");
     let (code, report, said) = scan(
         &folder,
-        &["--module-dir", "modules", "--enable-modules", "secrets,other", "tree"],
+        &[
+            "--module-dir",
+            "modules",
+            "--enable-modules",
+            "secrets,other",
+            "tree",
+        ],
     );
     assert_eq!(code, 2, "{said}");
     assert_eq!(targets(&report), [(".env".to_owned(), "secret".to_owned())]);
@@ -135,11 +167,7 @@ fn the_modules_of_a_directory_are_found_and_chosen_by_name() {
 #[test]
 fn a_target_that_is_missing_is_told() {
     let folder = folder();
-    check(
-        &folder,
-        &["nowhere"],
-        &expect![[""]],
-    );
+    check(&folder, &["nowhere"], &expect![[""]]);
     std::os::unix::fs::symlink("loop", folder.path().join("loop")).unwrap();
     check(&folder, &["loop"], &expect![[""]]);
 }
@@ -170,7 +198,8 @@ fn a_report_replaces_its_file_as_a_whole() {
     let folder = blog().with("report.json", "old");
     let (code, _, said) = scan(&folder, &["--output", "report.json", "tree"]);
     assert_eq!((code, said.as_str()), (0, ""));
-    let report: Value = serde_json::from_slice(&fs::read(folder.path().join("report.json")).unwrap()).unwrap();
+    let report: Value =
+        serde_json::from_slice(&fs::read(folder.path().join("report.json")).unwrap()).unwrap();
     assert_eq!(report["SchemaVersion"], 2);
     let others: Vec<_> = fs::read_dir(folder.path())
         .unwrap()
@@ -195,8 +224,12 @@ fn what_was_found_is_kept_until_a_file_changes() {
     };
     let age = |path: &str| {
         // Files that were changed just now are looked at again.
-        let file = fs::File::options().append(true).open(folder.path().join(path)).unwrap();
-        file.set_modified(std::time::SystemTime::now() - std::time::Duration::from_secs(60)).unwrap();
+        let file = fs::File::options()
+            .append(true)
+            .open(folder.path().join(path))
+            .unwrap();
+        file.set_modified(std::time::SystemTime::now() - std::time::Duration::from_secs(60))
+            .unwrap();
     };
     age("tree/.env");
     let first = run();
@@ -239,10 +272,8 @@ fn an_sbom_is_a_target() {
     let (code, report, said) = scan(&folder, &["bom.json"]);
     assert_eq!((code, said.as_str()), (0, ""));
     assert_eq!(report["ArtifactType"], "cyclonedx");
-    assert_eq!(report["Results"][0]["Packages"][0]["Name"], "left-pad", "{report}");
-}
-
-/// The bytes of a file of the repository.
-pub(crate) fn guest(path: &str) -> Vec<u8> {
-    fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)).unwrap()
+    assert_eq!(
+        report["Results"][0]["Packages"][0]["Name"], "left-pad",
+        "{report}"
+    );
 }

@@ -10,9 +10,7 @@ use super::document::{
 };
 use super::{rule_name, uri};
 use crate::format::severity::{sarif_level, score};
-use crate::{
-    DetectedLicense, DetectedMisconfiguration, DetectedSecret, DetectedVulnerability, ScanResult,
-};
+use crate::{DetectedLicense, DetectedMisconfiguration, DetectedSecret, DetectedVulnerability, ScanResult};
 
 /// A finding, with all that a rule and a result say of it.
 pub(super) struct Found<'a> {
@@ -266,7 +264,9 @@ fn secret<'a>(result: &'a ScanResult, target: &str, found: &'a DetectedSecret) -
         full: Cow::Borrowed(matched),
         help: Help {
             text: format!("Secret {title}\nSeverity: {severity}\nMatch: {matched}"),
-            markdown: format!("**Secret {title}**\n| Severity | Match |\n| --- | --- |\n|{severity}|{matched}|"),
+            markdown: format!(
+                "**Secret {title}**\n| Severity | Match |\n| --- | --- |\n|{severity}|{matched}|"
+            ),
         },
         link: "",
         message: format!(

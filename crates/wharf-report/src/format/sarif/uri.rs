@@ -7,7 +7,7 @@ use crate::class;
 /// The address of a file below the root, or an address as it is where the path is one already.
 pub(super) fn of_path(path: &str) -> String {
     if path.contains("://") {
-        return escaped(path, |byte| is_kept(byte) || matches!(byte, b'?' | b'#' | b'%'));
+        return of_address(path);
     }
     let address = escaped_path(path);
     let first = address.split('/').next().unwrap_or_default();
@@ -23,7 +23,7 @@ pub(super) fn escaped_path(path: &str) -> String {
     let plain = path.bytes().all(is_kept);
     // Where something must be escaped, Go escapes these as well.
     escaped(path, |byte| {
-        is_kept(byte) && (plain || !matches!(byte, b'!' | b'\'' | b'(' | b')' | b'*' | b'[' | b']'))
+        is_kept(byte) && (plain || !matches!(byte, b'!' | b'\'' | b'(' | b')' | b'*'))
     })
 }
 
@@ -32,11 +32,31 @@ pub(super) fn of_link(link: &str) -> Option<String> {
     ["https://", "http://", "ftp://"]
         .iter()
         .any(|scheme| link.starts_with(scheme))
-        .then(|| escaped(link, |byte| is_kept(byte) || matches!(byte, b'?' | b'#' | b'%')))
+        .then(|| of_address(link))
+}
+
+/// An address, with what has no place in one escaped.
+fn of_address(address: &str) -> String {
+    let part = |text: &str| escaped(text, |byte| is_kept(byte) || matches!(byte, b'?' | b'%'));
+    // A percent sign without two digits behind it is one of the text.
+    let whole = |text: &str| {
+        let mut pieces = text.split('%');
+        let mut told = part(pieces.next().unwrap_or_default());
+        for piece in pieces {
+            let is_escape = piece.len() >= 2 && piece.bytes().take(2).all(|byte| byte.is_ascii_hexdigit());
+            told.push_str(if is_escape { "%" } else { "%25" });
+            told.push_str(&part(piece));
+        }
+        told
+    };
+    match address.split_once('#') {
+        Some((before, fragment)) => format!("{}#{}", whole(before), whole(fragment)),
+        None => whole(address),
+    }
 }
 
 fn is_kept(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-_.~!$&'()*+,;=:@/[]".contains(&byte)
+    byte.is_ascii_alphanumeric() || b"-_.~!$&'()*+,;=:@/".contains(&byte)
 }
 
 fn escaped(text: &str, keep: impl Fn(u8) -> bool) -> String {
@@ -62,7 +82,10 @@ pub(in crate::format) fn path_of_target(target: &str, of_class: &str) -> String 
 
 /// `app:1` of `app:1 (alpine 3.18)`.
 fn without_parenthesis(target: &str) -> &str {
-    match target.char_indices().find(|(at, character)| *at > 0 && *character == '(') {
+    match target
+        .char_indices()
+        .find(|(at, character)| *at > 0 && *character == '(')
+    {
         Some((at, _)) if target[at..].contains(')') => target[..at].trim_end(),
         _ => target,
     }
@@ -70,7 +93,9 @@ fn without_parenthesis(target: &str) -> &str {
 
 /// `team/app` of `registry.example/team/app:1.2`, `library/app` of `app`, or `None` where it is no reference.
 fn repository(name: &str) -> Option<String> {
-    let (name, digest) = name.split_once('@').map_or((name, None), |(name, digest)| (name, Some(digest)));
+    let (name, digest) = name
+        .split_once('@')
+        .map_or((name, None), |(name, digest)| (name, Some(digest)));
     let is_digest = |digest: &str| {
         digest
             .strip_prefix("sha256:")
@@ -93,18 +118,22 @@ fn repository(name: &str) -> Option<String> {
         return None;
     }
     let (registry, repository) = match name.split_once('/') {
-        Some((registry, rest)) if registry.contains(['.', ':']) || registry == "localhost" => (Some(registry), rest),
+        Some((registry, rest)) if registry.contains(['.', ':']) || registry == "localhost" => {
+            (Some(registry), rest)
+        }
         _ => (None, name),
+    };
+    let has_namespace =
+        repository.contains('/') || !matches!(registry, None | Some("docker.io" | "index.docker.io"));
+    let repository = match has_namespace {
+        true => repository.to_owned(),
+        false => format!("library/{repository}"),
     };
     let is_repository = (2..=255).contains(&repository.len())
         && repository
             .bytes()
             .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-./".contains(&byte));
-    let has_namespace = repository.contains('/') || !matches!(registry, None | Some("docker.io" | "index.docker.io"));
-    is_repository.then(|| match has_namespace {
-        true => repository.to_owned(),
-        false => format!("library/{repository}"),
-    })
+    is_repository.then_some(repository)
 }
 
 /// The sources of modules of Terraform as paths that can be opened.

@@ -10,12 +10,7 @@ pub(super) fn write_misconfigurations(page: &mut Page<'_>, result: &ScanResult) 
         "" => result.target.clone(),
         kind => format!("{} ({kind})", result.target),
     });
-    let failed = || {
-        result
-            .misconfigurations
-            .iter()
-            .filter(|found| is_failure(found))
-    };
+    let failed = || result.misconfigurations.iter().filter(|found| is_failure(found));
     let (successes, failures) = match &result.misconfiguration_summary {
         Some(summary) => (summary.successes, summary.failures),
         None => {
@@ -77,7 +72,10 @@ fn write_misconfiguration(page: &mut Page<'_>, target: &str, found: &DetectedMis
             let indent = " ".repeat(depth.min(16) + 3);
             page.line(
                 Style::Dim,
-                &format!("{indent}via {}:{lines} ({})", occurrence.filename, occurrence.resource),
+                &format!(
+                    "{indent}via {}:{lines} ({})",
+                    occurrence.filename, occurrence.resource
+                ),
             );
         }
         write_lines(page, lines);

@@ -177,11 +177,23 @@ pub(super) fn write_suppressed(page: &mut Page<'_>, result: &ScanResult) {
     ]);
     for modified in &vulnerabilities {
         let shown = Suppressed::of(&modified.finding);
-        grid.push(with_reason(vec![Cell::new(shown.place), Cell::new(shown.id)], &shown, modified));
+        grid.push(with_reason(
+            vec![Cell::new(shown.place), Cell::new(shown.id)],
+            &shown,
+            modified,
+        ));
     }
     write_grid(page, "Suppressed Vulnerabilities", vulnerabilities.len(), grid);
 
-    let mut grid = Grid::merging(&["Kind", "Finding", "Place", "Severity", "Status", "Statement", "Source"]);
+    let mut grid = Grid::merging(&[
+        "Kind",
+        "Finding",
+        "Place",
+        "Severity",
+        "Status",
+        "Statement",
+        "Source",
+    ]);
     for modified in &others {
         let shown = Suppressed::of(&modified.finding);
         let first = vec![
@@ -227,7 +239,11 @@ struct Suppressed<'a> {
 impl<'a> Suppressed<'a> {
     fn of(finding: &'a Finding) -> Self {
         let (place, id, severity) = match finding {
-            Finding::Vulnerability(found) => (&found.package_name, &found.vulnerability_id, &found.details.severity),
+            Finding::Vulnerability(found) => (
+                &found.package_name,
+                &found.vulnerability_id,
+                &found.details.severity,
+            ),
             Finding::Misconfiguration(found) => (&found.cause.resource, &found.id, &found.severity),
             Finding::Secret(found) => (&found.title, &found.rule_id, &found.severity),
             Finding::License(found) => match found.package_name.is_empty() {

@@ -14,6 +14,9 @@ pub(super) struct Cell {
 /// The most characters of a cell's line; what is longer ends in an ellipsis.
 const MOST_CHARACTERS: usize = 2_000;
 
+/// Longer words are broken before the columns of others are made narrower than their words.
+const LONGEST_WORD: usize = 30;
+
 /// The narrowest that a column is made to fit a terminal.
 const NARROWEST: usize = 8;
 
@@ -27,7 +30,7 @@ impl Cell {
     }
 
     pub(super) fn with_line(mut self, text: &str, style: Style) -> Self {
-        self.lines.push((shortened(text), style));
+        self.lines.push((shortened(text, MOST_CHARACTERS), style));
         self
     }
 
@@ -36,23 +39,47 @@ impl Cell {
     }
 
     fn has_text_of(&self, other: &Self) -> bool {
-        let texts = |cell: &Self| -> Vec<String> { cell.lines.iter().map(|(line, _)| line.clone()).collect() };
-        texts(self) == texts(other)
+        self.lines.len() == other.lines.len()
+            && self
+                .lines
+                .iter()
+                .zip(&other.lines)
+                .all(|((line, _), (other, _))| line == other)
+    }
+
+    /// The width of the widest line.
+    fn width(&self) -> usize {
+        let widths = self.lines.iter().map(|(line, _)| line.width());
+        widths.max().unwrap_or_default()
+    }
+
+    /// The width of the widest word.
+    fn width_of_word(&self) -> usize {
+        let words = self.lines.iter().flat_map(|(line, _)| line.split(' '));
+        words.map(UnicodeWidthStr::width).max().unwrap_or_default()
+    }
+
+    fn wrap(&mut self, most: usize) {
+        let lines = std::mem::take(&mut self.lines);
+        self.lines = lines
+            .into_iter()
+            .flat_map(|(line, style)| wrapped(&line, most).into_iter().map(move |part| (part, style)))
+            .collect();
     }
 }
 
-fn shortened(text: &str) -> String {
-    let text = visible(text);
-    match text.char_indices().nth(MOST_CHARACTERS) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.into_owned(),
+/// What can be seen of `text`, which ends in an ellipsis where it has more characters than `most`.
+pub(super) fn shortened(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", visible(&text[..end])),
+        None => visible(text).into_owned(),
     }
 }
 
 /// The grid.
 #[derive(Debug, Default)]
 pub(super) struct Grid {
-    header: Vec<&'static str>,
+    header: Vec<Cell>,
     /// Whether a column's cells are centred; its header always is.
     centred: Vec<bool>,
     rows: Vec<Vec<Cell>>,
@@ -64,7 +91,10 @@ impl Grid {
     /// A grid whose equal cells are one, with columns of at most 60.
     pub(super) fn merging(header: &[&'static str]) -> Self {
         Self {
-            header: header.to_vec(),
+            header: header
+                .iter()
+                .map(|text| Cell::styled(text, Style::Bold))
+                .collect(),
             centred: vec![false; header.len()],
             rows: Vec::new(),
             widest: 60,
@@ -92,21 +122,29 @@ impl Grid {
         self.rows.push(row);
     }
 
-    /// Writes the grid so that it is at most as wide as `width`, where its columns can be made that narrow.
+    /// Writes the grid so that it is at most as wide as `width`. Where that would break words, a grid of long texts is written as
+    /// a list.
     pub(super) fn write(mut self, out: &mut String, width: Option<usize>, color: bool) {
         if self.rows.is_empty() {
             return;
         }
-        self.wrap(width);
-        let widths = self.widths();
+        let Some(most) = self.columns(width) else {
+            self.write_list(out, color);
+            return;
+        };
+        for row in std::iter::once(&mut self.header).chain(&mut self.rows) {
+            row.iter_mut()
+                .zip(&most)
+                .for_each(|(cell, most)| cell.wrap(*most));
+        }
+        let widths = self.greatest(Cell::width);
         let painter = Painter {
             widths: &widths,
             color,
         };
         let closed = vec![false; widths.len()];
         painter.rule(out, ['┌', '┬', '┐'], &closed);
-        let header: Vec<Cell> = self.header.iter().map(|text| Cell::styled(text, Style::Bold)).collect();
-        painter.row(out, &header, &vec![true; widths.len()], &closed);
+        painter.row(out, &self.header, &vec![true; widths.len()], &closed);
         let mut above: Option<&Vec<Cell>> = None;
         for row in &self.rows {
             let merged: Vec<bool> = row
@@ -124,42 +162,74 @@ impl Grid {
         painter.rule(out, ['└', '┴', '┘'], &closed);
     }
 
-    /// The width that each column needs for its widest line.
-    fn widths(&self) -> Vec<usize> {
-        let mut widths: Vec<usize> = self.header.iter().map(|text| text.width()).collect();
+    /// What is the greatest in each column.
+    fn greatest(&self, of: impl Fn(&Cell) -> usize) -> Vec<usize> {
+        let mut greatest: Vec<usize> = self.header.iter().map(&of).collect();
         for row in &self.rows {
-            for (width, cell) in widths.iter_mut().zip(row) {
-                let lines = cell.lines.iter().map(|(line, _)| line.width());
-                *width = lines.fold(*width, usize::max);
+            for (greatest, cell) in greatest.iter_mut().zip(row) {
+                *greatest = of(cell).max(*greatest);
             }
         }
-        widths
+        greatest
     }
 
-    fn wrap(&mut self, width: Option<usize>) {
-        let mut most: Vec<usize> = self.widths().into_iter().map(|wide| wide.min(self.widest)).collect();
-        if let Some(width) = width {
-            // Each column has a line and a space before it and a space behind it.
-            let rest = width.saturating_sub(most.len() * 3 + 1);
-            while most.iter().sum::<usize>() > rest {
-                match most.iter_mut().max() {
-                    Some(widest) if *widest > NARROWEST => *widest -= 1,
-                    _ => break,
+    /// The widths that the columns may have, or `None` where they would break words of long texts.
+    fn columns(&self, width: Option<usize>) -> Option<Vec<usize>> {
+        let mut most = self.greatest(Cell::width);
+        most.iter_mut().for_each(|most| *most = self.widest.min(*most));
+        let Some(width) = width else {
+            return Some(most);
+        };
+        // Each column has a line and a space before it and a space behind it.
+        let rest = width.saturating_sub(most.len() * 3 + 1);
+        let words = self.greatest(Cell::width_of_word);
+        narrow(
+            &mut most,
+            rest,
+            words.into_iter().map(|word| word.min(LONGEST_WORD)),
+        );
+        if self.merges {
+            return (most.iter().sum::<usize>() <= rest).then_some(most);
+        }
+        narrow(&mut most, rest, std::iter::repeat(NARROWEST));
+        Some(most)
+    }
+
+    /// A paragraph for each row, with a line for each cell that is not blank.
+    fn write_list(&self, out: &mut String, color: bool) {
+        for row in &self.rows {
+            let mut start = "- ";
+            for (name, cell) in self.header.iter().zip(row) {
+                if cell.is_blank() {
+                    continue;
                 }
+                out.push_str(start);
+                for (text, style) in &name.lines {
+                    out.push_str(&paint(color, *style, text));
+                    out.push_str(": ");
+                }
+                for (at, (text, style)) in cell.lines.iter().enumerate() {
+                    out.push_str(if at > 0 { "  " } else { "" });
+                    out.push_str(&paint(color, *style, text));
+                    out.push('\n');
+                }
+                start = "  ";
             }
         }
-        for row in &mut self.rows {
-            for (cell, most) in row.iter_mut().zip(&most) {
-                let lines = std::mem::take(&mut cell.lines);
-                cell.lines = lines
-                    .into_iter()
-                    .flat_map(|(line, style)| {
-                        wrapped(&line, *most)
-                            .into_iter()
-                            .map(move |part| (part, style))
-                    })
-                    .collect();
-            }
+    }
+}
+
+/// Makes the widest columns narrower, each not below its least, until all together have at most `rest`.
+fn narrow(widths: &mut [usize], rest: usize, least: impl Iterator<Item = usize>) {
+    let least: Vec<usize> = least.take(widths.len()).collect();
+    while widths.iter().sum::<usize>() > rest {
+        let can = widths
+            .iter_mut()
+            .zip(&least)
+            .filter(|(width, least)| **width > **least);
+        match can.map(|(width, _)| width).max() {
+            Some(widest) => *widest -= 1,
+            None => break,
         }
     }
 }

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::Page;
 use super::grid::{Cell, Grid};
 use super::style::Style;
+use super::{FindingKind, Page};
 use crate::{Report, ScanResult, class};
 
 /// The types of packages that have files of their own, whose results are one for the whole target.
@@ -25,8 +25,16 @@ pub(super) fn write(page: &mut Page<'_>, report: &Report) {
         "Secrets",
         "Licenses",
     ]);
+    let scanned = page.options.scanned.clone().unwrap_or_else(|| {
+        vec![
+            FindingKind::Vulnerability,
+            FindingKind::Misconfiguration,
+            FindingKind::Secret,
+            FindingKind::License,
+        ]
+    });
     let mut is_empty = true;
-    for row in report.results.iter().flat_map(rows) {
+    for row in report.results.iter().flat_map(|result| rows(result, &scanned)) {
         is_empty = false;
         grid.push(row.cells());
     }
@@ -35,9 +43,8 @@ pub(super) fn write(page: &mut Page<'_>, report: &Report) {
         grid.push((0..6).map(|_| Cell::new("-")).collect());
     }
     page.grid(grid);
-    page.out.push_str(
-        "Legend:\n- '-': Not scanned\n- '0': Clean (no security findings detected)\n\n",
-    );
+    page.out
+        .push_str("Legend:\n- '-': Not scanned\n- '0': Clean (no security findings detected)\n\n");
 }
 
 struct Row<'a> {
@@ -59,20 +66,21 @@ impl Row<'_> {
     }
 }
 
-fn rows(result: &ScanResult) -> Vec<Row<'_>> {
+fn rows<'r>(result: &'r ScanResult, scanned: &[FindingKind]) -> Vec<Row<'r>> {
+    let counts = counts(result, scanned);
     if OF_SEVERAL_FILES.contains(&result.kind.as_str()) && !result.packages.is_empty() {
-        return of_files(result);
+        return of_files(result, counts);
     }
     if result.class == class::LICENSE && LICENSES_OF_SEVERAL_FILES.contains(&result.target.as_str()) {
         return of_license_files(result);
     }
-    if result.class == class::CUSTOM && counts(result).iter().all(Option::is_none) {
+    if result.class == class::CUSTOM && counts.iter().all(Option::is_none) {
         return Vec::new();
     }
     vec![Row {
         target: &result.target,
         kind: kind(result),
-        counts: counts(result),
+        counts,
     }]
 }
 
@@ -84,23 +92,35 @@ fn kind(result: &ScanResult) -> &str {
     }
 }
 
-/// A kind that does not belong to the class of a result counts where there are findings of it.
-fn counts(result: &ScanResult) -> [Option<usize>; 4] {
-    let class = result.class.as_str();
-    let count = |classes: &[&str], count: usize| (classes.contains(&class) || count > 0).then_some(count);
+/// How many findings of each kind there are. One that is not of the result's class, or that nobody looked for, counts only
+/// where there are some.
+fn counts(result: &ScanResult, scanned: &[FindingKind]) -> [Option<usize>; 4] {
+    let count = |kind, classes: &[&str], count: usize| {
+        let is_scanned = scanned.contains(&kind) && classes.contains(&result.class.as_str());
+        (is_scanned || count > 0).then_some(count)
+    };
     [
         count(
+            FindingKind::Vulnerability,
             &[class::OS_PACKAGES, class::LANGUAGE_PACKAGES],
             result.vulnerabilities.len(),
         ),
-        count(&[class::CONFIG], result.misconfigurations.len()),
-        count(&[class::SECRET], result.secrets.len()),
-        count(&[class::LICENSE, class::LICENSE_FILE], result.licenses.len()),
+        count(
+            FindingKind::Misconfiguration,
+            &[class::CONFIG],
+            result.misconfigurations.len(),
+        ),
+        count(FindingKind::Secret, &[class::SECRET], result.secrets.len()),
+        count(
+            FindingKind::License,
+            &[class::LICENSE, class::LICENSE_FILE],
+            result.licenses.len(),
+        ),
     ]
 }
 
 /// A row for each file with packages.
-fn of_files(result: &ScanResult) -> Vec<Row<'_>> {
+fn of_files(result: &ScanResult, counts: [Option<usize>; 4]) -> Vec<Row<'_>> {
     let mut files: BTreeMap<&str, usize> = BTreeMap::new();
     for package in &result.packages {
         files.entry(outermost_archive(&package.file_path)).or_default();
@@ -110,13 +130,18 @@ fn of_files(result: &ScanResult) -> Vec<Row<'_>> {
             .entry(outermost_archive(&vulnerability.package_path))
             .or_default() += 1;
     }
-    let [_, misconfigurations, secrets, licenses] = counts(result);
+    let [vulnerabilities, misconfigurations, secrets, licenses] = counts;
     files
         .into_iter()
         .map(|(file, count)| Row {
             target: if file.is_empty() { &result.target } else { file },
             kind: &result.kind,
-            counts: [Some(count), misconfigurations, secrets, licenses],
+            counts: [
+                vulnerabilities.map(|_| count),
+                misconfigurations,
+                secrets,
+                licenses,
+            ],
         })
         .collect()
 }
@@ -142,7 +167,10 @@ pub(super) fn outermost_archive(path: &str) -> &str {
     for part in path.split_inclusive('/') {
         end += part.len();
         let name = part.trim_end_matches('/');
-        if [".jar", ".war", ".par", ".ear"].iter().any(|ending| name.ends_with(ending)) {
+        if [".jar", ".war", ".par", ".ear"]
+            .iter()
+            .any(|ending| name.ends_with(ending))
+        {
             return path[..end].trim_end_matches('/');
         }
     }

@@ -1,8 +1,10 @@
 //! The functions that templates of reports use, beside those of Jinja. Each that takes a text is a filter as well.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use minijinja::value::Rest;
 use minijinja::{Environment, Error, ErrorKind, State, Value};
 use regex_automata::meta::Regex;
 
@@ -12,96 +14,100 @@ use crate::format::sarif::{path_of_target, rule_name};
 use crate::format::severity;
 
 pub(super) fn add(environment: &mut Environment<'_>, options: &TemplateOptions, now: &str) {
-    for name in ["escapeXML", "escapeString", "escape", "e"] {
-        let in_xml = name == "escapeXML";
-        add_both(environment, name, move |value: &Value| {
-            // What is markup already is not escaped again, as Jinja has it.
-            if value.is_safe() {
-                return value.clone();
-            }
-            let text = text::of(value);
-            let escaped = if in_xml { escape_xml(&text) } else { escape_html(&text) };
-            Value::from_safe_string(escaped.into_owned())
+    // What is markup already is not escaped again, as Jinja has it.
+    for name in ["escapeString", "escape", "e"] {
+        add_both(environment, name, |value, text| match value.is_safe() {
+            true => value.clone(),
+            false => Value::from_safe_string(escape_html(text).into_owned()),
         });
     }
-    add_both(environment, "toLower", |value: &Value| {
-        Value::from(text::of(value).to_lowercase())
+    add_both(environment, "escapeXML", |value, text| match value.is_safe() {
+        true => value.clone(),
+        false => Value::from_safe_string(escape_xml(text).into_owned()),
     });
-    add_both(environment, "toUpper", |value: &Value| {
-        Value::from(text::of(value).to_uppercase())
+    add_both(environment, "toLower", |_, text| Value::from(text.to_lowercase()));
+    add_both(environment, "toUpper", |_, text| Value::from(text.to_uppercase()));
+    add_both(environment, "endWithPeriod", |_, text| {
+        match text.ends_with('.') {
+            true => Value::from(text),
+            false => Value::from(format!("{text}.")),
+        }
     });
-    add_both(environment, "endWithPeriod", |value: &Value| {
-        let text = text::of(value);
-        Value::from(if text.ends_with('.') {
-            text.into_owned()
-        } else {
-            format!("{text}.")
-        })
+    add_both(environment, "nospace", |_, text| {
+        Value::from(text.split_whitespace().collect::<String>())
     });
-    add_both(environment, "nospace", |value: &Value| {
-        Value::from(
-            text::of(value)
-                .chars()
-                .filter(|character| !character.is_whitespace())
-                .collect::<String>(),
-        )
+    add_both(environment, "toSarifErrorLevel", |_, text| {
+        Value::from(severity::sarif_level(text))
     });
-    add_both(environment, "toSarifErrorLevel", |value: &Value| {
-        Value::from(severity::sarif_level(&text::of(value)))
+    add_both(environment, "toSarifRuleName", |_, text| {
+        Value::from(rule_name(text))
     });
-    add_both(environment, "toSarifRuleName", |value: &Value| {
-        Value::from(rule_name(&text::of(value)))
-    });
-    add_both(environment, "sourceID", |value: &Value| {
-        Value::from(text::of(value).into_owned())
-    });
-    add_both(environment, "sha1sum", |value: &Value| {
-        Value::from(hash::sha1(&text::of(value)))
-    });
-    add_both(environment, "sha256sum", |value: &Value| {
-        Value::from(hash::sha256(&text::of(value)))
+    add_both(environment, "sourceID", |_, text| Value::from(text));
+    add_both(environment, "sha1sum", |_, text| Value::from(hash::sha1(text)));
+    add_both(environment, "sha256sum", |_, text| {
+        Value::from(hash::sha256(text))
     });
     add_with_arguments(environment);
     add_patterns(environment);
     add_surroundings(environment, options, now);
 }
 
-/// Adds a function of one text, and the filter of its name.
+/// Working on a text costs one of the template's fuel for so many bytes.
+const BYTES_OF_FUEL: usize = 16;
+
+/// The text of a value, paid for.
+fn charged<'v>(state: &State<'_, '_>, value: &'v Value) -> Result<Cow<'v, str>, Error> {
+    let text = text::of(value);
+    let cost = u64::try_from(text.len() / BYTES_OF_FUEL).unwrap_or(u64::MAX);
+    state.consume_fuel(cost)?;
+    Ok(text)
+}
+
+/// Adds a function of a value and its text, and the filter of its name.
 fn add_both(
     environment: &mut Environment<'_>,
     name: &'static str,
-    function: impl Fn(&Value) -> Value + Send + Sync + Copy + 'static,
+    function: impl Fn(&Value, &str) -> Value + Send + Sync + Copy + 'static,
 ) {
-    environment.add_filter(name, move |value: Value| function(&value));
-    environment.add_function(name, move |value: Value| function(&value));
+    let charging = move |state: &State<'_, '_>, value: Value| -> Result<Value, Error> {
+        charged(state, &value).map(|text| function(&value, &text))
+    };
+    environment.add_filter(name, charging);
+    environment.add_function(name, charging);
 }
 
 fn add_with_arguments(environment: &mut Environment<'_>) {
-    fn to_path_uri(target: &Value, class: Option<&Value>) -> String {
-        let class = class.map(text::of).unwrap_or_default();
-        path_of_target(&text::of(target), &class)
-    }
-    environment.add_filter("toPathUri", |target: Value, class: Option<Value>| {
-        to_path_uri(&target, class.as_ref())
+    let to_path_uri = |state: &State<'_, '_>, target: Value, class: Option<Value>| {
+        let class = class.as_ref().map(text::of).unwrap_or_default();
+        charged(state, &target).map(|target| path_of_target(&target, &class))
+    };
+    environment.add_filter("toPathUri", to_path_uri);
+    environment.add_function("toPathUri", to_path_uri);
+    environment.add_filter("abbrev", |state: &State<'_, '_>, value: Value, most: usize| {
+        charged(state, &value).map(|text| abbreviated(&text, most))
     });
-    environment.add_function("toPathUri", |target: Value, class: Option<Value>| {
-        to_path_uri(&target, class.as_ref())
+    environment.add_function("abbrev", |state: &State<'_, '_>, most: usize, value: Value| {
+        charged(state, &value).map(|text| abbreviated(&text, most))
     });
-    environment.add_filter("abbrev", |value: Value, most: usize| abbreviated(&text::of(&value), most));
-    environment.add_function("abbrev", |most: usize, value: Value| abbreviated(&text::of(&value), most));
-    environment.add_filter("trunc", |value: Value, length: i64| truncated(&text::of(&value), length));
-    environment.add_function("trunc", |length: i64, value: Value| truncated(&text::of(&value), length));
-    environment.add_filter("trimPrefix", |value: Value, prefix: &str| {
-        let text = text::of(&value);
-        text.strip_prefix(prefix).unwrap_or(&text).to_owned()
+    environment.add_filter("trunc", |state: &State<'_, '_>, value: Value, length: i64| {
+        charged(state, &value).map(|text| truncated(&text, length))
     });
-    environment.add_filter("trimSuffix", |value: Value, suffix: &str| {
-        let text = text::of(&value);
-        text.strip_suffix(suffix).unwrap_or(&text).to_owned()
+    environment.add_function("trunc", |state: &State<'_, '_>, length: i64, value: Value| {
+        charged(state, &value).map(|text| truncated(&text, length))
     });
-    environment.add_function("list", |items: minijinja::value::Rest<Value>| {
-        Value::from(items.0)
-    });
+    environment.add_filter(
+        "trimPrefix",
+        |state: &State<'_, '_>, value: Value, prefix: &str| {
+            charged(state, &value).map(|text| text.strip_prefix(prefix).unwrap_or(&text).to_owned())
+        },
+    );
+    environment.add_filter(
+        "trimSuffix",
+        |state: &State<'_, '_>, value: Value, suffix: &str| {
+            charged(state, &value).map(|text| text.strip_suffix(suffix).unwrap_or(&text).to_owned())
+        },
+    );
+    environment.add_function("list", |items: Rest<Value>| Value::from(items.0));
 }
 
 /// At most `most` characters, of which the last three are points where something is missing.
@@ -128,16 +134,12 @@ const MOST_PATTERNS: usize = 64;
 /// What compiling a pattern costs of the template's fuel.
 const COST_OF_PATTERN: u64 = 20_000;
 
-/// Matching takes time in proportion to the text; each so many bytes cost one.
-const BYTES_OF_FUEL: usize = 16;
-
 #[derive(Default)]
 struct Patterns(Mutex<HashMap<String, Regex>>);
 
 impl Patterns {
-    fn find(&self, state: &State<'_, '_>, text: &str, pattern: &str) -> Result<Option<String>, Error> {
-        let cost = u64::try_from(text.len() / BYTES_OF_FUEL).unwrap_or(u64::MAX);
-        state.consume_fuel(cost)?;
+    fn find(&self, state: &State<'_, '_>, value: &Value, pattern: &str) -> Result<Option<String>, Error> {
+        let text = charged(state, value)?;
         let mut patterns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if !patterns.contains_key(pattern) {
             state.consume_fuel(COST_OF_PATTERN)?;
@@ -146,46 +148,61 @@ impl Patterns {
             }
             patterns.insert(pattern.to_owned(), compiled(pattern)?);
         }
-        let found = patterns.get(pattern).and_then(|regex| regex.find(text));
+        let found = patterns.get(pattern).and_then(|regex| regex.find(&*text));
         Ok(found.and_then(|found| text.get(found.range()).map(ToOwned::to_owned)))
     }
 }
 
 fn compiled(pattern: &str) -> Result<Regex, Error> {
-    let limits = Regex::config().nfa_size_limit(Some(1 << 20)).hybrid_cache_capacity(1 << 20);
+    let limits = Regex::config()
+        .nfa_size_limit(Some(1 << 20))
+        .hybrid_cache_capacity(1 << 20);
     Regex::builder()
         .configure(limits)
         .build(pattern)
         .map_err(|error| {
-            let told = error
-                .syntax_error()
-                .map_or_else(|| error.to_string(), ToString::to_string);
-            Error::new(
-                ErrorKind::InvalidOperation,
-                format!("the pattern cannot be used: {told}"),
-            )
+            let told = match error.syntax_error() {
+                // The last line says what is wrong, those before it show where.
+                Some(error) => error
+                    .to_string()
+                    .lines()
+                    .next_back()
+                    .unwrap_or_default()
+                    .to_owned(),
+                None => "it is too large".to_owned(),
+            };
+            let told = format!(
+                "the pattern cannot be used: {}",
+                told.trim_start_matches("error: ")
+            );
+            Error::new(ErrorKind::InvalidOperation, told)
         })
 }
 
 fn add_patterns(environment: &mut Environment<'_>) {
     let patterns = Arc::new(Patterns::default());
     let known = Arc::clone(&patterns);
-    environment.add_filter("regexMatch", move |state: &State<'_, '_>, value: Value, pattern: &str| {
-        known
-            .find(state, &text::of(&value), pattern)
-            .map(|found| found.is_some())
-    });
+    environment.add_filter(
+        "regexMatch",
+        move |state: &State<'_, '_>, value: Value, pattern: &str| {
+            known.find(state, &value, pattern).map(|found| found.is_some())
+        },
+    );
     let known = Arc::clone(&patterns);
-    environment.add_function("regexMatch", move |state: &State<'_, '_>, pattern: &str, value: Value| {
-        known
-            .find(state, &text::of(&value), pattern)
-            .map(|found| found.is_some())
-    });
-    environment.add_filter("regexFind", move |state: &State<'_, '_>, value: Value, pattern: &str| {
-        patterns
-            .find(state, &text::of(&value), pattern)
-            .map(Option::unwrap_or_default)
-    });
+    environment.add_function(
+        "regexMatch",
+        move |state: &State<'_, '_>, pattern: &str, value: Value| {
+            known.find(state, &value, pattern).map(|found| found.is_some())
+        },
+    );
+    environment.add_filter(
+        "regexFind",
+        move |state: &State<'_, '_>, value: Value, pattern: &str| {
+            patterns
+                .find(state, &value, pattern)
+                .map(Option::unwrap_or_default)
+        },
+    );
 }
 
 /// What is neither the report's nor the template's.

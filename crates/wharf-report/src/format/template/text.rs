@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use minijinja::{AutoEscape, Error, Output, State, Value, escape_formatter};
 
-use crate::format::escape::escape_html;
+use crate::format::escape::{escape_html, only_characters};
 
 /// The text of a value: none and what is not there are empty.
 pub(super) fn of(value: &Value) -> Cow<'_, str> {
@@ -20,8 +20,13 @@ pub(super) fn write(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Val
     if value.is_none() {
         return Ok(());
     }
-    if matches!(state.auto_escape(), AutoEscape::Html) && !value.is_safe() {
-        return out.write_str(&escape_html(&of(value))).map_err(Error::from);
+    if !matches!(state.auto_escape(), AutoEscape::Html) {
+        return escape_formatter(out, state, value);
     }
-    escape_formatter(out, state, value)
+    let text = of(value);
+    let written = match value.is_safe() {
+        true => only_characters(&text),
+        false => escape_html(&text),
+    };
+    out.write_str(&written).map_err(Error::from)
 }

@@ -10,6 +10,7 @@ use wharf_plugin::{
     Reference, VerifiedArtifact, identify,
 };
 
+use super::module::TrivyFindings;
 use super::policy::PolicyFindings;
 use crate::commands::policy::MEMORY as POLICY_MEMORY;
 use crate::commands::single::with_causes;
@@ -22,6 +23,8 @@ pub(super) struct Inspection {
     pub(super) abis: Vec<Abi>,
     /// What it is as a policy or another waPC guest, where it is no filter.
     pub(super) policy: Option<PolicyFindings>,
+    /// What it is as a module of Trivy, where it is neither.
+    pub(super) trivy: Option<TrivyFindings>,
     /// Why it would not load; empty where it would.
     pub(super) problems: Vec<Problem>,
     pub(super) surface: ModuleSurface,
@@ -56,6 +59,7 @@ impl Inspection {
             bytes: None,
             abis: Vec::new(),
             policy: None,
+            trivy: None,
             problems: Vec::new(),
             surface: ModuleSurface::default(),
             sections: ModuleSections::default(),
@@ -86,6 +90,9 @@ impl Inspection {
 
     /// What such a module may use where nobody says otherwise.
     pub(super) fn limits(&self) -> Limits {
+        if self.trivy.is_some() {
+            return wharf_abi_trivy::Settings::default().limits;
+        }
         let limits = Limits::default();
         match self.policy {
             Some(_) => Limits {
@@ -98,7 +105,11 @@ impl Inspection {
 
     /// As what it would load, with an article.
     pub(super) fn role(&self) -> &'static str {
-        self.policy.as_ref().map_or("a filter", PolicyFindings::role)
+        match (&self.policy, &self.trivy) {
+            (Some(policy), _) => policy.role(),
+            (None, Some(_)) => "a module of Trivy",
+            (None, None) => "a filter",
+        }
     }
 
     /// The exports that are neither callbacks nor the marker of a version.
@@ -129,6 +140,9 @@ impl Inspection {
             Ok(identified) => {
                 self.abis.clone_from(&identified.abis);
                 self.policy = PolicyFindings::of(&identified);
+                if self.policy.is_none() {
+                    self.trivy = TrivyFindings::of(&identified);
+                }
             }
             Err(error) => self.add_problem(with_causes(&error), error.hint()),
         }
@@ -137,11 +151,11 @@ impl Inspection {
         self.sort_callbacks(version.unwrap_or(ProxyWasmVersion::V0_2_1));
         match version {
             Some(version) => self.try_to_load(artifact, engine, version),
-            None if self.policy.is_some() => self.try_policy(artifact, engine),
+            None if self.policy.is_some() || self.trivy.is_some() => self.try_other(artifact, engine),
             None if self.problems.is_empty() => self.add_problem(
                 "it is no proxy-wasm filter".to_owned(),
                 "a filter exports proxy_abi_version_0_1_0, _0_2_0 or _0_2_1; a policy has Kubewarden's metadata, or exports `__guest_call` or \
-                 `opa_eval`",
+                 `opa_eval`; a module of Trivy exports `is_analyzer`, `is_post_scanner` and the rest of its API",
             ),
             None => {}
         }
@@ -152,7 +166,12 @@ impl Inspection {
             .into_iter()
             .map(|function| ((function.module, function.name), function.support))
             .collect();
-        let is_policy = self.policy.is_some();
+        let is_policy = self.policy.is_some() || self.trivy.is_some();
+        if self.trivy.is_some() {
+            for (module, name, support) in TrivyFindings::host_functions() {
+                given.insert((module, name), support);
+            }
+        }
         if let Some(policy) = &self.policy {
             for name in policy.host_functions() {
                 given.entry(name).or_insert(Support::Supported);
@@ -190,7 +209,7 @@ impl Inspection {
             .collect();
     }
 
-    fn try_policy(&mut self, artifact: &VerifiedArtifact, engine: &Engine) {
+    fn try_other(&mut self, artifact: &VerifiedArtifact, engine: &Engine) {
         let limits = self.limits();
         let compiled = engine
             .check(artifact, &limits)
@@ -201,6 +220,9 @@ impl Inspection {
         };
         if let Some(policy) = &mut self.policy {
             self.problems.extend(policy.look_at(&module, &limits));
+        }
+        if let Some(trivy) = &mut self.trivy {
+            self.problems.extend(trivy.look_at(&module));
         }
     }
 

@@ -7,6 +7,7 @@ use wharf_abi_proxy_wasm::Support;
 use wharf_plugin::{Abi, Bounds, ByteSize};
 
 use super::findings::{Inspection, Used};
+use super::module::TrivyFindings;
 use super::policy::PolicyFindings;
 use crate::commands::single::shown;
 
@@ -20,6 +21,9 @@ pub(super) fn text(inspection: &Inspection) -> String {
     problems(&mut out, inspection);
     if let Some(policy) = &inspection.policy {
         policy.tell(&mut out);
+    }
+    if let Some(trivy) = &inspection.trivy {
+        trivy.tell(&mut out);
     }
     used(&mut out, "host functions used", &inspection.functions);
     used(&mut out, "WASI used", &inspection.wasi);
@@ -117,10 +121,10 @@ fn memory_text(memory: Bounds, inspection: &Inspection) -> String {
         format!("at most {}", size(most))
     });
     let limit = inspection.limits().memory;
-    let whose = if inspection.policy.is_some() {
-        "policy"
-    } else {
-        "plugin"
+    let whose = match (&inspection.policy, &inspection.trivy) {
+        (Some(_), _) => "policy",
+        (None, Some(_)) => "module",
+        (None, None) => "plugin",
     };
     format!(
         "{} at the start, {most}; a {whose}'s limit is {limit} by default",
@@ -211,6 +215,7 @@ pub(super) fn json(inspection: &Inspection) -> Value {
         "loads": inspection.loads(),
         "loadsAs": inspection.loads().then(|| inspection.role()),
         "policy": inspection.policy.as_ref().map(PolicyFindings::json),
+        "trivy": inspection.trivy.as_ref().map(TrivyFindings::json),
         "problems": inspection.problems.iter()
             .map(|problem| json!({ "message": problem.text, "hint": problem.hint }))
             .collect::<Vec<_>>(),

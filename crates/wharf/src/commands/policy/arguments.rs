@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use wharf_abi_wapc::kubewarden::{ContextAwareResource, ExecutionMode};
 
 /// The flags, by their ids, that only filters have.
-const OF_FILTERS: [&str; 16] = [
+pub(crate) const OF_FILTERS: [&str; 16] = [
     "requests",
     "headers",
     "bodies",

@@ -11,6 +11,7 @@ use wharf_config::cases::{Clock, Randomness};
 use wharf_plugin::{ByteSize, Limits, Reference};
 
 use super::plan::{Answer, Between, Callout, Header, Plan, Planned, RequestLine, Setup};
+use crate::commands::module::arguments::ModuleFlags;
 use crate::commands::policy::arguments::PolicyFlags;
 use crate::commands::single;
 
@@ -59,6 +60,8 @@ struct Flags {
     plugin_flags: PluginFlags,
     #[command(flatten)]
     policy: PolicyFlags,
+    #[command(flatten)]
+    module: ModuleFlags,
 }
 
 /// The flags that are about the plugin or the report.
@@ -82,10 +85,11 @@ struct PluginFlags {
     /// Let body callbacks come while headers are paused, as `allowOnHeadersStopIteration` in a configuration.
     #[arg(long)]
     allow_on_headers_stop_iteration: bool,
-    /// The time that one callback may take, 50ms by default; of a policy the time for the review, 2s by default.
+    /// The time that one callback may take, 50ms by default; of a policy the time for the review, 2s
+    /// by default; of a module of Trivy the time for the call, 10s by default.
     #[arg(long, value_name = "DURATION", value_parser = wharf_plugin::units::parse_duration)]
     deadline: Option<Duration>,
-    /// The memory that the guest may have: by default 64MiB for filters, and 256MiB for policies.
+    /// The memory that the guest may have: by default 64MiB for filters, and 256MiB for policies and modules of Trivy.
     #[arg(long, value_name = "SIZE")]
     memory: Option<ByteSize>,
     /// Print the report as JSON on stdout. It has no times, so that equal runs are equal.
@@ -103,6 +107,8 @@ pub(crate) struct RunArguments {
     pub(super) plan: Plan,
     /// What policies and other waPC guests are asked.
     pub(super) policy: PolicyFlags,
+    /// What modules of Trivy are asked.
+    pub(super) module: ModuleFlags,
     /// The limits as they were given.
     pub(super) deadline: Option<Duration>,
     pub(super) memory: Option<ByteSize>,
@@ -177,6 +183,7 @@ impl FromArgMatches for RunArguments {
                 exchanges,
             },
             policy: flags.policy,
+            module: flags.module,
             deadline,
             memory,
             json,

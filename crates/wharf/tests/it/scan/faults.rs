@@ -37,12 +37,24 @@ fn a_fault_may_end_the_scan_or_be_passed_over() {
     let folder = blog();
     check(
         &folder,
-        &["--module", "guests/trivy/wat/trap.wat", "--on-fault", "fail", "tree/readme.txt"],
+        &[
+            "--module",
+            "guests/trivy/wat/trap.wat",
+            "--on-fault",
+            "fail",
+            "tree/readme.txt",
+        ],
         &expect![[""]],
     );
     let (code, report, said) = scan(
         &folder,
-        &["--module", "guests/trivy/wat/trap.wat", "--on-fault", "skip", "tree"],
+        &[
+            "--module",
+            "guests/trivy/wat/trap.wat",
+            "--on-fault",
+            "skip",
+            "tree",
+        ],
     );
     assert_eq!((code, said.as_str()), (0, ""));
     assert_eq!(report["Warnings"], serde_json::Value::Null);
@@ -51,7 +63,12 @@ fn a_fault_may_end_the_scan_or_be_passed_over() {
 #[test]
 fn a_module_that_cannot_be_used_is_told_and_the_others_run() {
     let folder = blog().with("garbage.wasm", "garbage");
-    for module in [wat("no-free"), wat("wrong-version"), "garbage.wasm".to_owned(), "nowhere.wasm".to_owned()] {
+    for module in [
+        wat("no-free"),
+        wat("wrong-version"),
+        "garbage.wasm".to_owned(),
+        "nowhere.wasm".to_owned(),
+    ] {
         let (code, report, said) = scan(&folder, &["--module", &module, "--module", SECRETS, "tree"]);
         assert_eq!(code, 2, "{module}: {said}");
         assert_eq!(targets(&report).len(), 1, "{module}: {report}");

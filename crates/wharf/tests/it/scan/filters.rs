@@ -10,7 +10,11 @@ fn severities_choose() {
     let modules = ["--module", WORDPRESS, "--module", SECRETS];
     let with = |arguments: &[&str]| scan(&folder, &[&modules, arguments, &["tree"]].concat());
     let (code, report, _) = with(&["--severity", "critical", "--exit-code", "5"]);
-    assert_eq!(report["Results"][2]["Vulnerabilities"], serde_json::Value::Null, "{report}");
+    assert_eq!(
+        report["Results"][2]["Vulnerabilities"],
+        serde_json::Value::Null,
+        "{report}"
+    );
     let left = report["Results"][0]["Secrets"].is_array();
     assert_eq!(code, if left { 5 } else { 0 });
     let (code, _, _) = with(&["--exit-code", "5"]);
@@ -21,15 +25,29 @@ fn severities_choose() {
 #[test]
 fn ignore_files_choose() {
     let folder = blog()
-        .with(".trivyignore", "# known\nEXAMPLE-2026-0001\nacme-key exp:2020-01-01\n")
-        .with("ignore.yaml", "secrets:\n  - id: acme-key\n    paths: [\".env\"]\n    statement: a test key\n")
+        .with(
+            ".trivyignore",
+            "# known\nEXAMPLE-2026-0001\nacme-key exp:2020-01-01\n",
+        )
+        .with(
+            "ignore.yaml",
+            "secrets:\n  - id: acme-key\n    paths: [\".env\"]\n    statement: a test key\n",
+        )
         .with("bad.yaml", "secrets:\n  - ids: acme-key\n");
     let modules = ["--module", WORDPRESS, "--module", SECRETS];
-    let with = |arguments: &[&str]| scan(&folder, &[&modules, arguments, &["--exit-code", "5", "tree"]].concat());
+    let with = |arguments: &[&str]| {
+        scan(
+            &folder,
+            &[&modules, arguments, &["--exit-code", "5", "tree"]].concat(),
+        )
+    };
     let (code, report, said) = with(&[]);
     assert_eq!((code, said.as_str()), (5, ""), "{report}");
     let text = report.to_string();
-    assert!(!text.contains("EXAMPLE-2026-0001\",\"PkgName") && text.contains("acme-key"), "{text}");
+    assert!(
+        !text.contains("EXAMPLE-2026-0001\",\"PkgName") && text.contains("acme-key"),
+        "{text}"
+    );
     let (_, report, _) = with(&["--ignorefile", "ignore.yaml", "--show-suppressed"]);
     let text = report.to_string();
     assert!(text.contains("a test key"), "{text}");
@@ -50,10 +68,14 @@ fn a_vex_document_that_is_none_is_told() {
 fn what_is_skipped_is_not_looked_at() {
     let folder = blog();
     let modules = ["--module", WORDPRESS, "--module", SECRETS];
-    let with = |arguments: &[&str]| targets(&scan(&folder, &[&modules, arguments, &["tree"]].concat()).1).len();
+    let with =
+        |arguments: &[&str]| targets(&scan(&folder, &[&modules, arguments, &["tree"]].concat()).1).len();
     assert_eq!(with(&[]), 3);
     assert_eq!(with(&["--skip-dirs", "blog"]), 1);
-    assert_eq!(with(&["--skip-dirs", "**/wp-includes", "--skip-files", "**/.e*"]), 0);
+    assert_eq!(
+        with(&["--skip-dirs", "**/wp-includes", "--skip-files", "**/.e*"]),
+        0
+    );
     assert_eq!(with(&["--skip-files", "*.php,.env"]), 2);
     check(&folder, &["--skip-dirs", "[a", "tree"], &expect![[""]]);
 }

@@ -13,7 +13,10 @@ fn flags_count_before_the_configuration_and_that_before_trivys() {
             ),
         )
         .with("trivy.yaml", "format: sarif\nexit-code: 9\nscan:\n  skip-files: [\"nothing\"]\ndb:\n  skip-update: true\n");
-    let (code, report, said) = scan(&folder, &["-c", "wharf.yaml", "--trivy-config", "trivy.yaml", "tree"]);
+    let (code, report, said) = scan(
+        &folder,
+        &["-c", "wharf.yaml", "--trivy-config", "trivy.yaml", "tree"],
+    );
     assert_eq!(code, 0, "{said}");
     assert_eq!(targets(&report).len(), 0);
     assert!(said.contains("`db.skip-update` has no counterpart"), "{said}");
@@ -36,5 +39,10 @@ fn serving_passes_over_plugins_that_only_scans_use() {
         ),
     );
     let output = folder.run(&["check", "wharf.yaml"]);
-    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(
+        output.status.code(),
+        Some(0),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
 }

@@ -1,0 +1,144 @@
+//! A scan: what is looked at, by whom, and what comes of it.
+
+use wharf_artifact::Image;
+use wharf_report::sbom::Sbom;
+use wharf_report::{Metadata, Os, Report, ScanWarning, WarningKind};
+
+use crate::analyze::Analysis;
+use crate::cache::ResultCache;
+use crate::error::ScanError;
+use crate::findings::Findings;
+use crate::interrupt::Interrupt;
+use crate::merge::{self, Merged};
+use crate::modules::Modules;
+use crate::progress::ScanProgress;
+use crate::settings::ScanSettings;
+use crate::{directory, image, parallel, post_scan, results};
+
+/// What is scanned.
+pub enum Target {
+    /// A directory, or a file.
+    Directory(std::path::PathBuf),
+    /// A container image.
+    Image(Box<Image>),
+    /// An SBOM: its packages are the findings that modules look at.
+    Sbom(Box<Sbom>),
+}
+
+/// A scan that is to be done.
+pub struct Scan<'a> {
+    /// What is scanned; none where modules only look at `findings`.
+    pub target: Option<&'a Target>,
+    /// What the target is called in the report.
+    pub artifact_name: &'a str,
+    /// Findings that are there before, of a report of this or another scanner. What is found is added to them, and they decide
+    /// what the report says about its artifact.
+    pub findings: Option<Report>,
+    /// The modules.
+    pub modules: &'a Modules,
+    /// What is looked at.
+    pub settings: &'a ScanSettings,
+    /// Where findings are kept between scans; none for nowhere.
+    pub cache: Option<&'a ResultCache>,
+    /// Ends the scan.
+    pub interrupt: &'a Interrupt,
+    /// Hears how far it is.
+    pub progress: &'a dyn ScanProgress,
+}
+
+/// What came of a scan.
+#[derive(Debug)]
+pub struct Scanned {
+    /// The report, with all findings. It has neither an id nor a time, and vulnerabilities have no fingerprint; see
+    /// [`give_id`](crate::give_id) and [`give_fingerprints`](crate::give_fingerprints), for when it has been filtered.
+    pub report: Report,
+    /// What could not be looked at, by file.
+    pub warnings: Vec<ScanWarning>,
+    /// Whether a module failed, so that what it would have found may be missing.
+    pub has_faults: bool,
+}
+
+impl Scan<'_> {
+    /// Scans. It blocks the thread until the report is there, or the scan was interrupted.
+    ///
+    /// # Errors
+    /// [`ScanError`], where there is no report to speak of. What could not be read of a target whose rest was is a warning.
+    pub fn run(mut self) -> Result<Scanned, ScanError> {
+        let workers = self
+            .settings
+            .workers
+            .map_or_else(parallel::cores, |workers| workers as usize);
+        let mut analysis = Analysis::new(
+            self.modules,
+            self.interrupt,
+            self.progress,
+            self.settings.file_size,
+            workers,
+        );
+        let given = self.findings.is_some();
+        let mut report = self.findings.take().unwrap_or_default();
+        if !given {
+            self.artifact_name.clone_into(&mut report.artifact_name);
+        }
+        match self.target {
+            None => {}
+            Some(Target::Directory(root)) => {
+                let findings = directory::scan(root, self.settings, &analysis, self.cache)?;
+                add(&mut report, given, "filesystem", Metadata::default());
+                self.finish_layers(vec![findings], &mut report);
+            }
+            Some(Target::Image(image)) => {
+                analysis.keeps_all = true;
+                let (layers, metadata) = image::scan(image, self.settings, &analysis, self.cache)?;
+                let id = metadata.image_id.clone();
+                add(&mut report, given, "container_image", metadata);
+                if !given {
+                    report.artifact_id = id;
+                }
+                self.finish_layers(layers, &mut report);
+            }
+            Some(Target::Sbom(sbom)) => {
+                add(
+                    &mut report,
+                    given,
+                    sbom.kind.artifact_type(),
+                    sbom.metadata.clone(),
+                );
+                let name = report.artifact_name.clone();
+                report.results.extend(sbom.results(&name));
+                for warning in &sbom.warnings {
+                    analysis
+                        .warnings
+                        .add(ScanWarning::new(WarningKind::Other, warning.to_string()));
+                }
+            }
+        }
+        report.schema_version = 2;
+        post_scan::run(&analysis, &mut report.results);
+        analysis.outcome()?;
+        let (warnings, has_faults) = analysis.warnings.into_parts();
+        Ok(Scanned {
+            report,
+            warnings,
+            has_faults,
+        })
+    }
+
+    fn finish_layers(&self, layers: Vec<Findings>, report: &mut Report) {
+        let name_of = |place| self.modules.at(place).map_or("", |module| module.trivy.name());
+        let merged: Merged = merge::merge(layers, name_of);
+        if report.metadata.os.is_none() && merged.os != Os::default() {
+            report.metadata.os = Some(merged.os.clone());
+        }
+        let name = report.artifact_name.clone();
+        report.results.extend(results::results(&name, merged));
+    }
+}
+
+/// Says what was scanned, unless the findings that are there say it.
+fn add(report: &mut Report, given: bool, kind: &str, metadata: Metadata) {
+    if !given {
+        kind.clone_into(&mut report.artifact_type);
+        report.metadata = metadata;
+    }
+}
