@@ -1,5 +1,5 @@
 //! Measures Wharf and Envoy side by side: the same filters, the same origin, one worker each, in turns. `admission` measures
-//! Wharf and policy-server in the same way, see [`admission`].
+//! Wharf and policy-server in the same way, see [`admission`], and `scan` Wharf and Trivy, see [`scan`].
 //!
 //! Prints for each number of filters the CPU time of the proxy for a request, requests a second, and latencies; then
 //! memory, and the time from the start to the first answer with a cold and a warm cache of compiled modules. The medians
@@ -14,6 +14,7 @@ mod origin;
 mod process;
 mod proxies;
 mod report;
+mod scan;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -51,14 +52,18 @@ struct Arguments {
 enum Command {
     /// Measures Wharf and, where it is at hand, policy-server with the same policies.
     Admission(admission::Arguments),
+    /// Measures Wharf and, where it is at hand, Trivy with the same modules.
+    Scan(scan::Arguments),
 }
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
 fn main() -> Outcome<()> {
     let arguments = Arguments::parse();
-    if let Some(Command::Admission(arguments)) = &arguments.command {
-        return admission::run(arguments);
+    match &arguments.command {
+        Some(Command::Admission(arguments)) => return admission::run(arguments),
+        Some(Command::Scan(arguments)) => return scan::run(arguments),
+        None => {}
     }
     let origin = origin::start()?;
     let directory = tempfile::tempdir()?;
