@@ -80,11 +80,11 @@ impl Decoder {
                 }
                 continue;
             }
-            if component.kind == ComponentKind::Application {
-                if let Some(application) = application(component) {
-                    self.applications.insert(place, application);
-                    continue;
-                }
+            if component.kind == ComponentKind::Application
+                && let Some(application) = application(component)
+            {
+                self.applications.insert(place, application);
+                continue;
             }
             if component.kind != ComponentKind::Library && component.purl.is_none() {
                 continue;
