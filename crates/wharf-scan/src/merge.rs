@@ -222,6 +222,7 @@ fn merge_secrets(secrets: &mut BTreeMap<String, Secret>, found: &AnalysisResult,
         for finding in findings.iter_mut() {
             finding.layer = layer.clone();
         }
+        findings.sort_by(|a, b| (&a.rule_id, a.start_line).cmp(&(&b.rule_id, b.start_line)));
         if let Some(before) = secrets.remove(&secret.file_path) {
             for finding in before.findings.into_iter().flatten() {
                 if !findings.iter().any(|new| new.rule_id == finding.rule_id) {
