@@ -338,13 +338,13 @@ fn what_nothing_uses_is_warned_of() {
             )
             .replace("respond: {} }", "respond: {} }, spare: { respond: {} }"),
         &expect![[r#"
-            warning: no route uses the plugin `idle`
+            warning: nothing uses the plugin `idle`
              --> wharf.yaml:3:3
               |
             3 |   idle: { source: file:a.wasm }
               |   ^^^^
               |
-              = hint: name it under `filters` of a route, or remove it
+              = hint: name it under `filters` of a route or under `scan.modules`, or remove it
 
             warning: nothing uses the upstream `spare`
              --> wharf.yaml:5:36

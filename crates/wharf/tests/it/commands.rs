@@ -22,12 +22,13 @@ fn help_says_what_there_is() {
                        configuration
           check        Check a configuration as `serve` would: compile its plugins and start each in a VM
                        made to try it
-          inspect      Say what a module is, what it needs, and whether it would load as a filter or a
-                       policy
-          run          Put requests through a filter by hand, or a review through a policy, with no server,
-                       and show all that it does
+          inspect      Say what a module is, what it needs, and whether it would load as a filter, a policy
+                       or a module of Trivy
+          run          Put requests through a filter by hand, a review through a policy, or a file through a
+                       module of Trivy, with no server, and show all that it does
           test         Run cases of filters and policies that stand in files: what a plugin goes through,
                        and what is expected of it
+          scan         Scan a directory, an image or an SBOM with Trivy's modules, and write a report
           manifest     Print what a cluster needs to ask policies: webhooks, a server, and its rights
           new          Write a project to begin with
           schema       Print the JSON Schema of the configuration, or of other files (draft 2020-12)

@@ -274,12 +274,12 @@ fn flags_that_do_not_fit_the_module() {
         (
             &["run", "p.wat"],
             expect![[r#"
-            exit code 4
-            --- stderr ---
-            error: file:p.wat is no proxy-wasm filter: its module speaks waPC
+                exit code 4
+                --- stderr ---
+                error: file:p.wat is no proxy-wasm filter: its module speaks waPC
 
-            hint: --review FILE asks a policy, --operation NAME calls a waPC guest; `wharf inspect file:p.wat` says what the module is
-        "#]],
+                hint: --review FILE asks a policy, --operation NAME calls a waPC guest, --file FILE lets a module of Trivy look; `wharf inspect file:p.wat` says what the module is
+            "#]],
         ),
         (
             &["run", "p.wat", "--review", "review.json", "--body", "b"],
