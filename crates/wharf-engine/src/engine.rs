@@ -12,7 +12,7 @@ use crate::cache::{CacheReport, CompiledCache};
 use crate::clock::Clock;
 use crate::limiter::MOST_TABLES;
 use crate::module::{CompileError, Module};
-use crate::{own_memory, requirements};
+use crate::{own_memory, requirements, resident};
 
 /// How an [`Engine`] is set up.
 #[derive(Debug, Clone)]
@@ -32,7 +32,8 @@ pub enum Allocation {
     /// Each instance maps its own: right for resident instances, of which there are few.
     OnDemand,
     /// From a pool that is reserved at the start, so that an instance for each call costs about a microsecond. Its
-    /// address space is at least `instances` × `memory`, and each stack size that plugins ask for has its own pool.
+    /// address space is at least `instances` × `memory`. There are up to two pools for each stack size that plugins ask
+    /// for: one for modules that use their memory from its beginning, and one for those with a stack there.
     /// A plugin may have at most 100 000 table elements then.
     Pooled {
         /// How many instances can live at once.
@@ -82,9 +83,18 @@ pub struct Engine {
 /// What modules and instances keep of their engine, above all the clock, without which nothing would end them.
 pub(crate) struct Shared {
     settings: EngineSettings,
-    /// One wasmtime engine for each stack size that plugins ask for, since the stack is a setting of the engine.
-    by_stack: Mutex<HashMap<u64, wasmtime::Engine>>,
+    /// One wasmtime engine for all modules that want it set up in the same way.
+    engines: Mutex<HashMap<Setup, wasmtime::Engine>>,
     clock: Clock,
+}
+
+/// What wasmtime's engines differ in, since it is a setting of the engine and not of a module.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Setup {
+    /// The stack of guests, in bytes.
+    stack: u64,
+    /// What stays of a memory in the pool, in bytes from its beginning; 0 without a pool.
+    resident: usize,
 }
 
 impl Engine {
@@ -104,7 +114,7 @@ impl Engine {
         Ok(Self {
             shared: Arc::new(Shared {
                 settings,
-                by_stack: Mutex::default(),
+                engines: Mutex::default(),
                 clock,
             }),
         })
@@ -126,7 +136,7 @@ impl Engine {
     ) -> Result<(Module, CacheReport), CompileError> {
         self.check(artifact, limits)?;
         let reference = || artifact.reference().clone();
-        let engine = self.engine_for(limits.stack)?;
+        let engine = self.engine_for(limits.stack, artifact.bytes())?;
         let wasm = own_memory::give(artifact.bytes());
         // Other bytes give other code, so what was rewritten is not found by the artifact's digest.
         let digest = match &wasm {
@@ -200,21 +210,24 @@ impl Engine {
         Ok(())
     }
 
-    fn engine_for(&self, stack: ByteSize) -> Result<wasmtime::Engine, CompileError> {
-        let mut by_stack = self
-            .shared
-            .by_stack
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if let Some(engine) = by_stack.get(&stack.bytes()) {
+    fn engine_for(&self, stack: ByteSize, wasm: &[u8]) -> Result<wasmtime::Engine, CompileError> {
+        let setup = Setup {
+            stack: stack.bytes(),
+            resident: match self.shared.settings.allocation {
+                Allocation::OnDemand => 0,
+                Allocation::Pooled { .. } => resident::of(wasm),
+            },
+        };
+        let mut engines = self.shared.engines.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(engine) = engines.get(&setup) {
             return Ok(engine.clone());
         }
-        let config = config(&self.shared.settings, stack);
+        let config = config(&self.shared.settings, setup);
         let engine = wasmtime::Engine::new(&config).map_err(|error| CompileError::Engine {
             stack,
             reason: format!("{error:#}"),
         })?;
-        by_stack.insert(stack.bytes(), engine.clone());
+        engines.insert(setup, engine.clone());
         self.shared.clock.drive(engine.weak());
         Ok(engine)
     }
@@ -237,10 +250,10 @@ impl Shared {
 /// The most elements of a table in the pool, each of which takes 8 bytes of address space in each instance.
 const POOLED_TABLE_ELEMENTS: u32 = 100_000;
 
-fn config(settings: &EngineSettings, stack: ByteSize) -> Config {
+fn config(settings: &EngineSettings, setup: Setup) -> Config {
     let mut config = Config::new();
     config.epoch_interruption(true);
-    config.max_wasm_stack(stack.as_usize());
+    config.max_wasm_stack(ByteSize::from_bytes(setup.stack).as_usize());
     config.wasm_backtrace_details(WasmBacktraceDetails::Enable);
     // Start images are mapped copy-on-write, so a fresh instance costs no copy of its data segments.
     config.memory_init_cow(true);
@@ -259,7 +272,7 @@ fn config(settings: &EngineSettings, stack: ByteSize) -> Config {
         pool.table_elements(POOLED_TABLE_ELEMENTS as usize);
         // What a guest dirties is cleared with memset up to here and given back to the kernel beyond it. `pagemap_scan` stays
         // off: it misses dirty pages that are not present, and an instance would see what another has written.
-        pool.linear_memory_keep_resident(512 << 10);
+        pool.linear_memory_keep_resident(setup.resident);
         pool.table_keep_resident(64 << 10);
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     }

@@ -21,6 +21,7 @@ mod module;
 mod own_memory;
 mod pool;
 mod requirements;
+mod resident;
 
 pub use cache::{CacheReport, CompiledCache, CompiledCacheError};
 pub use deadline::Deadline;

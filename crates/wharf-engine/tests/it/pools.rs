@@ -41,6 +41,51 @@ fn an_instance_from_the_pool_never_sees_what_an_earlier_one_left() {
     }
 }
 
+/// A guest as compilers of Rust and C lay it out: the stack first, its data behind that. It writes to both ends of each part.
+const STACK_FIRST: &str = r#"(module (memory (export "memory") 17) (data (i32.const 1048576) "data")
+    (func $write (param i32) (i32.store (local.get 0) (i32.const 0x21212121)))
+    (func (export "count") (result i32)
+        (call $write (i32.const 0))
+        (call $write (i32.const 1048572))
+        (call $write (i32.const 1048576))
+        (call $write (i32.const 1114108))
+        (drop (memory.grow (i32.const 1)))
+        (call $write (i32.const 1114112))
+        (memory.size)))"#;
+
+#[test]
+fn an_instance_with_its_stack_first_never_sees_what_an_earlier_one_left() {
+    let limits = Limits {
+        memory: ByteSize::from_mib(2),
+        ..Limits::default()
+    };
+    let engine = pooled(1, ByteSize::from_mib(2));
+    let linked = |wat| {
+        let module = compile_with(&engine, wat, &limits).unwrap();
+        module.link(&imports(), &limits).unwrap()
+    };
+    let (stack_first, other): (Linked<()>, Linked<()>) = (linked(STACK_FIRST), linked(COUNTING));
+    for _ in 0..50 {
+        let mut instance = stack_first.instantiate(()).unwrap();
+        assert_eq!(instance.memory_size(), 17 << 16);
+        let word = |instance: &mut Instance<()>, at| instance.memory().read_u32(at).unwrap();
+        for (at, value) in [(0, 0), (1_048_572, 0), (1_048_576, 0x6174_6164), (1_114_108, 0)] {
+            assert_eq!(word(&mut instance, at), value);
+        }
+        assert_eq!(count(&mut instance), 18);
+        assert_eq!(word(&mut instance, 1_114_112), 0x2121_2121);
+        let mut grown = stack_first.instantiate(());
+        // There is one place in the pool.
+        assert!(grown.is_err());
+        drop(instance);
+        grown = stack_first.instantiate(());
+        let grown = grown.unwrap();
+        assert_eq!(grown.memory_size(), 17 << 16);
+        drop(grown);
+        assert_eq!(count(&mut other.instantiate(()).unwrap()), 1);
+    }
+}
+
 #[test]
 fn a_full_pool_is_a_fault_of_its_own() {
     let linked = linked_in_pool(2);
