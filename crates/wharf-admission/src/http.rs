@@ -163,7 +163,8 @@ impl Service {
             _memory: held,
         });
         let (running, text) = (Arc::clone(&review), body.clone());
-        let answered = self.queue.run(deadline, move || running.answer(&text)).await;
+        let work = move || running.answer(&text);
+        let answered = self.queue.run(&review.served.id, deadline, work).await;
         let answer = match answered {
             Ok(answer) => answer,
             Err(NotRun::TooLate) => review.too_late(&body),

@@ -23,7 +23,7 @@ pub(crate) struct Policies {
 /// What reviews of one id get.
 pub(crate) struct Served {
     /// The last part of the path.
-    pub(crate) id: String,
+    pub(crate) id: Arc<str>,
     /// What it was made from; none where nothing could be made of what was written.
     entry: Option<PolicyEntry>,
     /// What decides.
@@ -133,7 +133,7 @@ impl Served {
     /// An id of which nothing could be made.
     fn bad(id: String, reason: String, timeout: Duration) -> Self {
         Self {
-            id,
+            id: id.into(),
             entry: None,
             judge: Arc::new(Judge::Bad(reason)),
             terms: Terms {
@@ -149,7 +149,7 @@ impl Served {
     /// An older form that goes on because the newer one is bad.
     fn outdated(older: &Self, reason: &str) -> Self {
         Self {
-            id: older.id.clone(),
+            id: Arc::clone(&older.id),
             // So that the same text as before is not taken for the one that is served, once it can be used again.
             entry: older.entry.clone(),
             judge: Arc::clone(&older.judge),
@@ -166,7 +166,7 @@ impl Served {
     /// Its id, and why nothing can be made of it.
     pub(crate) fn reason(&self) -> Option<(String, String)> {
         match &*self.judge {
-            Judge::Bad(reason) => Some((self.id.clone(), reason.clone())),
+            Judge::Bad(reason) => Some((self.id.to_string(), reason.clone())),
             _ => None,
         }
     }
@@ -208,7 +208,7 @@ impl Served {
             _ => self.outdated.as_ref(),
         };
         json!({
-            "id": self.id,
+            "id": &*self.id,
             "state": self.state(),
             "reason": reason,
             "mode": self.terms.mode.to_string(),

@@ -181,7 +181,7 @@ impl Review {
         let monitor = terms.mode == PolicyMode::Monitor;
         if monitor {
             tracing::info!(
-                policy = id,
+                policy = &**id,
                 uid = verdict.uid,
                 accepted = verdict.allowed,
                 mutated = verdict.patch.is_some(),
@@ -230,7 +230,7 @@ impl Review {
             queued,
         });
         tracing::debug!(
-            policy = self.served.id,
+            policy = &*self.served.id,
             uid = request.uid(),
             kind,
             namespace,

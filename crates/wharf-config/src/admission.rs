@@ -78,7 +78,8 @@ pub enum OnBadPolicy {
 /// How many reviews there may be at the same time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QueueConfig {
-    /// Those that are evaluated. Default: the number of cores.
+    /// Those that are evaluated; one policy has at most four fifths of them. Default: the number of cores and a quarter of it
+    /// more, rounded up.
     pub concurrent: NonZeroUsize,
     /// Those that wait; further ones are turned away at once. Default: 256.
     pub waiting: usize,
@@ -258,8 +259,9 @@ static QUEUE: Section = Section {
         Field {
             key: "concurrent",
             kind: Kind::Integer { min: 1, max: 1024 },
-            presence: Presence::Absent("the number of cores"),
-            doc: "The reviews that are evaluated.",
+            presence: Presence::Absent("the cores and a quarter more"),
+            doc: "The reviews that are evaluated. One policy has at most four fifths of them, and of those that wait, so that one that \
+                  is slow leaves room for the others. With 1 there is no room to leave. By default one policy can use every core.",
         },
         Field {
             key: "waiting",
@@ -339,14 +341,16 @@ impl AdmissionTls {
 impl Default for QueueConfig {
     fn default() -> Self {
         Self {
-            concurrent: cores(),
+            concurrent: concurrent(),
             waiting: WAITING,
         }
     }
 }
 
-fn cores() -> NonZeroUsize {
-    std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
+/// As many as make every core work for one policy, and those that one policy does not get.
+fn concurrent() -> NonZeroUsize {
+    let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    cores.saturating_add(cores.get().div_ceil(4))
 }
 
 /// The admission server, if there is one and nothing is wrong with it.
@@ -459,7 +463,7 @@ fn decode_paths(cx: &mut Context<'_>, fields: &Fields<'_>, key: &str) -> Option<
 fn decode_queue(cx: &mut Context<'_>, admission: &Fields<'_>) -> Option<QueueConfig> {
     let fields = admission.section(cx, "queue")?;
     let concurrent = match fields.item("concurrent") {
-        None => Some(cores()),
+        None => Some(concurrent()),
         Some(_) => {
             let concurrent = fields.integer(cx, "concurrent");
             let concurrent = concurrent.and_then(|count| usize::try_from(count).ok());

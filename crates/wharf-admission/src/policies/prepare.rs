@@ -92,7 +92,7 @@ impl Preparer {
             PolicyKind::Group(group) => self.group(&entry.id, group, loaded)?,
         };
         Ok(Arc::new(Served {
-            id: entry.id.clone(),
+            id: entry.id.as_str().into(),
             entry: Some(entry.clone()),
             judge: Arc::new(judge),
             terms,

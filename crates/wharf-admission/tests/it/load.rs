@@ -71,6 +71,38 @@ fn the_time_in_the_queue_counts() {
 }
 
 #[test]
+fn a_policy_that_is_slow_holds_up_its_own_reviews_and_no_others() {
+    let mut config = config();
+    config.queue.concurrent = NonZeroUsize::new(2).unwrap();
+    let files = [
+        ("loop.wat", reviewing("(loop $l (br $l)) (i32.const 1)")),
+        ("yes.wat", policy(YES)),
+    ];
+    let served = Served::with(
+        config,
+        &files,
+        "loop: { module: ./loop.wat, timeout: 4s }\nquick: { module: ./yes.wat, timeout: 2s }\n",
+    );
+    std::thread::scope(|scope| {
+        let slow: Vec<_> = (0..4)
+            .map(|_| scope.spawn(|| served.review("/validate/loop")))
+            .collect();
+        // One has its policy's one thread, and the others wait although there is another.
+        assert!((0..3_000).any(|_| {
+            std::thread::sleep(Duration::from_millis(1));
+            served.metric("wharf_admission_reviews_waiting 3").is_some()
+        }));
+        for _ in 0..20 {
+            let answer = served.review("/validate/quick");
+            assert_eq!(answer.response()["allowed"], json!(true));
+        }
+        for slow in slow {
+            assert_eq!(slow.join().unwrap().response()["status"]["code"], json!(500));
+        }
+    });
+}
+
+#[test]
 fn a_thousand_clients_are_answered() {
     let mut config = config();
     config.queue.waiting = 2_000;

@@ -127,10 +127,8 @@ fn what_is_not_given_has_the_documented_default() {
         AdmissionConfig::new("127.0.0.1:0".parse().unwrap(), AdmissionTls::None)
     );
     assert_eq!(admission("queue:\nlimits: ~\nkubernetes:\ntimeout:\n"), decoded);
-    assert_eq!(
-        decoded.queue.concurrent,
-        std::thread::available_parallelism().unwrap()
-    );
+    let cores = std::thread::available_parallelism().unwrap().get();
+    assert_eq!(decoded.queue.concurrent.get(), cores + cores.div_ceil(4));
     expect![[r#"
         AdmissionConfig {
             bind: 127.0.0.1:0,
