@@ -86,11 +86,12 @@ const PLACES: [(&str, &[&str], &str); 9] = [
 ];
 
 /// The crates that may reach the world outside. The ABIs and what lies below them may not.
-const NOT_ABI: [&str; 8] = [
+const NOT_ABI: [&str; 9] = [
     "crates/wharf/",
     "crates/wharf-admission/",
     "crates/wharf-distribution/",
     "crates/wharf-proxy/",
+    "crates/wharf-scan/",
     "crates/wharf-telemetry/",
     "crates/wharf-testing/",
     "crates/wharf-tls/",

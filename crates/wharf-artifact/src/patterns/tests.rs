@@ -101,13 +101,13 @@ fn malformed_patterns_are_told() {
 #[test]
 fn patterns_for_a_directory_are_made_relative_to_it() {
     let cleaned = |root: &str, pattern: &str| {
-        let patterns = Patterns::below(Path::new(root), Path::new("/work"), &[pattern]).unwrap();
+        let patterns = Patterns::below(Path::new(root), Path::new("/build"), &[pattern]).unwrap();
         patterns.texts()[0].clone()
     };
     assert_eq!(cleaned("tree", "blog"), "blog");
     assert_eq!(cleaned("tree", "./tree/blog"), "blog");
     assert_eq!(cleaned("tree", "tree/blog/"), "blog");
-    assert_eq!(cleaned("/work/tree", "/work/tree/blog"), "blog");
+    assert_eq!(cleaned("/build/tree", "/build/tree/blog"), "blog");
     assert_eq!(cleaned("tree", "/elsewhere/blog"), "../../elsewhere/blog");
     assert_eq!(cleaned("tree", "**/blog"), "**/blog");
     assert_eq!(cleaned(".", "blog/**"), "blog/**");

@@ -384,10 +384,6 @@ fn scores(source: &str, severity: &str, cvss: &Cvss) -> Vec<(&'static str, Value
 }
 
 /// The number without a point where it is a whole one.
-#[allow(
-    clippy::cast_possible_truncation,
-    reason = "it is a whole number of at most 15 digits"
-)]
 fn number(value: f64) -> Value {
     if value.fract() == 0.0 && value.abs() < 1e15 {
         return (value as i64).into();

@@ -62,11 +62,11 @@ impl TrivyFindings {
             }
         }
         if let Some(spec) = &info.post_scan {
-            let ids = match spec.ids.as_slice() {
-                [] => "no findings".to_owned(),
-                ids => shown(&ids.join(", ")),
+            let of = match spec.ids.as_slice() {
+                [] => String::new(),
+                ids => format!(" of {}", shown(&ids.join(", "))),
             };
-            let _ = writeln!(out, "\nafter a scan: {}, of {ids}", shown(spec.action.as_str()));
+            let _ = writeln!(out, "\nafter a scan: {}{of}", shown(spec.action.as_str()));
         }
         if info.required.is_none() && info.post_scan.is_none() {
             out.push_str("\nit is neither an analyzer nor a post-scanner, so it is never called\n");
