@@ -52,9 +52,15 @@ pub(super) fn cases() -> Vec<Case> {
             .module("wat/wrong-version")
             .module("trivy-secrets")
             .trivy_says("API version mismatch"),
-        of("fault-no-free", "A module without `free`.").module("wat/no-free").trivy_says("panic"),
-        of("fault-no-module", "Bytes that are no module.").module(Module::Broken(b"no module")).trivy_says("invalid magic number"),
-        of("fault-pattern", "A pattern that is none.").module(made("pattern").says_of("(", &json!(null))).trivy_says("missing closing )"),
+        of("fault-no-free", "A module without `free`.")
+            .module("wat/no-free")
+            .trivy_says("panic"),
+        of("fault-no-module", "Bytes that are no module.")
+            .module(Module::Broken(b"no module"))
+            .trivy_says("invalid magic number"),
+        of("fault-pattern", "A pattern that is none.")
+            .module(made("pattern").says_of("(", &json!(null)))
+            .trivy_says("missing closing )"),
         of("fault-post-scan", "JSON that breaks off after the scan.")
             .module("trivy-secrets")
             .module(made("breaks").replies("[{"))
