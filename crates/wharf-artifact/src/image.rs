@@ -18,7 +18,7 @@ use serde_json::Value;
 pub use blobs::BlobSource;
 pub use error::ImageError;
 pub use limits::{ImageLimits, ImageOptions};
-pub(crate) use limits::{Totals, Unpacking};
+pub(crate) use limits::{Purpose, Totals, Unpacking};
 pub use manifest::{Chosen, Descriptor, Platform, PlatformError, choose_manifest};
 
 use crate::Digest;
@@ -111,7 +111,7 @@ impl Image {
                 target: target.to_string(),
             });
         }
-        let archive = Archive::open(&path, &target, &options.limits)?;
+        let archive = Archive::open(&path, &target, &options)?;
         if archive.has(docker::MANIFEST) {
             docker::open(target, archive, &options)
         } else if archive.has(layout::INDEX) {
@@ -194,7 +194,7 @@ impl Image {
         blobs: Blobs,
         options: &ImageOptions,
     ) -> Self {
-        let totals = Totals::new(layers.len());
+        let totals = Totals::new(layers.len(), options);
         Self {
             target,
             names,
@@ -241,14 +241,15 @@ impl Image {
         })
     }
 
-    /// The bounds of unpacking a layer.
-    pub(crate) fn unpacking(&self, index: usize) -> Unpacking<'_> {
-        Unpacking::new(&self.limits, &self.totals, index)
+    /// The bounds of unpacking a layer, for its own files or for what links in another one lead to.
+    pub(crate) fn unpacking(&self, index: usize, purpose: Purpose) -> Unpacking<'_> {
+        Unpacking::new(&self.limits, &self.totals, index, purpose)
     }
 
-    /// Whether there is room for another reading of layers that were read.
-    pub(crate) fn may_read_again(&self) -> bool {
-        self.totals.read_again() < self.limits.most_image
+    /// How many bytes may be unpacked to follow links, where so many were already.
+    pub(crate) fn exhausted_for_links(&self) -> Option<u64> {
+        let limit = self.limits.most_image;
+        (self.totals.read_again() >= limit).then_some(limit)
     }
 
     pub(crate) fn has_read_again(&self, unpacked: u64) {

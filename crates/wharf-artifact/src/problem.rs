@@ -87,6 +87,14 @@ pub enum ProblemKind {
         /// Where it leads.
         target: String,
     },
+    /// A hard link in a layer whose target was not looked for in all layers below, since following links has unpacked enough.
+    #[error(
+        "the hard link was not followed: to follow those of the image, more than {limit} bytes were unpacked again"
+    )]
+    LinkTooCostly {
+        /// The limit in bytes.
+        limit: u64,
+    },
     /// There are more hard links to wanted files than are resolved in one layer.
     #[error(
         "the layer has more than {limit} hard links to files that are wanted; this one and the rest were not scanned"
@@ -157,7 +165,9 @@ impl Problem {
             | ProblemKind::BadSparseMap => {
                 "whoever built the image is at fault: build it again with another tool"
             }
-            ProblemKind::TooManyLinks { .. } => "unpack the image and scan the directory",
+            ProblemKind::TooManyLinks { .. } | ProblemKind::LinkTooCostly { .. } => {
+                "unpack the image and scan the directory"
+            }
         }
     }
 }

@@ -76,6 +76,3 @@ pub enum HeaderFault {
         limit: usize,
     },
 }
-
-#[cfg(test)]
-mod tests;

@@ -11,7 +11,7 @@ use crate::registries::decode_path;
 use crate::table::{Field, Kind, PATH, Presence, Section, TEXT, seconds};
 
 /// The scanner.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ScanConfig {
     /// The modules, in the order of the file.
     pub modules: Vec<ScanModuleConfig>,
@@ -126,29 +126,6 @@ impl Default for ScanCacheConfig {
         Self {
             enabled: true,
             size: ByteSize::from_gib(1),
-        }
-    }
-}
-
-impl Default for ScanConfig {
-    fn default() -> Self {
-        Self {
-            modules: Vec::new(),
-            module_directory: None,
-            enable_modules: None,
-            skip_directories: Vec::new(),
-            skip_files: Vec::new(),
-            format: None,
-            template: None,
-            output: None,
-            severities: None,
-            ignore_unfixed: false,
-            ignore_file: None,
-            vex: Vec::new(),
-            show_suppressed: false,
-            exit_code: 0,
-            limits: ScanLimitsConfig::default(),
-            cache: ScanCacheConfig::default(),
         }
     }
 }

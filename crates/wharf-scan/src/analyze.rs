@@ -7,7 +7,9 @@ use std::thread::{self, Scope};
 use crossbeam_channel::{Receiver, Sender};
 use wharf_abi_trivy::{AnalysisResult, CallError};
 use wharf_artifact::{Flow, FoundFile, Problem, ProblemKind, Stamp};
+use wharf_engine::FaultKind;
 use wharf_plugin::ByteSize;
+use wharf_plugin::units::format_duration;
 use wharf_report::{ScanWarning, WarningKind};
 
 use crate::error::ScanError;
@@ -267,7 +269,13 @@ impl<'a> Analysis<'a> {
         error: &CallError,
     ) {
         let name = module.trivy.name();
-        let reason = with_causes(error);
+        let limit = module.trivy.settings().limits.deadline;
+        let is_late = matches!(error, CallError::Fault { fault, .. } if matches!(fault.kind(), FaultKind::DeadlineExceeded { .. }));
+        let reason = match is_late {
+            // The fault says what was left of the deadline when the call began, which is not the same from run to run.
+            true => format!("the module ran past its deadline of {}", format_duration(limit)),
+            false => with_causes(error),
+        };
         tracing::warn!(
             module = name,
             path,
@@ -293,7 +301,7 @@ impl<'a> Analysis<'a> {
             OnFault::Warn => warn(reason),
             OnFault::Skip => {}
         }
-        if error.label() == "deadline_exceeded" && module.was_late() {
+        if is_late && module.was_late() {
             let message = "the module reached its deadline too often and is not called any more in this scan";
             tracing::warn!(module = name, "{message}");
             if module.on_fault == OnFault::Warn {

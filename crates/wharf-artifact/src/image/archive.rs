@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::blobs::open_regular;
-use super::{ImageError, ImageLimits};
+use super::{ImageError, ImageLimits, ImageOptions};
 use crate::Compression;
 use crate::compression::read_magic;
 use crate::path::beneath_root;
@@ -64,7 +64,7 @@ impl Read for Section {
 
 impl Archive {
     /// Opens an archive, unpacking it first where it is compressed, and reads its headers.
-    pub(super) fn open(path: &Path, target: &str, limits: &ImageLimits) -> Result<Self, ImageError> {
+    pub(super) fn open(path: &Path, target: &str, options: &ImageOptions) -> Result<Self, ImageError> {
         let unreadable = |source| ImageError::Unreadable {
             target: target.to_owned(),
             source,
@@ -74,10 +74,10 @@ impl Archive {
         file.seek(SeekFrom::Start(0)).map_err(unreadable)?;
         let file = match Compression::of(&start) {
             Compression::Plain => file,
-            compression => unpack(file, compression, target, limits)?,
+            compression => unpack(file, compression, target, options)?,
         };
         let length = file.metadata().map_err(unreadable)?.len();
-        let entries = index(&file, length, target, limits)?;
+        let entries = index(&file, length, target, &options.limits)?;
         Ok(Self {
             file: Arc::new(file),
             entries,
@@ -202,8 +202,9 @@ fn unpack(
     file: File,
     compression: Compression,
     target: &str,
-    limits: &ImageLimits,
+    options: &ImageOptions,
 ) -> Result<File, ImageError> {
+    let limits = &options.limits;
     let target = || target.to_owned();
     let temporary = |source| ImageError::Temporary {
         target: target(),
@@ -237,6 +238,9 @@ fn unpack(
                 });
             }
         };
+        if options.is_interrupted() {
+            return Err(ImageError::Stopped { target: target() });
+        }
         unpacked = unpacked.saturating_add(read as u64);
         if unpacked > limits.most_archive {
             return Err(ImageError::ArchiveTooLarge {

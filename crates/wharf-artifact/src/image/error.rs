@@ -116,6 +116,12 @@ pub enum ImageError {
         /// The system's reason.
         source: io::Error,
     },
+    /// Unpacking the archive was interrupted.
+    #[error("unpacking {} was stopped", Shown(target))]
+    Stopped {
+        /// The target.
+        target: String,
+    },
     /// A document of the image is not there.
     #[error("{}: the {document} is missing", Shown(target))]
     DocumentMissing {
@@ -252,6 +258,7 @@ impl ImageError {
                 "make room in the directory for temporary files, or set TMPDIR, or unpack the archive first"
             }
             Self::NoMatch { .. } | Self::Several { .. } => "name one of those that there are",
+            Self::Stopped { .. } => "scan again without interrupting it",
             Self::NotAnImageManifest { .. } => "name a container image",
         }
     }

@@ -1,6 +1,7 @@
 //! How much an image may unpack to.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::Platform;
 use crate::layer::LayerErrorKind;
@@ -15,6 +16,19 @@ pub struct ImageOptions {
     pub reference: Option<String>,
     /// Bounds.
     pub limits: ImageLimits,
+    /// Set this from another thread, or from a handler of signals, to end whatever is being unpacked soon: opening a compressed archive,
+    /// and reading layers, also in the middle of a huge entry. Default: none.
+    pub interrupted: Option<Arc<AtomicBool>>,
+}
+
+impl ImageOptions {
+    pub(super) fn is_interrupted(&self) -> bool {
+        is_set(self.interrupted.as_ref())
+    }
+}
+
+fn is_set(interrupted: Option<&Arc<AtomicBool>>) -> bool {
+    interrupted.is_some_and(|flag| flag.load(Ordering::Relaxed))
 }
 
 /// What an image may need.
@@ -65,13 +79,15 @@ impl ImageLimits {
 pub(crate) struct Totals {
     layers: Vec<AtomicU64>,
     again: AtomicU64,
+    interrupted: Option<Arc<AtomicBool>>,
 }
 
 impl Totals {
-    pub(super) fn new(layers: usize) -> Self {
+    pub(super) fn new(layers: usize, options: &ImageOptions) -> Self {
         Self {
             layers: (0..layers).map(|_| AtomicU64::new(0)).collect(),
             again: AtomicU64::new(0),
+            interrupted: options.interrupted.clone(),
         }
     }
 
@@ -93,11 +109,21 @@ impl Totals {
     }
 }
 
+/// Why a layer is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// For its own files.
+    Files,
+    /// For what hard links lead to.
+    Links,
+}
+
 /// The bounds of unpacking one layer.
 pub(crate) struct Unpacking<'a> {
     limits: &'a ImageLimits,
     totals: &'a Totals,
     index: usize,
+    purpose: Purpose,
     counted: u64,
 }
 
@@ -105,11 +131,12 @@ pub(crate) struct Unpacking<'a> {
 const STEP: u64 = 1 << 20;
 
 impl<'a> Unpacking<'a> {
-    pub(super) fn new(limits: &'a ImageLimits, totals: &'a Totals, index: usize) -> Self {
+    pub(super) fn new(limits: &'a ImageLimits, totals: &'a Totals, index: usize, purpose: Purpose) -> Self {
         Self {
             limits,
             totals,
             index,
+            purpose,
             counted: 0,
         }
     }
@@ -117,6 +144,9 @@ impl<'a> Unpacking<'a> {
     /// Takes note of how many bytes came out of how many.
     pub(crate) fn count(&mut self, stored: u64, unpacked: u64) -> Result<(), LayerErrorKind> {
         let limits = self.limits;
+        if is_set(self.totals.interrupted.as_ref()) {
+            return Err(LayerErrorKind::Stopped);
+        }
         if unpacked > limits.most_layer {
             return Err(LayerErrorKind::TooLarge {
                 limit: limits.most_layer,
@@ -128,7 +158,8 @@ impl<'a> Unpacking<'a> {
                 limit: limits.most_ratio,
             });
         }
-        if unpacked.saturating_sub(self.counted) >= STEP.min(limits.most_image) {
+        let counts = self.purpose == Purpose::Files;
+        if counts && unpacked.saturating_sub(self.counted) >= STEP.min(limits.most_image) {
             self.counted = unpacked;
             if self.totals.set(self.index, unpacked) > limits.most_image {
                 return Err(LayerErrorKind::ImageTooLarge {

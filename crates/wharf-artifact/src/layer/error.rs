@@ -118,7 +118,7 @@ pub enum LayerErrorKind {
         /// The limit in bytes.
         limit: usize,
     },
-    /// The visitor stopped.
+    /// The visitor stopped, or the options' flag was set.
     #[error("reading it was stopped")]
     Stopped,
 }

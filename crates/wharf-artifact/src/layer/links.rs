@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::pass::{Reading, entries};
 use super::{LayerErrorKind, LayerFile};
+use crate::image::Purpose;
 use crate::path::beneath_root;
 use crate::tar::Kind;
 use crate::{Image, ProblemKind};
@@ -66,35 +67,44 @@ pub(super) fn resolve(image: &Image, index: usize, reading: &mut Reading<'_>) ->
             return Ok(());
         }
         // Layers that are full of links to nothing would have all layers below them read for each.
-        if !image.may_read_again() {
-            break;
+        if let Some(limit) = image.exhausted_for_links() {
+            for link in missing.into_values().flatten() {
+                reading.problem(link, ProblemKind::LinkTooCostly { limit })?;
+            }
+            return Ok(());
         }
         let limit = reading.options.most_file;
-        let totals = entries(image, below, reading.options, &mut |reader, entry| {
-            if entry.kind != Kind::File {
-                return Ok(());
-            }
-            let Ok(path) = beneath_root(&entry.name) else {
-                return Ok(());
-            };
-            let Some(links) = missing.remove(&path) else {
-                return Ok(());
-            };
-            let size = entry.size;
-            if size > limit {
-                return links
-                    .into_iter()
-                    .try_for_each(|link| reading.problem(link, ProblemKind::TooLarge { size, limit }));
-            }
-            let bytes = reader.contents(&entry)?;
-            links.into_iter().try_for_each(|path| {
-                reading.give(LayerFile {
-                    path,
-                    bytes: bytes.clone(),
-                    mode: entry.mode,
+        let totals = entries(
+            image,
+            below,
+            Purpose::Links,
+            reading.options,
+            &mut |reader, entry| {
+                if entry.kind != Kind::File {
+                    return Ok(());
+                }
+                let Ok(path) = beneath_root(&entry.name) else {
+                    return Ok(());
+                };
+                let Some(links) = missing.remove(&path) else {
+                    return Ok(());
+                };
+                let size = entry.size;
+                if size > limit {
+                    return links
+                        .into_iter()
+                        .try_for_each(|link| reading.problem(link, ProblemKind::TooLarge { size, limit }));
+                }
+                let bytes = reader.contents(&entry)?;
+                links.into_iter().try_for_each(|path| {
+                    reading.give(LayerFile {
+                        path,
+                        bytes: bytes.clone(),
+                        mode: entry.mode,
+                    })
                 })
-            })
-        })?;
+            },
+        )?;
         image.has_read_again(totals.unpacked);
     }
     for (target, links) in missing {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::links::{self, Links};
 use super::stream::LayerStream;
 use super::{LayerContents, LayerErrorKind, LayerFile, LayerOptions, LayerVisitor};
+use crate::image::Purpose;
 use crate::path::{PathFault, beneath_root};
 use crate::tar::{Entry, Kind, Reader};
 use crate::{Flow, Image, Problem, ProblemKind};
@@ -32,7 +33,7 @@ pub(super) fn read(
         names: 0,
         skipped: SkippedDirectory::default(),
     };
-    let totals = entries(image, index, options, &mut |reader, entry| {
+    let totals = entries(image, index, Purpose::Files, options, &mut |reader, entry| {
         reading.entry(reader, &entry)
     })?;
     reading.contents.stored = totals.stored;
@@ -74,12 +75,13 @@ impl LayerReader<'_> {
 pub(super) fn entries(
     image: &Image,
     index: usize,
+    purpose: Purpose,
     options: &LayerOptions,
     on_entry: &mut OnEntry<'_>,
 ) -> Result<Totals, LayerErrorKind> {
     let layer = image.layers().get(index).ok_or(LayerErrorKind::NoSuchLayer)?;
     let source = image.open_layer(index)?;
-    let stream = LayerStream::new(source, layer, image.unpacking(index))?;
+    let stream = LayerStream::new(source, layer, image.unpacking(index, purpose))?;
     let mut reader = LayerReader {
         archive: Reader::new(stream),
     };

@@ -13,7 +13,7 @@ use rustix::fs::{CWD, Mode, OFlags, mkdirat, openat};
 use tempfile::TempDir;
 use wharf_artifact::{Patterns, ProblemKind, WalkError, WalkOptions, WalkSummary, walk};
 
-use crate::support::Seen;
+use crate::support::visitors::Seen;
 
 fn tree(files: &[&str]) -> TempDir {
     let folder = tempfile::tempdir().unwrap();

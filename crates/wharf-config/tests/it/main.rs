@@ -8,6 +8,7 @@ mod generated;
 mod hostile;
 mod refused;
 mod registries;
+mod trivy;
 
 use std::path::Path;
 

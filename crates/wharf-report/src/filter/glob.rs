@@ -1,7 +1,5 @@
 //! Patterns of paths, as Trivy understands them.
 
-use std::collections::BTreeSet;
-
 /// A pattern of paths: `*` and `?` stand for characters of one segment, `**` as a whole segment for any number of segments,
 /// `[a-z]` and `[^a-z]` for one character of a class, `{a,b}` for one of several; `\` takes the meaning of what follows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,29 +67,27 @@ impl PathPattern {
         Ok(Self { steps: reader.steps })
     }
 
-    /// Whether it matches a whole path.
+    /// Whether it matches a whole path. The time is at most the product of the two lengths.
     pub fn matches(&self, path: &str) -> bool {
-        let mut places = BTreeSet::new();
+        let mut places = Places::new(self.steps.len());
         self.enter(0, true, &mut places);
-        let mut start_of_segment;
         for character in path.chars() {
-            let mut next = BTreeSet::new();
-            start_of_segment = character == '/';
-            for place in &places {
-                self.take(*place, character, start_of_segment, &mut next);
+            let now = places.take();
+            for place in now {
+                self.take(place, character, &mut places);
             }
-            if next.is_empty() {
+            if places.list.is_empty() {
                 return false;
             }
-            places = next;
         }
-        places.iter().any(|place| self.ends_at(*place))
+        places.list.iter().any(|place| self.ends_at(*place))
     }
 
-    fn take(&self, place: usize, character: char, ends_segment: bool, next: &mut BTreeSet<usize>) {
+    fn take(&self, place: usize, character: char, next: &mut Places) {
+        let ends_segment = character == '/';
         let goes_on = match self.steps.get(place) {
             Some(Step::Literal(literal)) => *literal == character,
-            Some(Step::Any) => character != '/',
+            Some(Step::Any) => !ends_segment,
             Some(Step::Class { negated, ranges }) => {
                 let within = ranges
                     .iter()
@@ -99,22 +95,18 @@ impl PathPattern {
                 within != *negated
             }
             Some(Step::Star) => {
-                if character != '/' {
+                if !ends_segment {
                     self.enter(place, false, next);
                 }
                 false
             }
+            // Within a segment the machine stays; behind its `/` it may go on.
             Some(Step::Segments) => {
-                // Within a segment the machine stays; behind its `/` it may go on.
-                if ends_segment {
-                    self.enter(place, true, next);
-                } else {
-                    next.insert(place);
-                }
+                self.enter(place, ends_segment, next);
                 false
             }
             Some(Step::Rest) => {
-                next.insert(place);
+                self.enter(place, ends_segment, next);
                 false
             }
             Some(Step::Split(_) | Step::Jump(_)) | None => false,
@@ -125,27 +117,24 @@ impl PathPattern {
     }
 
     /// Goes to a place, and to all that are reached from it without a character.
-    fn enter(&self, place: usize, fresh_segment: bool, places: &mut BTreeSet<usize>) {
+    fn enter(&self, place: usize, fresh_segment: bool, places: &mut Places) {
         let mut waiting = vec![place];
-        let mut seen = BTreeSet::new();
         while let Some(place) = waiting.pop() {
-            if !seen.insert(place) {
+            if !places.mark(place) {
                 continue;
             }
             match self.steps.get(place) {
                 Some(Step::Split(to)) => waiting.extend(to),
                 Some(Step::Jump(to)) => waiting.push(*to),
                 Some(Step::Star) => {
-                    places.insert(place);
+                    places.list.push(place);
                     waiting.push(place + 1);
                 }
                 Some(Step::Segments) if fresh_segment => {
-                    places.insert(place);
+                    places.list.push(place);
                     waiting.push(place + 1);
                 }
-                _ => {
-                    places.insert(place);
-                }
+                _ => places.list.push(place),
             }
         }
     }
@@ -155,7 +144,6 @@ impl PathPattern {
         match self.steps.get(place) {
             None | Some(Step::Rest) => true,
             Some(Step::Star) => self.ends_at(place + 1),
-            Some(Step::Segments) => place + 1 == self.steps.len(),
             Some(Step::Literal('/')) => {
                 let after = self.steps.get(place + 1);
                 let is_last = |step| step == self.steps.len();
@@ -167,6 +155,38 @@ impl PathPattern {
             }
             _ => false,
         }
+    }
+}
+
+/// The places at which the machine is.
+struct Places {
+    list: Vec<usize>,
+    /// For each place the last turn in which the machine came to it.
+    turns: Vec<u64>,
+    turn: u64,
+}
+
+impl Places {
+    fn new(steps: usize) -> Self {
+        Self {
+            list: Vec::new(),
+            turns: vec![0; steps + 1],
+            turn: 1,
+        }
+    }
+
+    /// Notes a place, and says whether it is new in this turn.
+    fn mark(&mut self, place: usize) -> bool {
+        match self.turns.get_mut(place) {
+            Some(turn) => std::mem::replace(turn, self.turn) != self.turn,
+            None => false,
+        }
+    }
+
+    /// The places, and a new turn.
+    fn take(&mut self) -> Vec<usize> {
+        self.turn += 1;
+        std::mem::take(&mut self.list)
     }
 }
 
@@ -358,6 +378,10 @@ mod tests {
             ("", "", true),
             ("", "a", false),
             ("*", "", true),
+            ("**/", "", true),
+            ("**/", "a", false),
+            ("**/", "a/", true),
+            ("a/**/", "a/b", false),
         ] {
             let parsed = PathPattern::parse(pattern).unwrap();
             assert_eq!(parsed.matches(path), matches, "{pattern} {path}");

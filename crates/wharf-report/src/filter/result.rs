@@ -182,15 +182,11 @@ fn by_package_and_severity(
             .find(|severity| severity.as_str() == vulnerability.details.severity)
             .unwrap_or(super::Severity::Unknown)
     };
-    let names = |vulnerability: &DetectedVulnerability| {
-        [
-            vulnerability.package_name.clone(),
-            vulnerability.package_id.clone(),
-            vulnerability.installed_version.clone(),
-        ]
-    };
-    names(first)
-        .cmp(&names(second))
+    first
+        .package_name
+        .cmp(&second.package_name)
+        .then_with(|| first.package_id.cmp(&second.package_id))
+        .then_with(|| first.installed_version.cmp(&second.installed_version))
         .then_with(|| severity(second).cmp(&severity(first)))
         .then_with(|| first.vulnerability_id.cmp(&second.vulnerability_id))
         .then_with(|| first.package_path.cmp(&second.package_path))

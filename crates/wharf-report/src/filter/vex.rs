@@ -4,6 +4,8 @@ mod csaf;
 mod cyclonedx;
 mod openvex;
 
+use std::collections::{HashMap, HashSet};
+
 use serde_json::Value;
 
 use super::BomLink;
@@ -131,7 +133,7 @@ pub(super) fn apply(documents: &[VexDocument], bom: Option<&BomLink>, report: &m
     }
     let graph = Graph::of(report);
     let parents = graph.parents();
-    let places: std::collections::HashMap<&str, usize> = graph
+    let places: HashMap<&str, usize> = graph
         .components
         .iter()
         .enumerate()
@@ -192,12 +194,12 @@ impl Question<'_> {
             return Some(verdict);
         }
         let mut waiting = vec![leaf];
-        let mut seen = vec![false; self.graph.components.len()];
+        let mut seen = HashSet::new();
         let mut last = None;
         let mut open = Vec::new();
         let mut met = Vec::new();
         while let Some(place) = waiting.pop() {
-            if std::mem::replace(seen.get_mut(place)?, true) {
+            if !seen.insert(place) {
                 continue;
             }
             if let Some(verdict) = self.verdict(place, Some(leaf)) {
@@ -218,9 +220,9 @@ impl Question<'_> {
 
     /// Whether each of the open ones has one of those that were met somewhere above it.
     fn all_lead_to(&self, open: &[usize], met: &[usize]) -> bool {
-        let mut leads: std::collections::HashSet<usize> = met.iter().copied().collect();
+        let mut leads: HashSet<usize> = met.iter().copied().collect();
         let mut waiting: Vec<usize> = met.to_vec();
-        let mut below: std::collections::HashMap<usize, Vec<usize>> = std::collections::HashMap::new();
+        let mut below: HashMap<usize, Vec<usize>> = HashMap::new();
         for place in open {
             for parent in self.parents.get(*place).into_iter().flatten() {
                 below.entry(*parent).or_default().push(*place);

@@ -96,6 +96,7 @@ impl Purl {
 /// Packages are to be as an analyzer gave them, with [`Package::analyzed_by`] and without layers.
 pub fn complete_packages(result: &mut ScanResult, os: Option<&Os>) {
     let of_system = result.class == class::OS_PACKAGES;
+    let os_is_known = os.is_some_and(|os| !matches!(os.family.as_str(), "" | "none"));
     let file = if of_system || is_aggregated(&result.kind) && is_aggregate_target(&result.target) {
         ""
     } else {
@@ -108,7 +109,7 @@ pub fn complete_packages(result: &mut ScanResult, os: Option<&Os>) {
         if package.identifier.uid.is_empty() {
             package.identifier.uid = uid_of(file, package);
         }
-        if package.identifier.purl.is_empty() && !package.name.is_empty() && (!of_system || os.is_some()) {
+        if package.identifier.purl.is_empty() && !package.name.is_empty() && (!of_system || os_is_known) {
             let purl = purl_for(&result.kind, package, os);
             package.identifier.purl = purl.map(|purl| purl.to_string()).unwrap_or_default();
         }

@@ -1,6 +1,7 @@
 //! Documents as reports.
 
 mod attestation;
+mod bounds;
 mod cyclonedx;
 mod decode;
 mod spdx;
@@ -10,8 +11,8 @@ use crate::json::{JsonError, from_json, go_object};
 use crate::purl::{AGGREGATED, InvalidPurl};
 use crate::{Metadata, Os, Package, Report, ScanResult, class};
 
-/// The longest document that is read, in bytes: 512 MiB.
-pub const MAX_BYTES: usize = 512 << 20;
+/// The longest document that is read, in bytes: 256 MiB.
+pub const MAX_BYTES: usize = 256 << 20;
 /// The most components of a document.
 pub const MAX_COMPONENTS: usize = 1_000_000;
 /// The most relations between components of a document.
@@ -118,7 +119,7 @@ pub enum SbomWarning {
 #[derive(Debug, thiserror::Error)]
 pub enum SbomError {
     /// It is larger than [`MAX_BYTES`].
-    #[error("it is larger than 512 MiB")]
+    #[error("it is larger than 256 MiB")]
     TooLarge,
     /// It is a known format that is not read.
     #[error("it is {format}, which is not read; convert it to CycloneDX or SPDX in JSON")]
@@ -183,6 +184,7 @@ pub fn read(bytes: &[u8]) -> Result<Sbom, SbomError> {
 }
 
 fn read_document(bytes: &[u8]) -> Result<Sbom, SbomError> {
+    bounds::check_counts(bytes)?;
     let header: Header = from_json(bytes)?;
     if header.bom_format == "CycloneDX" {
         cyclonedx::read(bytes)

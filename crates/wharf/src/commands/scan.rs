@@ -49,7 +49,11 @@ fn try_run(arguments: &ScanArguments) -> Result<u8, Code> {
     end_on_signals(&interrupt);
     let given = plan.report.as_deref().map(target::read_report).transpose()?;
     let target = match plan.target.as_deref() {
-        Some(path) => Some(target::open(path, &plan)?),
+        Some(path) => match target::open(path, &plan, &interrupt) {
+            Ok(target) => Some(target),
+            Err(_) if interrupt.is_interrupted() => return Ok(INTERRUPTED),
+            Err(code) => return Err(code),
+        },
         None => None,
     };
     let loaded = load(&plan)?;

@@ -23,11 +23,7 @@ pub(crate) fn blog() -> Folder {
         "tree/blog/wp-includes/version.php",
         "<?php\n$wp_version = '6.4.1';\n",
     );
-    write(
-        &folder,
-        "tree/.env",
-        "A=1\nACME_KEY=acme_live_0123456789abcdef0123456789abcdef\n",
-    );
+    write(&folder, "tree/.env", "A=1\nKEY=acme_ABCDEFGHIJKLMNOPQRSTUVWX\n");
     write(&folder, "tree/readme.txt", "nothing\n");
     folder
 }
@@ -71,7 +67,75 @@ fn a_directory_is_scanned_as_trivy_does() {
         &[
             "--module", WORDPRESS, "--module", SECRETS, "--format", "json", "tree",
         ],
-        &expect![[""]],
+        &expect![[r#"
+            exit code 0
+            --- stdout ---
+            {
+              "SchemaVersion": 2,
+              "ReportID": "b2adf0de-86c6-8e2c-8722-160f3ca14906",
+              "ArtifactName": "tree",
+              "ArtifactType": "filesystem",
+              "Results": [
+                {
+                  "Target": ".env",
+                  "Class": "secret",
+                  "Secrets": [
+                    {
+                      "RuleID": "acme-key",
+                      "Category": "Acme",
+                      "Severity": "HIGH",
+                      "Title": "Key of the Acme service",
+                      "StartLine": 2,
+                      "EndLine": 2,
+                      "Code": {
+                        "Lines": [
+                          {
+                            "Number": 2,
+                            "Content": "KEY=*****************************",
+                            "IsCause": true,
+                            "Annotation": "",
+                            "Truncated": false,
+                            "FirstCause": true,
+                            "LastCause": true
+                          }
+                        ]
+                      },
+                      "Match": "KEY=*****************************",
+                      "Offset": 8
+                    }
+                  ]
+                },
+                {
+                  "Target": "",
+                  "Class": "custom",
+                  "CustomResources": [
+                    {
+                      "Type": "wordpress-version",
+                      "FilePath": "/blog/wp-includes/version.php",
+                      "Layer": {},
+                      "Data": "6.4.1"
+                    }
+                  ]
+                },
+                {
+                  "Target": "/blog/wp-includes/version.php",
+                  "Class": "lang-pkgs",
+                  "Type": "wordpress",
+                  "Vulnerabilities": [
+                    {
+                      "VulnerabilityID": "EXAMPLE-2026-0001",
+                      "PkgName": "wordpress",
+                      "InstalledVersion": "6.4.1",
+                      "FixedVersion": "6.4.2",
+                      "Fingerprint": "sha256:49e51ca2f9e521fac7d39b4c1918645c2fc92888748b3cfa9f197ad518dc721c",
+                      "Title": "An example of a finding that a module adds",
+                      "Severity": "HIGH"
+                    }
+                  ]
+                }
+              ]
+            }
+        "#]],
     );
 }
 
@@ -81,7 +145,53 @@ fn a_table_is_for_people() {
     check(
         &folder,
         &["--module", WORDPRESS, "--module", SECRETS, "tree"],
-        &expect![[""]],
+        &expect![[r#"
+            exit code 0
+            --- stdout ---
+
+            Report Summary
+
+            ┌───────────────────────────────┬───────────┬─────────────────┬───────────────────┬─────────┬──────────┐
+            │            Target             │   Type    │ Vulnerabilities │ Misconfigurations │ Secrets │ Licenses │
+            ├───────────────────────────────┼───────────┼─────────────────┼───────────────────┼─────────┼──────────┤
+            │ .env                          │   text    │        -        │         -         │    1    │    -     │
+            ├───────────────────────────────┼───────────┼─────────────────┼───────────────────┼─────────┼──────────┤
+            │ /blog/wp-includes/version.php │ wordpress │        1        │         -         │    -    │    -     │
+            └───────────────────────────────┴───────────┴─────────────────┴───────────────────┴─────────┴──────────┘
+            Legend:
+            - '-': Not scanned
+            - '0': Clean (no security findings detected)
+
+
+            .env (secrets)
+            ==============
+            Total: 1 (UNKNOWN: 0, LOW: 0, MEDIUM: 0, HIGH: 1, CRITICAL: 0)
+
+            HIGH: Acme (acme-key)
+            ════════════════════════════════════════
+            Key of the Acme service
+            ────────────────────────────────────────
+             .env:2 (offset: 8 bytes)
+            ────────────────────────────────────────
+               2 [ KEY=*****************************
+            ────────────────────────────────────────
+
+
+
+            Custom resources
+            ================
+            Total: 1 (wordpress-version: 1)
+
+            /blog/wp-includes/version.php (wordpress)
+            =========================================
+            Total: 1 (UNKNOWN: 0, LOW: 0, MEDIUM: 0, HIGH: 1, CRITICAL: 0)
+
+            ┌───────────┬───────────────────┬──────────┬─────────┬───────────────────┬───────────────┬────────────────────────────────────────────┐
+            │  Library  │   Vulnerability   │ Severity │ Status  │ Installed Version │ Fixed Version │                   Title                    │
+            ├───────────┼───────────────────┼──────────┼─────────┼───────────────────┼───────────────┼────────────────────────────────────────────┤
+            │ wordpress │ EXAMPLE-2026-0001 │ HIGH     │ unknown │ 6.4.1             │ 6.4.2         │ An example of a finding that a module adds │
+            └───────────┴───────────────────┴──────────┴─────────┴───────────────────┴───────────────┴────────────────────────────────────────────┘
+        "#]],
     );
 }
 
@@ -155,7 +265,7 @@ fn the_modules_of_a_directory_are_found_and_chosen_by_name() {
             "--module-dir",
             "modules",
             "--enable-modules",
-            "secrets,other",
+            "acme-secrets,other",
             "tree",
         ],
     );
@@ -167,9 +277,29 @@ fn the_modules_of_a_directory_are_found_and_chosen_by_name() {
 #[test]
 fn a_target_that_is_missing_is_told() {
     let folder = folder();
-    check(&folder, &["nowhere"], &expect![[""]]);
+    check(
+        &folder,
+        &["nowhere"],
+        &expect![[r#"
+        exit code 1
+        --- stderr ---
+        error: there is no file or directory nowhere
+
+        hint: check the path; a relative one is taken from the directory that the command runs in
+    "#]],
+    );
     std::os::unix::fs::symlink("loop", folder.path().join("loop")).unwrap();
-    check(&folder, &["loop"], &expect![[""]]);
+    check(
+        &folder,
+        &["loop"],
+        &expect![[r#"
+        exit code 1
+        --- stderr ---
+        error: loop is a loop of links
+
+        hint: name the directory itself, not a link
+    "#]],
+    );
 }
 
 #[test]
@@ -188,9 +318,25 @@ fn a_report_that_cannot_be_written_is_told_before_the_scan() {
     check(
         &folder,
         &["--output", "missing/report.json", "tree"],
-        &expect![[""]],
+        &expect![[r#"
+            exit code 1
+            --- stderr ---
+            error: the report cannot be written to missing/report.json: its directory does not exist
+
+            hint: name a file in a directory that can be written
+        "#]],
     );
-    check(&folder, &["--output", "tree", "tree"], &expect![[""]]);
+    check(
+        &folder,
+        &["--output", "tree", "tree"],
+        &expect![[r#"
+        exit code 1
+        --- stderr ---
+        error: the report cannot be written to tree: it is a directory
+
+        hint: name a file in a directory that can be written
+    "#]],
+    );
 }
 
 #[test]
@@ -259,7 +405,18 @@ fn the_findings_of_others_are_looked_at() {
     assert_eq!(report["ArtifactName"], "shop");
     assert_eq!(targets(&report).len(), 2);
     write(&folder, "bad.json", r#"{"Results":[{"Target":1}]}"#);
-    check(&folder, &["--report", "bad.json"], &expect![[""]]);
+    check(
+        &folder,
+        &["--report", "bad.json"],
+        &expect![[r#"
+        exit code 1
+        --- stderr ---
+        error: the report bad.json cannot be read
+          caused by: Results[0].Target: invalid type: integer `1`, expected a string at line 1 column 23
+
+        hint: --report takes what `trivy --format json` writes
+    "#]],
+    );
 }
 
 #[test]

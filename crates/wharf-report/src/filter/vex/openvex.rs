@@ -1,5 +1,7 @@
 //! OpenVEX documents.
 
+use std::collections::HashMap;
+
 use super::{Field, Verdict, VexError};
 use crate::Timestamp;
 use crate::moment::instant;
@@ -9,7 +11,10 @@ use crate::sbom::Component;
 /// The statements of a document.
 #[derive(Debug, Clone)]
 pub(super) struct OpenVex {
+    /// In the order of the document.
     statements: Vec<Statement>,
+    /// The places of those on a vulnerability.
+    by_name: HashMap<String, Vec<usize>>,
 }
 
 #[derive(Debug, Clone)]
@@ -64,9 +69,14 @@ impl OpenVex {
             .iter()
             .map(|statement| read_statement(statement, made))
             .collect();
-        Ok(Self {
-            statements: statements?,
-        })
+        let statements = statements?;
+        let mut by_name: HashMap<String, Vec<usize>> = HashMap::new();
+        for (place, statement) in statements.iter().enumerate() {
+            for name in &statement.names {
+                by_name.entry(name.clone()).or_default().push(place);
+            }
+        }
+        Ok(Self { statements, by_name })
     }
 
     /// What the newest statement on a vulnerability in a product, or in a part of one, says.
@@ -78,11 +88,12 @@ impl OpenVex {
     ) -> Option<Verdict> {
         let product = product.purl.as_ref()?;
         let part = part.and_then(|part| part.purl.as_ref());
-        let meant = self
-            .statements
+        let places = self.by_name.get(vulnerability)?;
+        let meant = places
             .iter()
             .rev()
-            .filter(|statement| statement.is_for(vulnerability, product, part));
+            .filter_map(|place| self.statements.get(*place))
+            .filter(|statement| statement.is_for(product, part));
         let newest = meant.max_by(|first, second| {
             // Of statements that were made at the same moment the first of the document counts.
             (&first.name, first.made).cmp(&(&second.name, second.made))
@@ -100,20 +111,21 @@ impl OpenVex {
 }
 
 impl Statement {
-    fn is_for(&self, vulnerability: &str, product: &Purl, part: Option<&Purl>) -> bool {
-        self.names.iter().any(|name| name == vulnerability)
-            && self.products.iter().any(|known| {
-                known.identity.is(product)
-                    && (known.parts.is_empty()
-                        || part.is_none_or(|part| known.parts.iter().any(|known| known.is(part))))
-            })
+    fn is_for(&self, product: &Purl, part: Option<&Purl>) -> bool {
+        self.products.iter().any(|known| {
+            known.identity.is(product)
+                && (known.parts.is_empty()
+                    || part.is_none_or(|part| known.parts.iter().any(|known| known.is(part))))
+        })
     }
 }
 
 impl Identity {
     fn is(&self, purl: &Purl) -> bool {
-        let text = purl.to_string();
-        self.names.contains(&text) || self.purls.iter().any(|known| known.covers(purl))
+        self.purls.iter().any(|known| known.covers(purl)) || {
+            let text = purl.to_string();
+            self.names.contains(&text)
+        }
     }
 
     fn read(field: &Field<'_>) -> Result<Self, VexError> {
@@ -127,11 +139,6 @@ impl Identity {
                 names.push(name.to_owned());
             }
         };
-        // Before version 0.2 a product was its name.
-        if let Some(name) = field.value.and_then(serde_json::Value::as_str) {
-            add(name);
-            return Ok(Self { names, purls });
-        }
         field.check_object()?;
         add(field.get("@id").text()?);
         for (_, identifier) in field.get("identifiers").values()? {
@@ -148,17 +155,11 @@ fn read_statement(field: &Field<'_>, made: (i64, u32)) -> Result<Statement, VexE
     field.check_object()?;
     let vulnerability = field.get("vulnerability");
     let mut names = Vec::new();
-    let name = match vulnerability.value.and_then(serde_json::Value::as_str) {
-        // Before version 0.2 a vulnerability was its name.
-        Some(name) => name,
-        None => {
-            vulnerability.check_object()?;
-            let id = vulnerability.get("@id").text()?;
-            names.extend((!id.is_empty()).then(|| id.to_owned()));
-            names.extend(vulnerability.get("aliases").texts()?);
-            vulnerability.get("name").text()?
-        }
-    };
+    vulnerability.check_object()?;
+    let id = vulnerability.get("@id").text()?;
+    names.extend((!id.is_empty()).then(|| id.to_owned()));
+    names.extend(vulnerability.get("aliases").texts()?);
+    let name = vulnerability.get("name").text()?;
     names.extend((!name.is_empty()).then(|| name.to_owned()));
     if names.is_empty() {
         return Err(vulnerability.get("name").wrong("a text"));

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::super::graph::{Component, ComponentKind, Edge, Graph};
+use super::bounds::Capped;
 use super::decode::decode;
 use super::{BomLink, MAX_COMPONENTS, MAX_NAMED, MAX_RELATIONS, Sbom, SbomError, SbomKind, SbomWarning};
 use crate::json::{from_json, go_object};
@@ -13,8 +14,8 @@ go_object! {
         serial_number: String => "serialNumber",
         version: i64 => "version",
         metadata: DocumentMetadata => "metadata",
-        components: Vec<CdxComponent> => "components",
-        dependencies: Vec<Dependency> => "dependencies",
+        components: Capped<CdxComponent, MAX_COMPONENTS> => "components",
+        dependencies: Capped<Dependency, MAX_RELATIONS> => "dependencies",
     }
 }
 
@@ -86,20 +87,14 @@ const NAMESPACE: &str = "aquasecurity:trivy:";
 
 pub(super) fn read(bytes: &[u8]) -> Result<Sbom, SbomError> {
     let document: Document = from_json(bytes)?;
-    if document.components.len() > MAX_COMPONENTS {
-        return Err(SbomError::TooMany {
-            what: "components",
-            max: MAX_COMPONENTS,
-        });
-    }
     let mut reader = Reader::default();
-    for component in document.components {
+    for component in document.components.0 {
         reader.add(component, false);
     }
     if let Some(component) = document.metadata.component {
         reader.add(component, true);
     }
-    reader.connect(&document.dependencies)?;
+    reader.connect(&document.dependencies.0)?;
     if reader.nested > 0 {
         let count = reader.nested;
         reader.warnings.push(SbomWarning::NestedComponents { count });

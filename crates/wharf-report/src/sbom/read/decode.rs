@@ -80,11 +80,11 @@ impl Decoder {
                 }
                 continue;
             }
-            if component.kind == ComponentKind::Application {
-                if let Some(application) = application(component) {
-                    self.applications.insert(place, application);
-                    continue;
-                }
+            if component.kind == ComponentKind::Application
+                && let Some(application) = application(component)
+            {
+                self.applications.insert(place, application);
+                continue;
             }
             if component.kind != ComponentKind::Library && component.purl.is_none() {
                 continue;
@@ -207,12 +207,12 @@ fn sort_packages(packages: &mut [Package]) {
         Relationship::Indirect => 4,
     };
     packages.sort_by(|first, second| {
-        let texts = |package: &'_ Package| -> [String; 4] {
-            [&package.name, &package.version, &package.id, &package.file_path].map(Clone::clone)
-        };
         rank(first)
             .cmp(&rank(second))
-            .then_with(|| texts(first).cmp(&texts(second)))
+            .then_with(|| first.name.cmp(&second.name))
+            .then_with(|| first.version.cmp(&second.version))
+            .then_with(|| first.id.cmp(&second.id))
+            .then_with(|| first.file_path.cmp(&second.file_path))
     });
 }
 

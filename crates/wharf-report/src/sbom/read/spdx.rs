@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::super::graph::{Component, ComponentKind, Edge, Graph};
+use super::bounds::Capped;
 use super::decode::decode;
 use super::{MAX_COMPONENTS, MAX_NAMED, MAX_RELATIONS, Sbom, SbomError, SbomKind, SbomWarning};
 use crate::json::{from_json, go_object};
@@ -11,9 +12,9 @@ use crate::purl::Purl;
 go_object! {
     struct Document {
         creation: Creation => "creationInfo",
-        packages: Vec<SpdxPackage> => "packages",
-        files: Vec<SpdxFile> => "files",
-        relationships: Vec<Relationship> => "relationships",
+        packages: Capped<SpdxPackage, MAX_COMPONENTS> => "packages",
+        files: Capped<SpdxFile, MAX_COMPONENTS> => "files",
+        relationships: Capped<Relationship, MAX_RELATIONS> => "relationships",
         describes: Vec<String> => "documentDescribes",
     }
 }
@@ -82,15 +83,6 @@ const SOURCE_PACKAGE: &str = "built package from: ";
 
 pub(super) fn read(bytes: &[u8]) -> Result<Sbom, SbomError> {
     let document: Document = from_json(bytes)?;
-    for (what, count, max) in [
-        ("packages", document.packages.len(), MAX_COMPONENTS),
-        ("files", document.files.len(), MAX_COMPONENTS),
-        ("relationships", document.relationships.len(), MAX_RELATIONS),
-    ] {
-        if count > max {
-            return Err(SbomError::TooMany { what, max });
-        }
-    }
     let mut reader = Reader {
         by_trivy: document
             .creation
@@ -102,15 +94,16 @@ pub(super) fn read(bytes: &[u8]) -> Result<Sbom, SbomError> {
     let files = files_of_packages(&document);
     let root = document
         .relationships
+        .0
         .iter()
         .find(|relationship| is_document(&relationship.element) && relationship.kind == "DESCRIBES")
         .map(|relationship| &relationship.related)
         .or(document.describes.first());
-    for package in &document.packages {
+    for package in &document.packages.0 {
         let is_root = root == Some(&package.id);
         reader.add(package, files.get(package.id.as_str()).copied(), is_root);
     }
-    reader.connect(&document.relationships);
+    reader.connect(&document.relationships.0);
     decode(reader.graph, SbomKind::Spdx, reader.warnings, Vec::new())
 }
 
@@ -127,10 +120,11 @@ fn short(id: &str) -> &str {
 fn files_of_packages(document: &Document) -> HashMap<&str, &SpdxFile> {
     let files: HashMap<&str, &SpdxFile> = document
         .files
+        .0
         .iter()
         .map(|file| (file.id.as_str(), file))
         .collect();
-    let listed = document.packages.iter().flat_map(|package| {
+    let listed = document.packages.0.iter().flat_map(|package| {
         package
             .files
             .iter()
@@ -138,6 +132,7 @@ fn files_of_packages(document: &Document) -> HashMap<&str, &SpdxFile> {
     });
     let contained = document
         .relationships
+        .0
         .iter()
         .filter(|relationship| matches!(relationship.kind.as_str(), "CONTAINS" | "CONTAIN"))
         .map(|relationship| (relationship.element.as_str(), relationship.related.as_str()));

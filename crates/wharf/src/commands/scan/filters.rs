@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{ErrorKind, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use wharf_config::trivy::IgnoreEntry;
@@ -127,7 +127,7 @@ fn name_of(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }
 
-fn read_vex(path: &PathBuf) -> Result<VexDocument, Code> {
+fn read_vex(path: &Path) -> Result<VexDocument, Code> {
     let text = read_text(path).map_err(|error| {
         say(format_args!(
             "error: the VEX document {} cannot be read: {error}\n\nhint: --vex takes the path of a file",

@@ -52,7 +52,10 @@ impl Writer {
             if output.is_dir() {
                 return Err(cannot_write(output, "it is a directory"));
             }
-            tempfile::NamedTempFile::new_in(directory).map_err(|error| cannot_write(output, error))?;
+            if !directory.is_dir() {
+                return Err(cannot_write(output, "its directory does not exist"));
+            }
+            tempfile::NamedTempFile::new_in(directory).map_err(|error| cannot_write(output, error.kind()))?;
         }
         Ok(Self {
             form,

@@ -64,10 +64,12 @@ impl Plan {
             None => TrivySettings::default(),
         };
         let modules = modules(arguments, &scan, &trivy)?;
-        let cache_directory = config
-            .as_ref()
-            .and_then(|config| config.cache.directory.clone())
-            .or_else(CompiledCache::default_directory);
+        let configured = config.as_ref().and_then(|config| config.cache.directory.clone());
+        let cache_directory = match configured {
+            Some(directory) => Some(directory.join("scan")),
+            // Beside the compiled modules.
+            None => CompiledCache::default_directory().map(|compiled| compiled.with_file_name("scan")),
+        };
         let keeps = scan.cache.enabled && !arguments.no_cache;
         let format = match (arguments.format, scan.format, trivy.format.as_deref()) {
             (Some(format), ..) | (None, Some(format), _) => format,
@@ -123,7 +125,7 @@ impl Plan {
             cache: cache_directory
                 .as_ref()
                 .filter(|_| keeps)
-                .map(|directory| ResultCache::new(directory.join("scan"), scan.cache.size)),
+                .map(|directory| ResultCache::new(directory.clone(), scan.cache.size)),
             compiled: match &config {
                 Some(config) => plugins::cache(config),
                 None => CompiledCache::default_directory().map(CompiledCache::new),

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use wharf_artifact::{Image, ImageOptions, PlatformError};
 use wharf_report::{Report, sbom};
-use wharf_scan::Target;
+use wharf_scan::{Interrupt, Target};
 
 use super::arguments::TargetChoice;
 use super::plan::Plan;
@@ -17,9 +17,9 @@ use crate::words::{complain, say};
 const MOST_BYTES: u64 = 1 << 30;
 
 /// Opens the target; says what is wrong.
-pub(super) fn open(path: &Path, plan: &Plan) -> Result<Target, Code> {
+pub(super) fn open(path: &Path, plan: &Plan, interrupt: &Interrupt) -> Result<Target, Code> {
     match kind(path, plan.target_type) {
-        TargetChoice::Image => image(path, plan),
+        TargetChoice::Image => image(path, plan, interrupt),
         TargetChoice::Sbom => read_sbom(path),
         // What is missing is told by the scan itself.
         TargetChoice::Fs | TargetChoice::Auto => Ok(Target::Directory(path.to_owned())),
@@ -87,8 +87,11 @@ fn read_up_to(file: &mut File, buffer: &mut [u8]) -> std::io::Result<usize> {
     Ok(read)
 }
 
-fn image(path: &Path, plan: &Plan) -> Result<Target, Code> {
-    let mut options = ImageOptions::default();
+fn image(path: &Path, plan: &Plan, interrupt: &Interrupt) -> Result<Target, Code> {
+    let mut options = ImageOptions {
+        interrupted: Some(interrupt.flag()),
+        ..ImageOptions::default()
+    };
     options.limits.most_image = plan.settings.image_size.bytes();
     options.limits.most_layer = options.limits.most_layer.min(options.limits.most_image);
     options.limits.most_archive = options.limits.most_archive.min(options.limits.most_image);

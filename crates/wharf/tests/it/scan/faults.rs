@@ -44,7 +44,14 @@ fn a_fault_may_end_the_scan_or_be_passed_over() {
             "fail",
             "tree/readme.txt",
         ],
-        &expect![[""]],
+        &expect![[r#"
+            exit code 1
+            --- stderr ---
+            error: the module "trap" failed at the file "readme.txt"
+              caused by: in analyze: the guest trapped: wasm trap: wasm `unreachable` instruction executed
+
+            hint: ask the module's author, with the file and the frames of the fault; with `--on-fault warn` the scan goes on without what the module did not find
+        "#]],
     );
     let (code, report, said) = scan(
         &folder,

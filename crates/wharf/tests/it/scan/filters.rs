@@ -19,7 +19,17 @@ fn severities_choose() {
     assert_eq!(code, if left { 5 } else { 0 });
     let (code, _, _) = with(&["--exit-code", "5"]);
     assert_eq!(code, 5);
-    check(&folder, &["--severity", "SEVERE", "tree"], &expect![[""]]);
+    check(
+        &folder,
+        &["--severity", "SEVERE", "tree"],
+        &expect![[r#"
+        exit code 2
+        --- stderr ---
+        error: invalid value 'SEVERE' for '--severity <SEVERITY>': it is one of UNKNOWN, LOW, MEDIUM, HIGH, CRITICAL
+
+        For more information, try '--help'.
+    "#]],
+    );
 }
 
 #[test]
@@ -54,14 +64,54 @@ fn ignore_files_choose() {
     let (code, report, said) = with(&["--ignorefile", "nowhere"]);
     assert_eq!(code, 5, "{report}");
     assert!(said.contains("there is no ignore file nowhere"), "{said}");
-    check(&folder, &["--ignorefile", "bad.yaml", "tree"], &expect![[""]]);
+    check(
+        &folder,
+        &["--ignorefile", "bad.yaml", "tree"],
+        &expect![[r#"
+        exit code 3
+        --- stderr ---
+        warning: unknown key `ids` in `secrets[0]`
+         --> bad.yaml:2:5
+          |
+        2 |   - ids: acme-key
+          |     ^^^
+          |
+          = hint: did you mean `id`? the keys here are `id`, `paths`, `purls`, `expired_at`, `statement`
+
+        error: `secrets[0]` has no `id`
+         --> bad.yaml:2:5
+          |
+        2 |   - ids: acme-key
+          |     ^^^^^^^^^^^^^
+          |
+          = hint: add `id:`. The id of the finding.
+    "#]],
+    );
 }
 
 #[test]
 fn a_vex_document_that_is_none_is_told() {
     let folder = blog().with("vex.json", r#"{"a":1}"#);
-    check(&folder, &["--vex", "vex.json", "tree"], &expect![[""]]);
-    check(&folder, &["--vex", "nowhere.json", "tree"], &expect![[""]]);
+    check(
+        &folder,
+        &["--vex", "vex.json", "tree"],
+        &expect![[r#"
+        exit code 3
+        --- stderr ---
+        error: vex.json: it is none of OpenVEX (with `@context`), CSAF (with `document` and `vulnerabilities`) and CycloneDX (with `bomFormat`)
+    "#]],
+    );
+    check(
+        &folder,
+        &["--vex", "nowhere.json", "tree"],
+        &expect![[r#"
+        exit code 3
+        --- stderr ---
+        error: the VEX document nowhere.json cannot be read: No such file or directory (os error 2)
+
+        hint: --vex takes the path of a file
+    "#]],
+    );
 }
 
 #[test]
@@ -77,5 +127,15 @@ fn what_is_skipped_is_not_looked_at() {
         0
     );
     assert_eq!(with(&["--skip-files", "*.php,.env"]), 2);
-    check(&folder, &["--skip-dirs", "[a", "tree"], &expect![[""]]);
+    check(
+        &folder,
+        &["--skip-dirs", "[a", "tree"],
+        &expect![[r#"
+        exit code 2
+        --- stderr ---
+        error: the pattern `[a` is not a glob: a `[` is not closed
+
+        hint: correct the pattern of --skip-dirs or --skip-files
+    "#]],
+    );
 }
