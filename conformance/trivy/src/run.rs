@@ -230,7 +230,8 @@ fn common_arguments(case: &Case, side: usize) -> Vec<String> {
 /// What one of them should have said and did not.
 fn said(case: &Case, trivy: &Answer, wharf: &Answer) -> Vec<Difference> {
     let missing = |answer: &Answer, texts: &[&str]| -> Vec<String> {
-        let missing = texts.iter().filter(|text| !answer.log.contains(**text));
+        let says = |text: &str| answer.log.contains(text) || answer.output.contains(text);
+        let missing = texts.iter().filter(|text| !says(text));
         missing
             .map(|text| format!("nothing of: {text}\n{}", answer.log))
             .collect()
