@@ -9,7 +9,8 @@ mod layout;
 mod limits;
 mod manifest;
 
-use std::io::Read;
+use std::fs::File;
+use std::io::{self, BufReader, Read, Seek};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -22,6 +23,7 @@ pub(crate) use limits::{Purpose, Totals, Unpacking};
 pub use manifest::{Chosen, Descriptor, Platform, PlatformError, choose_manifest};
 
 use crate::Digest;
+use crate::compression::{Compression, read_magic};
 use crate::layer::LayerErrorKind;
 use archive::Archive;
 use blobs::{BlobError, Blobs, Place};
@@ -78,6 +80,24 @@ pub struct Documents<'a> {
     pub config: &'a [u8],
 }
 
+/// Whether a file begins as a tar archive does, plain or compressed with gzip or zstd, so that it may be an image. No more than
+/// its first bytes are read; what cannot be read is none.
+pub fn looks_like_archive(path: &Path) -> bool {
+    begins_as_archive(path).unwrap_or(false)
+}
+
+fn begins_as_archive(path: &Path) -> io::Result<bool> {
+    let mut file = File::open(path)?;
+    let compression = Compression::of(&read_magic(&mut file)?);
+    file.rewind()?;
+    let Some(decoder) = compression.decoder(BufReader::new(file)) else {
+        return Ok(false);
+    };
+    let mut start = Vec::new();
+    decoder.take(512).read_to_end(&mut start)?;
+    Ok(start.get(257..262) == Some(b"ustar"))
+}
+
 impl Image {
     /// Opens an image in a file or a directory: an OCI layout, as a directory or in a tar archive, or a `docker save` archive; archives
     /// plain or compressed with gzip or zstd. What it is, its content tells.
@@ -95,7 +115,7 @@ impl Image {
         };
         let kind = match std::fs::metadata(&path) {
             Ok(found) => found.file_type(),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Err(ImageError::Missing {
                     target: target.to_string(),
                 });

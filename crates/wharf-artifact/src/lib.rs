@@ -23,7 +23,7 @@ pub use digest::{Digest, DigestError};
 pub use directory::{Contents, FoundFile, Stamp, WalkError, WalkOptions, WalkSummary, walk};
 pub use image::{
     BlobSource, Chosen, Descriptor, Documents, Image, ImageError, ImageLimits, ImageNames, ImageOptions,
-    Layer, Platform, PlatformError, choose_manifest,
+    Layer, Platform, PlatformError, choose_manifest, looks_like_archive,
 };
 pub use layer::{LayerContents, LayerError, LayerErrorKind, LayerFile, LayerOptions, LayerVisitor};
 pub use patterns::{GlobFault, PatternError, Patterns, SKIPPED_DIRECTORIES};

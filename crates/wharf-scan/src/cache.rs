@@ -19,6 +19,7 @@ use wharf_plugin::ByteSize;
 use wharf_report::json;
 
 use crate::findings::{FileFindings, Findings};
+use crate::fingerprint::hex;
 
 #[cfg(test)]
 mod tests;
@@ -250,10 +251,6 @@ impl ResultCache {
 /// The first line of an entry.
 fn head(body: &[u8]) -> String {
     format!("{FORMAT} {}", hex(&Sha256::digest(body)))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn stamp((size, modified, changed, inode, device): StoredStamp) -> Stamp {

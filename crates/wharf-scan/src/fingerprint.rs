@@ -47,7 +47,7 @@ pub fn give_id(report: &mut Report) {
     report.report_id = id;
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

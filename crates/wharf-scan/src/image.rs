@@ -209,6 +209,10 @@ fn metadata(image: &Image, layers: &[ScannedLayer]) -> Metadata {
             .map(|layer| layer.diff_id.to_string())
             .collect(),
         repo_tags: image.names().tags.clone(),
+        reference: match image.names().tags.first() {
+            Some(tag) => tag.as_str().into(),
+            None => serde_json::Value::Null,
+        },
         repo_digests: image.names().digests.clone(),
         image_config: image.config().clone(),
         layers: layers

@@ -58,8 +58,10 @@ pub(crate) fn merge<'a>(layers: Vec<Findings>, name_of: impl Fn(usize) -> &'a st
             tree.remove_below(&path);
         }
         // Before any finding is added: two files of this layer may give findings of one path.
-        for file in &layer.files {
+        for file in layer.files.iter().filter(|file| !file.path.is_empty()) {
             tree.remove_found_in(&file.path);
+            // Nothing lies below a file: where something did, that was a folder, whose place it has taken.
+            tree.remove_below(&file.path);
         }
         let place = Layer {
             size: 0,
@@ -222,6 +224,7 @@ fn merge_secrets(secrets: &mut BTreeMap<String, Secret>, found: &AnalysisResult,
         for finding in findings.iter_mut() {
             finding.layer = layer.clone();
         }
+        findings.sort_by(|a, b| (&a.rule_id, a.start_line).cmp(&(&b.rule_id, b.start_line)));
         if let Some(before) = secrets.remove(&secret.file_path) {
             for finding in before.findings.into_iter().flatten() {
                 if !findings.iter().any(|new| new.rule_id == finding.rule_id) {

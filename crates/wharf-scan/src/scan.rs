@@ -1,5 +1,6 @@
 //! A scan: what is looked at, by whom, and what comes of it.
 
+use sha2::{Digest as _, Sha256};
 use wharf_artifact::Image;
 use wharf_report::sbom::Sbom;
 use wharf_report::{Metadata, Os, Report, ScanWarning, WarningKind};
@@ -13,7 +14,7 @@ use crate::merge::{self, Merged};
 use crate::modules::Modules;
 use crate::progress::ScanProgress;
 use crate::settings::ScanSettings;
-use crate::{directory, image, parallel, post_scan, results};
+use crate::{directory, fingerprint, image, parallel, post_scan, results};
 
 /// What is scanned.
 pub enum Target {
@@ -90,7 +91,7 @@ impl Scan<'_> {
             Some(Target::Image(image)) => {
                 analysis.keeps_all = true;
                 let (layers, metadata) = image::scan(image, self.settings, &analysis, self.cache)?;
-                let id = metadata.image_id.clone();
+                let id = artifact_id(&metadata.image_id, metadata.repo_tags.first().map(String::as_str));
                 add(&mut report, given, "container_image", metadata);
                 if !given {
                     report.artifact_id = id;
@@ -140,5 +141,50 @@ fn add(report: &mut Report, given: bool, kind: &str, metadata: Metadata) {
     if !given {
         kind.clone_into(&mut report.artifact_type);
         report.metadata = metadata;
+    }
+}
+
+/// What stays the same over the scans of an image: its id, and with it the repository where it has a tag, as Trivy makes it.
+fn artifact_id(image_id: &str, tag: Option<&str>) -> String {
+    let Some(tag) = tag else {
+        return image_id.to_owned();
+    };
+    // A tag stands behind a colon after the last slash; before that one there may be a port.
+    let name_at = tag.rfind('/').map_or(0, |slash| slash + 1);
+    let repository = match tag.get(name_at..).and_then(|name| name.find(':')) {
+        Some(colon) => tag.get(..name_at + colon).unwrap_or(tag),
+        None => tag,
+    };
+    let is_host = |first: &str| first.contains(['.', ':']) || first == "localhost";
+    let repository = match repository.split_once('/') {
+        Some((first, _)) if is_host(first) => repository.to_owned(),
+        Some(_) => format!("index.docker.io/{repository}"),
+        None => format!("index.docker.io/library/{repository}"),
+    };
+    let digest = Sha256::digest(format!("{image_id}:{repository}"));
+    format!("sha256:{}", fingerprint::hex(&digest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::artifact_id;
+
+    #[test]
+    fn an_artifact_is_an_image_of_a_repository() {
+        let id = "sha256:6d5b32bcbdaa9d11aea87e4abcfb9839fb45e6a627727e5e24a82b4a9ff8922f";
+        assert_eq!(artifact_id(id, None), id);
+        assert_eq!(
+            artifact_id(id, Some("example/app:1")),
+            "sha256:c9682166daaa5e22cf415f9f30d3d92211f277f22cbb317499892993f61b0a30"
+        );
+        let id = "sha256:74d83cc620bee3fa694260dd1033282c8683626f35f85b94d9cee7263c59b982";
+        assert_eq!(
+            artifact_id(id, Some("localhost:5000/x/y:z")),
+            "sha256:36f8b79e0eace251b5c6bc454459cbb98b6e5536bfa761882becd3b15234663f"
+        );
+        assert_eq!(
+            artifact_id(id, Some("ubuntu:22.04")),
+            "sha256:273c6f2182aa0e45a8ebfef3cc6c1a88b60683a9266e399ae7187c5b04a4257c"
+        );
     }
 }

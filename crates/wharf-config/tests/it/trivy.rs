@@ -16,7 +16,7 @@ fn settings(text: &str) -> TrivySettings {
 }
 
 fn refused(text: &str, expected: &Expect) {
-    let errors = parse_trivyignore_yaml(Path::new(".trivyignore.yaml"), text).expect_err("it is wrong");
+    let errors = parse_trivyignore_yaml(Path::new(".trivyignore.yaml"), text).expect_err("it is a bad file");
     expected.assert_eq(&errors.render(false));
 }
 
@@ -106,7 +106,30 @@ fn what_is_wrong_with_an_ignore_file_is_told_with_its_place() {
     expired_at: tomorrow
     paths: a
 ",
-        &expect![[""]],
+        &expect![[r#"
+            error: `vulnerabilities[0]` has no `id`
+             --> .trivyignore.yaml:2:5
+              |
+            2 |   - paths: [a]
+              |     ^^^^^^^^^^
+              |
+              = hint: add `id:`. The id of the finding.
+
+            error: `vulnerabilities[1].expired_at` cannot be `tomorrow`
+             --> .trivyignore.yaml:4:17
+              |
+            4 |     expired_at: tomorrow
+              |                 ^^^^^^^^
+              |
+              = hint: write a day such as `2030-01-31`, or `2030-01-31T12:00:00Z`
+
+            error: `vulnerabilities[1].paths` is to be a list, and this is text
+             --> .trivyignore.yaml:5:12
+              |
+            5 |     paths: a
+              |            ^
+              |
+              = hint: write `["a"]`"#]],
     );
 }
 
@@ -121,8 +144,8 @@ fn unknown_keys_of_an_ignore_file_are_warned_of() {
     assert_eq!(
         warnings,
         [
-            "unknown key `vulnerability` at the top of the file",
             "unknown key `path` in `vulnerabilities[0]`",
+            "unknown key `vulnerability` at the top of the file",
         ]
     );
 }
@@ -191,7 +214,7 @@ cache:
             include_dev_packages: Some(true),
             timeout: Some("5m0s".to_owned()),
             quiet: Some(true),
-            unused: vec![unused("scan.scanners", 17), unused("db.skip-update", 28)],
+            unused: vec![unused("scan.scanners", 17), unused("db.skip-update", 30)],
         }
     );
     assert_eq!(settings("{}"), TrivySettings::default());
@@ -203,8 +226,40 @@ fn what_is_wrong_with_a_configuration_is_told_with_its_place() {
         Path::new("trivy.yaml"),
         "exit-code: 999\nseverity: { a: b }\nquiet: maybe\nformat: [json]\n",
     )
-    .expect_err("it is wrong");
-    expect![[""]].assert_eq(&errors.render(false));
+    .expect_err("it is a bad file");
+    expect![[r#"
+        error: `exit-code` cannot be `999`
+         --> trivy.yaml:1:12
+          |
+        1 | exit-code: 999
+          |            ^^^
+          |
+          = hint: it goes from 0 to 255
+
+        error: `severity` is to be a list, and this is a mapping
+         --> trivy.yaml:2:11
+          |
+        2 | severity: { a: b }
+          |           ^^^^^^^^
+          |
+          = hint: begin each item with `- `
+
+        error: `quiet` is to be `true` or `false`, and this is text
+         --> trivy.yaml:3:8
+          |
+        3 | quiet: maybe
+          |        ^^^^^
+          |
+          = hint: write `true` or `false`
+
+        error: `format` is to be text or a number, and this is a list
+         --> trivy.yaml:4:9
+          |
+        4 | format: [json]
+          |         ^^^^^^
+          |
+          = hint: write text or a number"#]]
+    .assert_eq(&errors.render(false));
     let lines: Vec<_> = errors
         .errors
         .iter()

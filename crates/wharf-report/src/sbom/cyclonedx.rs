@@ -106,7 +106,7 @@ fn components(graph: &Graph, references: &[String]) -> Value {
         .filter(|(place, _)| Some(*place) != graph.root)
         .map(|(_, (each, reference))| (reference, component(each, reference).into()))
         .collect();
-    all.sort_by_key(|(first, _)| *first);
+    all.sort_by_key(|(reference, _)| *reference);
     all.into_iter().map(|(_, component)| component).collect()
 }
 

@@ -39,10 +39,9 @@ fn uuids(text: &str) -> Vec<String> {
     };
     let mut found: Vec<String> = Vec::new();
     for at in 0..=text.len().saturating_sub(36) {
-        if let Some(candidate) = text.get(at..at + 36).filter(|candidate| is_uuid(candidate))
-            && !found.iter().any(|known| known == candidate)
-        {
-            found.push(candidate.to_owned());
+        let candidate = text.get(at..at + 36).filter(|candidate| is_uuid(candidate));
+        if let Some(uuid) = candidate.filter(|uuid| !found.iter().any(|known| known == uuid)) {
+            found.push(uuid.to_owned());
         }
     }
     found

@@ -1,7 +1,7 @@
 //! What is to be done, by the flags, the configuration, and Trivy's configuration behind them.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use wharf_abi_trivy::{Clock, Lifetime, Settings};
 use wharf_config::trivy::TrivySettings;
@@ -173,7 +173,10 @@ impl Plan {
             return String::new();
         };
         // Leaves out `.` within the path, slashes that are repeated, and one at the end.
-        let cleaned: PathBuf = target.components().collect();
+        let cleaned: PathBuf = target
+            .components()
+            .filter(|component| *component != Component::CurDir)
+            .collect();
         match cleaned.as_os_str().is_empty() {
             true => ".".to_owned(),
             false => cleaned.to_string_lossy().into_owned(),

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use wharf_artifact::{Image, ImageOptions, PlatformError};
+use wharf_artifact::{Image, ImageOptions, PlatformError, looks_like_archive};
 use wharf_report::{Report, sbom};
 use wharf_scan::{Interrupt, Target};
 
@@ -49,15 +49,7 @@ fn kind(path: &Path, said: TargetChoice) -> TargetChoice {
     }) else {
         return TargetChoice::Fs;
     };
-    let is_tar = head.get(257..262) == Some(b"ustar");
-    let is_compressed = head.starts_with(&[0x1f, 0x8b]) || head.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]);
-    let name = path.to_string_lossy();
-    if is_tar
-        || is_compressed
-            && [".tar.gz", ".tgz", ".tar.zst"]
-                .iter()
-                .any(|end| name.ends_with(end))
-    {
+    if looks_like_archive(path) {
         return TargetChoice::Image;
     }
     if looks_like_sbom(head) {
