@@ -38,7 +38,9 @@ fn normal(report: &Value) -> Value {
 /// is not of the bill.
 fn without_licenses_of_bills(report: &Value) -> Value {
     let mut report = report.clone();
-    let is_bill = ["cyclonedx", "spdx"].map(Value::from).contains(&report["ArtifactType"]);
+    let is_bill = ["cyclonedx", "spdx"]
+        .map(Value::from)
+        .contains(&report["ArtifactType"]);
     if let Some(results) = report.get_mut("Results").and_then(Value::as_array_mut) {
         results.retain(|result| !is_bill || result["Class"] != "license");
     }
