@@ -18,7 +18,7 @@ pub(crate) struct Case {
     pub(crate) flags: Vec<String>,
     /// What lies in the folder in which they run, beside the target.
     pub(crate) files: Tree,
-    /// What both must say on standard error, such as what a module logs.
+    /// What both must say on standard error or in the report, such as what a module logs.
     pub(crate) both_say: Vec<&'static str>,
     /// What Trivy must say there, so that a case shows what it is about.
     pub(crate) trivy_says: Vec<&'static str>,

@@ -25,7 +25,7 @@ pub(crate) fn answers(form: Form, trivy: &Answer, wharf: &Answer) -> Vec<Differe
         Form::Spdx => found.extend(parsed(trivy, wharf, |trivy, wharf| {
             values("spdx", &bill::spdx(trivy), &bill::spdx(wharf))
         })),
-        Form::Table => found.extend(texts(
+        Form::Table => found.extend(values(
             "table",
             &table::findings(&trivy.output),
             &table::findings(&wharf.output),

@@ -79,9 +79,11 @@ fn compare_all(trivy: &Path, arguments: &Arguments, root: &Path) -> Result<bool,
             return Err(format!("there is no case with `{part}` in its name"));
         }
     }
+    let compiled = tempfile::tempdir().map_err(|error| format!("no temporary folder: {error}"))?;
     let inputs = Inputs {
         trivy: absolute(trivy)?,
         guests: root.join("guests"),
+        compiled: compiled.path().to_owned(),
     };
     if arguments.trivy_only {
         for case in &cases {

@@ -19,14 +19,11 @@ pub(crate) fn differences(trivy: &Value, wharf: &Value) -> Vec<Difference> {
 
 /// A report without what differs from run to run, its results and custom resources in one order.
 fn normal(report: &Value) -> Value {
-    let mut report = report.clone();
+    let mut report = without_licenses_of_bills(report);
     if let Some(fields) = report.as_object_mut() {
         fields.retain(|key, _| !VOLATILE.contains(&key.as_str()));
     }
     if let Some(results) = report.get_mut("Results").and_then(Value::as_array_mut) {
-        // Trivy has them for bills only because it is asked for some scanner.
-        results
-            .retain(|result| result.get("Class") != Some(&Value::from("license")) || is_from_module(result));
         for result in results.iter_mut() {
             if let Some(resources) = result.get_mut("CustomResources").and_then(Value::as_array_mut) {
                 resources.sort_by(|left, right| by(&["FilePath", "Type"], left, right));
@@ -37,19 +34,23 @@ fn normal(report: &Value) -> Value {
     report
 }
 
-/// Trivy's own scanner says `unknown` of what has no licence.
-fn is_from_module(result: &Value) -> bool {
-    let licenses = result.get("Licenses").and_then(Value::as_array);
-    licenses.is_some_and(|licenses| {
-        licenses
-            .iter()
-            .any(|license| license.get("Category") != Some(&Value::from("unknown")))
-    })
+/// Trivy is asked for its scanner of licences where the target is a bill, since it must be asked for some scanner. What that finds
+/// is not of the bill.
+fn without_licenses_of_bills(report: &Value) -> Value {
+    let mut report = report.clone();
+    let is_bill = ["cyclonedx", "spdx"]
+        .map(Value::from)
+        .contains(&report["ArtifactType"]);
+    if let Some(results) = report.get_mut("Results").and_then(Value::as_array_mut) {
+        results.retain(|result| !is_bill || result["Class"] != "license");
+    }
+    report
 }
 
 /// The results in the order in which they stand. Trivy gives custom resources in no order, and so those results that modules
 /// make from them: what comes behind them is left out.
 fn order(report: &Value) -> Vec<String> {
+    let report = without_licenses_of_bills(report);
     let results = report.get("Results").and_then(Value::as_array);
     let mut order = Vec::new();
     for result in results.into_iter().flatten() {

@@ -20,6 +20,8 @@ pub(crate) struct Inputs {
     pub(crate) trivy: PathBuf,
     /// The folder of the guests.
     pub(crate) guests: PathBuf,
+    /// Where Wharf keeps compiled modules, for all cases; what it found in a case it must not keep.
+    pub(crate) compiled: PathBuf,
 }
 
 /// What came of a case.
@@ -82,7 +84,7 @@ fn case<'a>(inputs: &Inputs, wharf: &Path, case: &'a Case) -> Result<Verdict<'a>
         _ => None,
     };
     let arguments = wharf_arguments(case, report);
-    let wharf = scanner::scan(wharf, &arguments, place.folder.path()).map_err(told)?;
+    let wharf = scanner::scan(wharf, &arguments, place.folder.path(), &inputs.compiled).map_err(told)?;
     let mut found = compare::answers(case.form, &trivy, &wharf);
     found.extend(said(case, &trivy, &wharf));
     found.retain(|difference| !EVERYWHERE.iter().any(|allowance| allowance.covers(difference)));
@@ -111,7 +113,7 @@ fn case<'a>(inputs: &Inputs, wharf: &Path, case: &'a Case) -> Result<Verdict<'a>
 pub(crate) fn trivy_alone(inputs: &Inputs, case: &Case) -> Result<Answer, String> {
     let told = |reason: String| format!("case `{}`: {reason}", case.name);
     let place = Place::make(inputs, case).map_err(told)?;
-    scanner::scan(&inputs.trivy, &trivy_arguments(case), place.folder.path()).map_err(told)
+    place.trivy(inputs, &trivy_arguments(case)).map_err(told)
 }
 
 /// A folder with everything that one scan of a case needs. Each scan has its own, so that none finds what another left.
@@ -136,6 +138,11 @@ impl Place {
         Ok(Self { folder })
     }
 
+    fn trivy(&self, inputs: &Inputs, arguments: &[String]) -> Result<Answer, String> {
+        let folder = self.folder.path();
+        scanner::scan(&inputs.trivy, arguments, folder, &folder.join("cache"))
+    }
+
     /// Trivy's report on the folder without modules; the name of its file.
     fn findings(&self, inputs: &Inputs, scanner: &str) -> Result<&'static str, String> {
         const REPORT: &str = "findings.json";
@@ -146,7 +153,7 @@ impl Place {
             arguments.push("--include-non-failures".to_owned());
         }
         arguments.push("tree".to_owned());
-        let answer = scanner::scan(&inputs.trivy, &arguments, self.folder.path())?;
+        let answer = self.trivy(inputs, &arguments)?;
         if answer.exit != "0" {
             return Err(format!("Trivy made no report: {}", answer.log));
         }
@@ -190,7 +197,9 @@ fn trivy_arguments(case: &Case) -> Vec<String> {
 }
 
 fn wharf_arguments(case: &Case, report: Option<&str>) -> Vec<String> {
-    let mut arguments = ["scan", "--module-dir", "modules"].map(str::to_owned).to_vec();
+    let mut arguments = ["scan", "--no-cache", "--module-dir", "modules"]
+        .map(str::to_owned)
+        .to_vec();
     arguments.extend(common_arguments(case, 1));
     match report {
         Some(report) => arguments.extend(["--report", report].map(str::to_owned)),
@@ -221,7 +230,8 @@ fn common_arguments(case: &Case, side: usize) -> Vec<String> {
 /// What one of them should have said and did not.
 fn said(case: &Case, trivy: &Answer, wharf: &Answer) -> Vec<Difference> {
     let missing = |answer: &Answer, texts: &[&str]| -> Vec<String> {
-        let missing = texts.iter().filter(|text| !answer.log.contains(**text));
+        let says = |text: &str| answer.log.contains(text) || answer.output.contains(text);
+        let missing = texts.iter().filter(|text| !says(text));
         missing
             .map(|text| format!("nothing of: {text}\n{}", answer.log))
             .collect()

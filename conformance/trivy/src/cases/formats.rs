@@ -50,13 +50,13 @@ pub(super) fn cases() -> Vec<Case> {
             .form(form)
     };
     vec![
-        everything("sarif", "SARIF with findings of each kind.", Form::Sarif),
+        everything("sarif", "SARIF with findings of each kind.", Form::Sarif).allow("sarif.rules.helpUri", "The address is that of Trivy's own rules, of which a module's is none."),
         of_site(
             "sarif-site",
             "SARIF with several findings of one rule.",
             Form::Sarif,
-        ),
-        of_image("sarif-image", "SARIF of an image.", Form::Sarif),
+        ).allow("sarif.rules.helpUri", "The address is that of Trivy's own rules, of which a module's is none."),
+        of_image("sarif-image", "SARIF of an image.", Form::Sarif).allow("sarif.rules.helpUri", "The address is that of Trivy's own rules, of which a module's is none.").allow_as("sarif.properties.repoDigests", ["null", "[]"], "A list of nothing is a list."),
         case(
             "sarif-nothing",
             "SARIF without findings.",
@@ -71,17 +71,17 @@ pub(super) fn cases() -> Vec<Case> {
         of_image("cyclonedx-image", "CycloneDX of an image.", Form::CycloneDx),
         with_packages("spdx", "SPDX with the same.", Form::Spdx),
         everything("table", "The same findings stand in the table.", Form::Table),
-        of_site("table-site", "The same secrets stand in the table.", Form::Table),
+        of_site("table-site", "The same secrets stand in the table.", Form::Table).allow("table.Custom resources", "Custom resources are counted; Trivy's tables do not show them."),
         everything(
             "template",
             "Templates of two languages that say the same.",
             Form::Template([
-                "{{range .}}{{.Class}} {{.Type}} {{escapeXML .Target}}:{{range .Vulnerabilities}} {{.VulnerabilityID}}={{.Severity | toLower}}\
+                "{{range .}}{{.Class}} {{.Type}} {{escapeXML .Target}}:{{range .Vulnerabilities}} {{.VulnerabilityID}}={{.Severity | lower}}\
                  {{if .FixedVersion}} to {{.FixedVersion}}{{end}} {{endWithPeriod (escapeXML .Title)}}{{end}}\
                  {{range .Misconfigurations}} {{.ID}}={{.Status}} {{.CauseMetadata.StartLine}}{{end}}\
                  {{range .Secrets}} {{.RuleID}} {{.Severity}}{{end}}{{range .Licenses}} {{.Name}}{{end}}
 {{end}}",
-                "{% for r in results %}{{ r.Class }} {{ r.Type }} {{ r.Target | escapeXML }}:{% for v in r.Vulnerabilities %} {{ v.VulnerabilityID }}={{ v.Severity | toLower }}\
+                "{% for r in results %}{{ r.Class }} {{ r.Type }} {{ r.Target | escapeXML }}:{% for v in r.Vulnerabilities %} {{ v.VulnerabilityID }}={{ v.Severity | lower }}\
                  {% if v.FixedVersion %} to {{ v.FixedVersion }}{% endif %} {{ v.Title | escapeXML | endWithPeriod }}{% endfor %}\
                  {% for m in r.Misconfigurations %} {{ m.ID }}={{ m.Status }} {{ m.CauseMetadata.StartLine }}{% endfor %}\
                  {% for s in r.Secrets %} {{ s.RuleID }} {{ s.Severity }}{% endfor %}{% for l in r.Licenses %} {{ l.Name }}{% endfor %}

@@ -83,10 +83,10 @@ pub(super) fn cases() -> Vec<Case> {
         case("vex-broken", "A file that is none is refused.", folder(Tree::default().file("f", "1")))
             .module(inserter())
             .file("vex.json", "nonsense")
-            .flags(["--vex", "vex.json"]),
+            .flags(["--vex", "vex.json"]).allow_as("exit", ["1", "3"], "A document that cannot be used has an exit code of its own."),
         case("vex-missing", "A file that is not there is refused.", folder(Tree::default().file("f", "1")))
             .module(inserter())
             .flags(["--vex", "nowhere.json"])
-            .both_say("nowhere.json"),
+            .both_say("nowhere.json").allow_as("exit", ["1", "3"], "A document that cannot be used has an exit code of its own."),
     ]
 }

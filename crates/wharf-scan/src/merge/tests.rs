@@ -159,6 +159,16 @@ fn a_secret_stays_though_its_file_is_gone() {
 }
 
 #[test]
+fn a_file_in_the_place_of_a_folder_takes_all_below_it_away() {
+    let mut lower = layer("1");
+    lower.files.push(file("a/x", custom("/a/x", "k")));
+    lower.files.push(file("ab", custom("/ab", "k")));
+    let mut upper = layer("2");
+    upper.files.push(file("a", AnalysisResult::default()));
+    assert_eq!(resources(&merged(vec![lower, upper])), [("/ab", "1")]);
+}
+
+#[test]
 fn a_package_is_of_the_layer_in_which_it_came_in() {
     let mut lower = layer("1");
     lower
