@@ -32,8 +32,8 @@ impl Guests {
         let severity = guest("trivy-severity")?;
         // Trivy takes no two analyzers of one name. These are other modules in every byte that counts: each is compiled.
         let more = [
-            renamed(&packages, "packages-list", "packages-lis2")?,
-            renamed(&severity, "exposure-severity", "exposure-severit2")?,
+            renamed(&packages, "packages-list", "packages-lisu")?,
+            renamed(&severity, "exposure-severity", "exposure-severitz")?,
         ];
         let [other_packages, other_severity] = more;
         let folder = |name: &str, modules: &[&[u8]]| -> Outcome<PathBuf> {
@@ -58,21 +58,43 @@ fn guest(name: &str) -> Outcome<Vec<u8>> {
     fs::read(&path).map_err(|error| format!("{}: {error}", path.display()).into())
 }
 
-/// The module with another name, of the same length, so that nothing in it moves.
+/// The module with another name, which differs from its own in the last character only, so that nothing in it moves. Compilers have a
+/// text of this length in the data, or else in constants of eight bytes in the code, the last of which is that of its end.
 fn renamed(module: &[u8], name: &str, other: &str) -> Outcome<Vec<u8>> {
+    let texts = [name, other].map(|name| name.as_bytes().to_vec());
+    let ends = [name, other].map(|name| constant(name.as_bytes()));
+    let [from, to] = [texts, ends]
+        .into_iter()
+        .find(|[from, _]| position(module, from).is_some())
+        .ok_or_else(|| format!("no module is called {name}"))?;
     let mut renamed = module.to_vec();
-    let mut count = 0;
-    while let Some(at) = renamed
-        .windows(name.len())
-        .position(|window| window == name.as_bytes())
-    {
-        renamed[at..at + name.len()].copy_from_slice(other.as_bytes());
-        count += 1;
-    }
-    if count == 0 {
-        return Err(format!("no module is called {name}").into());
+    while let Some(at) = position(&renamed, &from) {
+        renamed[at..at + from.len()].copy_from_slice(&to);
     }
     Ok(renamed)
+}
+
+fn position(bytes: &[u8], part: &[u8]) -> Option<usize> {
+    bytes.windows(part.len()).position(|window| window == part)
+}
+
+/// The last eight bytes of a text as a constant of 64 bits, in the signed LEB128 of WebAssembly.
+fn constant(text: &[u8]) -> Vec<u8> {
+    let mut rest = text
+        .iter()
+        .rev()
+        .take(8)
+        .fold(0_i64, |value, byte| value << 8 | i64::from(*byte));
+    let mut encoded = Vec::new();
+    loop {
+        let low = (rest & 0x7f) as u8;
+        rest >>= 7;
+        if rest == 0 && low & 0x40 == 0 {
+            encoded.push(low);
+            return encoded;
+        }
+        encoded.push(low | 0x80);
+    }
 }
 
 /// A folder with a file for each module and one for none.
