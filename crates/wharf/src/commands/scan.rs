@@ -57,6 +57,10 @@ fn try_run(arguments: &ScanArguments) -> Result<u8, Code> {
         None => None,
     };
     let loaded = load(&plan)?;
+    let is_searched = matches!(target, Some(Target::Directory(_) | Target::Image(_)));
+    if loaded.modules.is_empty() && loaded.failed.is_empty() && is_searched {
+        say("warning: there is no module, so nothing is looked for: --module and --module-dir name some");
+    }
     let progress = Progress::new(plan.quiet);
     let scanned = Scan {
         target: target.as_ref(),
