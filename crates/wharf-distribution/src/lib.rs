@@ -6,15 +6,19 @@
 //!
 //! [`registry`] asks registries about images.
 
+mod attachments;
 mod bounded;
 mod error;
 mod file;
 pub mod registry;
 mod text;
+mod verify;
 
 use wharf_plugin::{ByteSize, Reference, VerifiedArtifact};
 
+pub use attachments::Attachments;
 pub use error::{FetchError, FileKind};
+pub use verify::{CheckedSignature, NoPolicy, Refused, Subject, Verified, Verifier, Verifying};
 
 /// The largest plugin that is fetched. Filters have a few megabytes at most; this keeps a wrong path or a hostile
 /// source from filling the memory.

@@ -26,9 +26,11 @@ mod credentials;
 mod error;
 mod helper;
 mod inquiry;
-mod manifest;
+pub(crate) mod manifest;
+mod patience;
 mod place;
 mod proxy;
+mod referrers;
 mod refusal;
 mod settings;
 mod trust;
@@ -39,7 +41,7 @@ use std::sync::Arc;
 
 use http::{Method, StatusCode};
 use tokio::sync::Semaphore;
-use wharf_plugin::{ContentDigest, ImageReference, ManifestName, RegistryHost};
+use wharf_plugin::{ByteSize, ContentDigest, ImageReference, ManifestName, RegistryHost};
 
 use self::auth::Tokens;
 use self::credentials::DockerConfig;
@@ -50,8 +52,9 @@ use self::trust::Trust;
 
 pub use self::credentials::CredentialsError;
 pub use self::error::RegistryError;
-pub use self::manifest::{Descriptor, IndexEntry, Manifest, ManifestKind};
+pub use self::manifest::{Descriptor, ImageManifest, IndexEntry, Manifest, ManifestKind};
 pub use self::proxy::Proxies;
+pub use self::referrers::Referrers;
 pub use self::settings::{Authority, HostSettings, RegistryLimits, RegistrySettings};
 pub use self::trust::AuthorityError;
 
@@ -145,10 +148,10 @@ impl RegistryClient {
                 let chosen = manifest::for_this_platform(entries).ok_or_else(RegistryError::no_platform)?;
                 manifest = fetch_manifest(&mut inquiry, &image.with_digest(chosen.clone())).await?;
             }
-            let ManifestKind::Image { config } = &manifest.kind else {
+            let ManifestKind::Image(named) = &manifest.kind else {
                 return Err(RegistryError::bad_manifest("an index of indexes names no image"));
             };
-            let config = fetch_blob(&mut inquiry, image, config).await?;
+            let config = fetch_blob(&mut inquiry, image, &named.config).await?;
             Ok(ImageConfiguration { manifest, config })
         })
         .await
@@ -218,15 +221,23 @@ async fn fetch_blob(
     descriptor: &Descriptor,
 ) -> Result<Vec<u8>, RegistryError> {
     let most = inquiry.limits().config;
+    fetch_blob_of(inquiry, image, descriptor, ("the configuration", most)).await
+}
+
+/// A blob that is small enough to be kept in memory.
+async fn fetch_blob_of(
+    inquiry: &mut Inquiry<'_>,
+    image: &ImageReference,
+    descriptor: &Descriptor,
+    (what, most): (&'static str, ByteSize),
+) -> Result<Vec<u8>, RegistryError> {
     if descriptor.size > most.bytes() {
-        return Err(RegistryError::too_large("the configuration", most));
+        return Err(RegistryError::too_large(what, most));
     }
     let path = format!("/v2/{}/blobs/{}", image.repository(), descriptor.digest);
-    let answer = inquiry
-        .ask(&Method::GET, &path, "*/*", ("the configuration", most))
-        .await?;
+    let answer = inquiry.ask(&Method::GET, &path, "*/*", (what, most)).await?;
     let answer = inquiry.accepted(answer, &Wanted::Blob(&descriptor.digest))?;
-    check_bytes("the configuration", &descriptor.digest, &answer.body)?;
+    check_bytes(what, &descriptor.digest, &answer.body)?;
     Ok(answer.body)
 }
 
