@@ -16,13 +16,14 @@
 //! lead the client to this machine or to a cloud's metadata: addresses that have a meaning only here are
 //! connected to for a registry that the deployer named, and by redirects only where the registry itself is there.
 //!
-//! **What is to come.** Layers are blobs as configurations are, with another bound and to a file; pushes need a body in
-//! `Inquiry::ask`, and `push` in the scope of `auth.rs`; the referrers of a digest are an index at another path; a mirror is
-//! another host for the same repository, tried first; trust looks at a [`Manifest`] before anything is made of it.
+//! Large blobs go to a file (download.rs), begun where the last download broke off; pushes (upload.rs) go to the registry alone;
+//! what refers to a digest (referrers.rs) is an index at another path. Only these try again what failed for a while
+//! (patience.rs): somebody waits for the answers to reviews.
 
 mod auth;
 mod connect;
 mod credentials;
+mod download;
 mod error;
 mod helper;
 mod inquiry;
@@ -34,10 +35,12 @@ mod referrers;
 mod refusal;
 mod settings;
 mod trust;
+mod upload;
 mod url;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{Method, StatusCode};
 use tokio::sync::Semaphore;
@@ -47,6 +50,7 @@ use self::auth::Tokens;
 use self::credentials::DockerConfig;
 use self::inquiry::{Answer, Inquiry};
 use self::manifest::ACCEPT;
+use self::patience::Patience;
 use self::refusal::Wanted;
 use self::trust::Trust;
 
@@ -57,6 +61,8 @@ pub use self::proxy::Proxies;
 pub use self::referrers::Referrers;
 pub use self::settings::{Authority, HostSettings, RegistryLimits, RegistrySettings};
 pub use self::trust::AuthorityError;
+pub use self::upload::Upload;
+pub(crate) use self::download::{Download, DownloadError, Sink};
 
 /// The header in which registries say which manifest they mean.
 const DIGEST: &str = "docker-content-digest";
@@ -125,6 +131,34 @@ impl RegistryClient {
         .await
     }
 
+    /// The registries to ask for an image when a plugin is fetched: the mirrors, and then its own.
+    pub(crate) fn places_of(&self, image: &ImageReference) -> Vec<ImageReference> {
+        let settings = self.hosts.get(image.host());
+        let mirrors = settings.into_iter().flat_map(|settings| &settings.mirrors);
+        let mirrored = mirrors.map(|mirror| image.with_host(mirror.clone()));
+        mirrored.chain([image.clone()]).collect()
+    }
+
+    /// The manifest or index that a name means, of which the bytes were checked. What fails for a while is tried again, as
+    /// often as this says, within the time that an operation may take.
+    pub(crate) async fn manifest_patiently(
+        &self,
+        image: &ImageReference,
+        idle: Duration,
+        retries: u32,
+    ) -> Result<Manifest, RegistryError> {
+        self.within_limits(image, async {
+            let mut inquiry = Inquiry::new(self, image);
+            inquiry.patience = Some(Patience {
+                until: tokio::time::Instant::now() + self.limits.operation,
+                idle,
+                retries,
+            });
+            fetch_manifest(&mut inquiry, image).await
+        })
+        .await
+    }
+
     /// The manifest or index that a name means, of which the bytes were checked.
     ///
     /// # Errors
@@ -163,7 +197,16 @@ impl RegistryClient {
         image: &ImageReference,
         operation: impl Future<Output = Result<T, RegistryError>>,
     ) -> Result<T, RegistryError> {
-        let limit = self.limits.operation;
+        self.within(image, self.limits.operation, operation).await
+    }
+
+    /// The same within another time.
+    async fn within<T>(
+        &self,
+        image: &ImageReference,
+        limit: Duration,
+        operation: impl Future<Output = Result<T, RegistryError>>,
+    ) -> Result<T, RegistryError> {
         let placed = async {
             // It is never closed.
             let _place = self.places.acquire().await.ok();

@@ -118,6 +118,18 @@ pub(crate) struct DescriptorText {
     pub(crate) annotations: Option<BTreeMap<String, String>>,
 }
 
+impl DescriptorText {
+    pub(crate) fn of(descriptor: &Descriptor) -> Self {
+        Self {
+            media_type: descriptor.media_type.clone(),
+            digest: descriptor.digest.to_string(),
+            size: descriptor.size,
+            artifact_type: descriptor.artifact_type.clone(),
+            annotations: Some(descriptor.annotations.clone()).filter(|all| !all.is_empty()),
+        }
+    }
+}
+
 #[derive(Deserialize)]
 struct EntryText {
     #[serde(flatten)]
@@ -151,6 +163,24 @@ pub(super) fn read(digest: ContentDigest, answer: &Answer) -> Result<Manifest, R
 pub(crate) fn known_media_type(named: &str) -> Option<&'static str> {
     let mut known = IMAGES.into_iter().chain(INDEXES);
     known.find(|known| known.eq_ignore_ascii_case(named))
+}
+
+/// Reads the bytes of a manifest that were checked, and of which nobody says anything but they themselves.
+pub(crate) fn parse_stored(digest: ContentDigest, bytes: &[u8]) -> Result<Manifest, RegistryError> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Itself {
+        media_type: Option<String>,
+        manifests: Option<serde::de::IgnoredAny>,
+    }
+    let itself: Itself = serde_json::from_slice(bytes).map_err(|error| RegistryError::bad_manifest(&error))?;
+    let media_type = match (itself.media_type, itself.manifests) {
+        (Some(named), _) => known_media_type(&named)
+            .ok_or_else(|| RegistryError::bad_manifest("its media type is that of no manifest"))?,
+        (None, Some(_)) => INDEXES[0],
+        (None, None) => IMAGES[0],
+    };
+    parse(digest, media_type, bytes)
 }
 
 /// Reads the bytes of a manifest that were checked, and are said to be of this media type.
@@ -250,7 +280,7 @@ pub(super) fn for_this_platform(entries: &[IndexEntry]) -> Option<&ContentDigest
 }
 
 /// Operating system and architecture of this machine, in the words of images.
-pub(super) fn platform() -> (&'static str, &'static str) {
+pub(crate) fn platform() -> (&'static str, &'static str) {
     let architecture = match std::env::consts::ARCH {
         "x86_64" => "amd64",
         "aarch64" => "arm64",
