@@ -12,8 +12,6 @@
 
 mod load;
 mod save;
-#[cfg(test)]
-mod tests;
 
 use std::io;
 
@@ -85,7 +83,9 @@ impl ArchiveError {
     pub fn hint(&self) -> &'static str {
         match self {
             Self::Write(_) => "check the path and the room on the disk",
-            Self::Read(_) | Self::NotALayout { .. } => "load what `wharf save` wrote, or another tool as an OCI archive",
+            Self::Read(_) | Self::NotALayout { .. } => {
+                "load what `wharf save` wrote, or another tool as an OCI archive"
+            }
             Self::WrongDigest { .. } => "do not use it: it was damaged or changed on its way",
             Self::Unknown { .. } => "fetch it with `wharf pull`; `wharf ls` shows what there is",
             Self::Incomplete { .. } => "fetch it anew with `wharf pull`",

@@ -91,7 +91,9 @@ pub enum FetchError {
         source: DigestError,
     },
     /// A URL without the digest that its bytes must have.
-    #[error("{reference} does not say which digest its bytes must have, and anybody who holds the server could change them")]
+    #[error(
+        "{reference} does not say which digest its bytes must have, and anybody who holds the server could change them"
+    )]
     NoDigest {
         /// The reference.
         reference: Reference,
@@ -135,7 +137,9 @@ pub enum FetchError {
         reference: Reference,
     },
     /// Nobody may be asked, and what the store has was changed.
-    #[error("{reference} was changed in the store, and registries are not to be asked; what was changed is thrown away")]
+    #[error(
+        "{reference} was changed in the store, and registries are not to be asked; what was changed is thrown away"
+    )]
     ChangedInStore {
         /// The reference.
         reference: Reference,
@@ -227,13 +231,16 @@ impl FetchError {
             Self::NoImage { .. } => "write for example `oci:registry.example/team/greet:1.2`".to_owned(),
             Self::BadDigest { .. } => "write `#sha256:` and 64 hexadecimal digits".to_owned(),
             Self::NoDigest { .. } => {
-                "write the output of `sha256sum` behind it as `#sha256:…`, or have `wharf lock` write it down".to_owned()
+                "write the output of `sha256sum` behind it as `#sha256:…`, or have `wharf lock` write it down"
+                    .to_owned()
             }
             Self::Registry { source, .. } => source.hint().to_owned(),
             Self::Layout { source, .. } => source.hint().to_owned(),
             Self::NotAModule { source, .. } => source.hint(),
             Self::Refused { source, .. } => source.hint().to_owned(),
-            Self::NotStored { .. } => "fetch it with `wharf pull`, or bring it with `wharf save` and `wharf load`".to_owned(),
+            Self::NotStored { .. } => {
+                "fetch it with `wharf pull`, or bring it with `wharf save` and `wharf load`".to_owned()
+            }
             Self::ChangedInStore { .. } => {
                 "find out who writes to the store; fetch it anew with `wharf pull` or `wharf load`".to_owned()
             }

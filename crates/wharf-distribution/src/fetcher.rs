@@ -16,11 +16,13 @@ mod url;
 use std::sync::Arc;
 use std::time::Duration;
 
-use wharf_plugin::{ByteSize, ContentDigest, Digest, IdentifyError, ImageReference, Lookalike, Reference, VerifiedArtifact};
+use wharf_plugin::{
+    ByteSize, ContentDigest, Digest, IdentifyError, ImageReference, Lookalike, Reference, VerifiedArtifact,
+};
 
 use crate::registry::{RegistryClient, RegistryError};
-use crate::store::{Hold, Store};
 use crate::runtime::block_on;
+use crate::store::{Hold, Store};
 use crate::verify::{NoPolicy, Subject, Verified, Verifier};
 use crate::{FetchError, Layout, LockMode, Lockfile, MOST_BYTES, Pin, file};
 
@@ -119,7 +121,34 @@ pub enum Origin {
     StoreInstead(RegistryError),
 }
 
+/// All that is known of a plugin's bytes but the bytes themselves.
+#[derive(Debug, Clone)]
+pub struct Provenance {
+    /// In which form they were there.
+    pub layout: Layout,
+    /// What the reference meant: the digest of the manifest or index; of files and URLs, that of the bytes.
+    pub resolved: ContentDigest,
+    /// Where they are from.
+    pub origin: Origin,
+    /// What was found out about who made them.
+    pub verified: Verified,
+    /// Keeps them in the store for as long as this or a clone of it lives. None without a store, and for files.
+    pub hold: Option<Hold>,
+}
+
 impl Fetched {
+    /// The bytes, and all else, for who keeps the one longer than the other.
+    pub fn into_parts(self) -> (VerifiedArtifact, Provenance) {
+        let provenance = Provenance {
+            layout: self.layout,
+            resolved: self.resolved,
+            origin: self.origin,
+            verified: self.verified,
+            hold: self.hold,
+        };
+        (self.artifact, provenance)
+    }
+
     /// What a lock file is to say of it.
     pub fn pin(&self) -> Pin {
         Pin {
@@ -231,7 +260,10 @@ impl Fetcher {
     ///
     /// # Errors
     /// [`FetchError`], of the first reference that has one.
-    pub fn lock<'r>(&self, references: impl IntoIterator<Item = &'r Reference>) -> Result<Lockfile, FetchError> {
+    pub fn lock<'r>(
+        &self,
+        references: impl IntoIterator<Item = &'r Reference>,
+    ) -> Result<Lockfile, FetchError> {
         let asking = Self {
             policy: PullPolicy::Always,
             lock: None,
@@ -275,11 +307,7 @@ impl Fetcher {
             })
             .await?;
         Ok(Fetched {
-            artifact: VerifiedArtifact::dangerously_trusted(
-                reference.clone(),
-                bytes,
-                verified.verification,
-            ),
+            artifact: VerifiedArtifact::dangerously_trusted(reference.clone(), bytes, verified.verification),
             layout: Layout::File,
             resolved,
             origin: Origin::File,
@@ -297,7 +325,9 @@ impl Fetcher {
     }
 
     fn must_be_locked(&self) -> bool {
-        self.lock.as_ref().is_some_and(|(_, mode)| *mode == LockMode::Require)
+        self.lock
+            .as_ref()
+            .is_some_and(|(_, mode)| *mode == LockMode::Require)
     }
 
     fn pin_of(&self, reference: &Reference) -> Result<Option<&Pin>, FetchError> {

@@ -132,7 +132,9 @@ impl LayoutError {
     /// What to do about it.
     pub fn hint(&self) -> &'static str {
         match self {
-            Self::NoPlugin { .. } => "check that this is a plugin; `wharf push` and `oras push FILE:application/wasm` make one",
+            Self::NoPlugin { .. } => {
+                "check that this is a plugin; `wharf push` and `oras push FILE:application/wasm` make one"
+            }
             Self::SeveralLayers { .. } | Self::SeveralFiles { .. } => "push each plugin by itself",
             Self::NoPlatform { .. } => "name the manifest by its digest",
             Self::Nested => "name the manifest itself, by its digest",

@@ -35,7 +35,7 @@ use wharf_plugin::{ByteSize, Reference, VerifiedArtifact};
 pub use archive::{ArchiveError, Loaded, Saved};
 pub use attachments::Attachments;
 pub use error::{FetchError, FileKind};
-pub use fetcher::{FetchLimits, FetchProgress, Fetched, Fetcher, Origin, PullPolicy};
+pub use fetcher::{FetchLimits, FetchProgress, Fetched, Fetcher, Origin, Provenance, PullPolicy};
 pub use layout::{Layout, LayoutError};
 pub use lockfile::{LOCKFILE_NAME, LockMode, Lockfile, LockfileError, Pin};
 pub use publish::{PublishError, PushFormat, Pushed, publish, publish_async};

@@ -100,7 +100,9 @@ impl LockfileError {
     /// What to do about it.
     pub fn hint(&self) -> &'static str {
         match self {
-            Self::Unusable { .. } => "check the path, and that this process's user may use it; `wharf lock` writes one",
+            Self::Unusable { .. } => {
+                "check the path, and that this process's user may use it; `wharf lock` writes one"
+            }
             Self::Malformed { .. } => "write it anew with `wharf lock`",
         }
     }
@@ -178,7 +180,9 @@ impl Lockfile {
 
     /// The references that it names, in their order, with what they mean.
     pub fn pins(&self) -> impl Iterator<Item = (&str, &Pin)> {
-        self.plugins.iter().map(|(reference, pin)| (reference.as_str(), pin))
+        self.plugins
+            .iter()
+            .map(|(reference, pin)| (reference.as_str(), pin))
     }
 }
 
@@ -214,7 +218,11 @@ mod tests {
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
         let names: Vec<&str> = lockfile.pins().map(|(name, _)| name).collect();
         assert_eq!(names, ["file:a.wasm", "oci:b.example/b:latest"]);
-        assert!(lockfile.pin(&reference("registry://b.example/b:latest")).is_some());
+        assert!(
+            lockfile
+                .pin(&reference("registry://b.example/b:latest"))
+                .is_some()
+        );
         assert!(lockfile.pin(&reference("oci:b.example/b:2")).is_none());
     }
 
@@ -230,7 +238,9 @@ mod tests {
             (r#"{"version": 1}"#, "missing field `plugins`"),
             (r#"{"version": 1, "plugins": {}, "x": 1}"#, "unknown field `x`"),
             (
-                &format!(r#"{{"version": 1, "plugins": {{"oci:a": {{"digest": "{digest}", "module": "x", "layout": "cncf"}}}}}}"#),
+                &format!(
+                    r#"{{"version": 1, "plugins": {{"oci:a": {{"digest": "{digest}", "module": "x", "layout": "cncf"}}}}}}"#
+                ),
                 "this is not a digest",
             ),
         ] {

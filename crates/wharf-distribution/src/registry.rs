@@ -55,6 +55,7 @@ use self::refusal::Wanted;
 use self::trust::Trust;
 
 pub use self::credentials::CredentialsError;
+pub(crate) use self::download::{Download, DownloadError, Sink};
 pub use self::error::RegistryError;
 pub use self::manifest::{Descriptor, ImageManifest, IndexEntry, Manifest, ManifestKind};
 pub use self::proxy::Proxies;
@@ -62,7 +63,6 @@ pub use self::referrers::Referrers;
 pub use self::settings::{Authority, HostSettings, RegistryLimits, RegistrySettings};
 pub use self::trust::AuthorityError;
 pub use self::upload::Upload;
-pub(crate) use self::download::{Download, DownloadError, Sink};
 
 /// The header in which registries say which manifest they mean.
 const DIGEST: &str = "docker-content-digest";

@@ -21,6 +21,8 @@ where
 }
 
 fn block_here<F: Future>(make: impl FnOnce() -> F) -> io::Result<F::Output> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     Ok(runtime.block_on(make()))
 }

@@ -24,8 +24,6 @@ mod hold;
 mod partial;
 mod prune;
 mod record;
-#[cfg(test)]
-mod tests;
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
@@ -42,13 +40,20 @@ pub use error::StoreError;
 pub use hold::Hold;
 pub(crate) use partial::{Hasher, Partial};
 pub use prune::Pruned;
-pub(crate) use record::{Attached, Held, as_text};
 pub use record::Record;
+pub(crate) use record::{Attached, Held, as_text};
 
 /// What the file `format` says.
 const FORMAT: &str = "wharf-store 1\n";
 /// The directories of a store.
-const DIRECTORIES: [&str; 6] = ["blobs/sha256", "blobs/sha512", "partial", "records", "holds", "tmp"];
+const DIRECTORIES: [&str; 6] = [
+    "blobs/sha256",
+    "blobs/sha512",
+    "partial",
+    "records",
+    "holds",
+    "tmp",
+];
 /// The most bytes of a record.
 const MOST_RECORD: u64 = 4 << 20;
 
@@ -232,8 +237,12 @@ impl Store {
         for entry in entries {
             let path = entry.map_err(|error| StoreError::of(&directory, error))?.path();
             // One that has just gone is none.
-            let Ok(bytes) = read_bounded(&path, MOST_RECORD) else { continue };
-            let Some(record) = Record::parse(&bytes) else { continue };
+            let Ok(bytes) = read_bounded(&path, MOST_RECORD) else {
+                continue;
+            };
+            let Some(record) = Record::parse(&bytes) else {
+                continue;
+            };
             let used = fs::metadata(&path).and_then(|metadata| metadata.modified());
             records.push((used.unwrap_or(SystemTime::UNIX_EPOCH), record));
         }
@@ -264,9 +273,7 @@ impl Store {
     }
 
     fn blob_path(&self, digest: &ContentDigest) -> PathBuf {
-        self.root
-            .join("blobs")
-            .join(digest.to_string().replace(':', "/"))
+        self.root.join("blobs").join(digest.to_string().replace(':', "/"))
     }
 
     fn partial_path(&self, digest: &ContentDigest) -> PathBuf {
@@ -276,9 +283,7 @@ impl Store {
     }
 
     fn record_path(&self, reference: &str) -> PathBuf {
-        self.root
-            .join("records")
-            .join(format!("{}.json", key(reference)))
+        self.root.join("records").join(format!("{}.json", key(reference)))
     }
 
     fn hold_path(&self, reference: &str) -> PathBuf {

@@ -91,10 +91,7 @@ impl ImageReference {
     /// The same image in another registry.
     #[must_use]
     pub fn with_host(&self, host: RegistryHost) -> Self {
-        Self {
-            host,
-            ..self.clone()
-        }
+        Self { host, ..self.clone() }
     }
 
     /// The same image by this digest.

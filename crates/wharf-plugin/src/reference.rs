@@ -226,7 +226,8 @@ impl ReferenceError {
             }
             Self::Image(_) => "write for example `oci:registry.example/team/greet:1.2`".to_owned(),
             Self::Digest(_) => {
-                "write the output of `sha256sum` behind it: `https://example.com/greet.wasm#sha256:…`".to_owned()
+                "write the output of `sha256sum` behind it: `https://example.com/greet.wasm#sha256:…`"
+                    .to_owned()
             }
             Self::ControlCharacter => "remove it".to_owned(),
         }
@@ -306,10 +307,7 @@ mod tests {
             assert_eq!(reference.canonical(), url);
         }
         let bare: Reference = "https://example.com/a.wasm".parse().unwrap();
-        assert_eq!(
-            bare.as_https().unwrap(),
-            Ok(("https://example.com/a.wasm", None))
-        );
+        assert_eq!(bare.as_https().unwrap(), Ok(("https://example.com/a.wasm", None)));
         assert!(bare.as_image().is_none());
     }
 

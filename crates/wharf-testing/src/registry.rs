@@ -115,13 +115,7 @@ pub fn image_manifest(config: &[u8]) -> String {
 impl RegistryBuilder {
     /// Adds a manifest by its tag and its digest.
     #[must_use]
-    pub fn manifest(
-        self,
-        repository: &str,
-        tag: &str,
-        media_type: &str,
-        text: impl Into<Vec<u8>>,
-    ) -> Self {
+    pub fn manifest(self, repository: &str, tag: &str, media_type: &str, text: impl Into<Vec<u8>>) -> Self {
         let bytes = text.into();
         let content = Content {
             media_type: media_type.to_owned(),
@@ -269,7 +263,11 @@ impl RegistryBuilder {
         let content = self.lock().get(path).cloned();
         match content {
             Some(content) => {
-                let from = if self.ignores_ranges { 0 } else { first_wanted(request) };
+                let from = if self.ignores_ranges {
+                    0
+                } else {
+                    first_wanted(request)
+                };
                 give(conversation, &content, from, fault, request)
             }
             None => conversation.send(self.missing(path, request)),
@@ -326,14 +324,17 @@ impl Planned {
     fn comes(&self) -> bool {
         let Some(left) = &self.left else { return true };
         let less = |left: usize| left.checked_sub(1);
-        left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less).is_ok()
+        left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less)
+            .is_ok()
     }
 }
 
 /// The first byte that is asked for.
 fn first_wanted(request: &Received) -> usize {
     let range = request.header("range").unwrap_or_default();
-    let first = range.strip_prefix("bytes=").and_then(|range| range.strip_suffix('-'));
+    let first = range
+        .strip_prefix("bytes=")
+        .and_then(|range| range.strip_suffix('-'));
     first.and_then(|first| first.parse().ok()).unwrap_or(0)
 }
 

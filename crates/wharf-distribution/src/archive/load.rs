@@ -95,7 +95,12 @@ impl Store {
     }
 
     /// Writes records whose blobs are all there.
-    fn take(&self, loading: &Loading<'_>, records: Vec<Record>, loaded: &mut Loaded) -> Result<(), ArchiveError> {
+    fn take(
+        &self,
+        loading: &Loading<'_>,
+        records: Vec<Record>,
+        loaded: &mut Loaded,
+    ) -> Result<(), ArchiveError> {
         for record in &records {
             if let Some(held) = record.blobs.iter().find(|held| !self.has(&held.digest)) {
                 return Err(ArchiveError::Incomplete {
@@ -120,29 +125,48 @@ impl Store {
                 continue;
             };
             let digest = entry.digest.parse::<ContentDigest>();
-            let Some(record) = digest.ok().map(|digest| self.record_of(&image, &digest)).transpose()?.flatten() else {
+            let Some(record) = digest
+                .ok()
+                .map(|digest| self.record_of(&image, &digest))
+                .transpose()?
+                .flatten()
+            else {
                 continue;
             };
             records.push(record);
         }
         if records.is_empty() {
             return Err(ArchiveError::NotALayout {
-                reason: format!("no plugin in it has a whole name in the annotation `{IMAGE_NAME}` or `{REF_NAME}`"),
+                reason: format!(
+                    "no plugin in it has a whole name in the annotation `{IMAGE_NAME}` or `{REF_NAME}`"
+                ),
             });
         }
         Ok(records)
     }
 
-    fn record_of(&self, image: &ImageReference, digest: &ContentDigest) -> Result<Option<Record>, ArchiveError> {
+    fn record_of(
+        &self,
+        image: &ImageReference,
+        digest: &ContentDigest,
+    ) -> Result<Option<Record>, ArchiveError> {
         let Some((mut held, top)) = self.held_manifest(digest)? else {
             return Ok(None);
         };
         let named = match top.kind {
             ManifestKind::Image(named) => named,
             ManifestKind::Index { entries } => {
-                let Ok(entry) = layout::choose_entry(&entries) else { return Ok(None) };
+                let Ok(entry) = layout::choose_entry(&entries) else {
+                    return Ok(None);
+                };
                 match self.held_manifest(&entry.digest)? {
-                    Some((more, Manifest { kind: ManifestKind::Image(named), .. })) => {
+                    Some((
+                        more,
+                        Manifest {
+                            kind: ManifestKind::Image(named),
+                            ..
+                        },
+                    )) => {
                         held.extend(more);
                         named
                     }
@@ -150,7 +174,9 @@ impl Store {
                 }
             }
         };
-        let Ok(choice) = layout::choose(&named) else { return Ok(None) };
+        let Ok(choice) = layout::choose(&named) else {
+            return Ok(None);
+        };
         let Found::Bytes(bytes) = self.blob(&choice.layer.digest, MOST_BLOB.bytes())? else {
             return Ok(None);
         };
@@ -193,7 +219,9 @@ impl Store {
 
 /// The whole name of an image, with its registry.
 fn name_of(annotations: BTreeMap<String, String>) -> Option<ImageReference> {
-    let names = [IMAGE_NAME, REF_NAME].into_iter().filter_map(|key| annotations.get(key));
+    let names = [IMAGE_NAME, REF_NAME]
+        .into_iter()
+        .filter_map(|key| annotations.get(key));
     let whole = |name: &&String| {
         name.split_once('/')
             .is_some_and(|(host, _)| host.contains(['.', ':']) || host == "localhost")

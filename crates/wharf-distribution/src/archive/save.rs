@@ -51,7 +51,10 @@ impl Store {
                     continue;
                 }
                 let bytes = self.whole(record, &held.digest)?;
-                archive.file(&format!("blobs/{}", held.digest.to_string().replace(':', "/")), &bytes)?;
+                archive.file(
+                    &format!("blobs/{}", held.digest.to_string().replace(':', "/")),
+                    &bytes,
+                )?;
                 saved.blobs += 1;
                 saved.bytes += bytes.len() as u64;
             }
@@ -167,7 +170,9 @@ impl<W: Write> Writer<W> {
 
     fn end(&mut self) -> Result<(), ArchiveError> {
         let written = self.to.write_all(&[0; 2 * BLOCK]);
-        written.and_then(|()| self.to.flush()).map_err(ArchiveError::Write)
+        written
+            .and_then(|()| self.to.flush())
+            .map_err(ArchiveError::Write)
     }
 }
 

@@ -47,6 +47,8 @@ impl Fetcher {
             name: format!("oci:{image}"),
             image,
         };
+        // Before anything is looked for, so that what is found stays.
+        let _hold = self.hold(&errand.name);
         let mut is_changed = false;
         let stored = self.stored(&errand, &mut is_changed)?;
         let asks_anyway = self.policy == PullPolicy::Always && errand.image.digest().is_none();
@@ -99,7 +101,8 @@ impl Fetcher {
         let image = match &top.kind {
             ManifestKind::Image(image) => image.clone(),
             ManifestKind::Index { entries } => {
-                let entry = layout::choose_entry(entries).map_err(|error| FetchError::layout(errand.reference, error))?;
+                let entry = layout::choose_entry(entries)
+                    .map_err(|error| FetchError::layout(errand.reference, error))?;
                 match stored_manifest(store, &entry.digest, is_changed)?.map(|manifest| manifest.kind) {
                     Some(ManifestKind::Image(image)) => image,
                     _ => return Ok(None),
@@ -140,14 +143,18 @@ impl Fetcher {
         };
         let verified = self.verify_stored(errand, stored, store, &origin).await?;
         let artifact = self.artifact(errand.reference, &stored.choice, stored.layer.clone(), &verified)?;
-        if let (false, ContentDigest::Sha256(wanted)) = (stored.choice.is_packed(), &stored.choice.layer.digest)
+        if let (false, ContentDigest::Sha256(wanted)) =
+            (stored.choice.is_packed(), &stored.choice.layer.digest)
             && artifact.digest() != *wanted
         {
             store.throw_away(&stored.choice.layer.digest);
             return Ok(None);
         }
-        let name = stored.record.as_ref().map_or(errand.name.as_str(), |record| record.reference.as_str());
-        let hold = self.hold(name)?;
+        let name = stored
+            .record
+            .as_ref()
+            .map_or(errand.name.as_str(), |record| record.reference.as_str());
+        let hold = self.hold(name);
         store.touch(name);
         Ok(Some(Fetched {
             artifact,
@@ -209,7 +216,8 @@ impl Fetcher {
         let top = self.manifest(reference, place).await?;
         let mut manifests = vec![top.clone()];
         if let ManifestKind::Index { entries } = &top.kind {
-            let entry = layout::choose_entry(entries).map_err(|error| FetchError::layout(reference, error))?;
+            let entry =
+                layout::choose_entry(entries).map_err(|error| FetchError::layout(reference, error))?;
             let named = place.with_digest(entry.digest.clone());
             manifests.push(self.manifest(reference, &named).await?);
         }
@@ -224,7 +232,11 @@ impl Fetcher {
                 Place::Blob(place),
                 Wanted {
                     reference,
-                    what: if choice.is_packed() { "the layer" } else { "the plugin" },
+                    what: if choice.is_packed() {
+                        "the layer"
+                    } else {
+                        "the plugin"
+                    },
                     digest: &choice.layer.digest,
                     size: Some(choice.layer.size),
                     most: self.most_of(&choice),
@@ -234,14 +246,22 @@ impl Fetcher {
         let artifact = self.artifact(reference, &choice, gotten.bytes, &verified)?;
         check_module(reference, artifact.bytes())?;
         let config = self.small_config(place, image).await;
-        self.keep(errand, &manifests, &choice, &artifact, gotten.partial, attachments.into_seen(), config)?;
+        self.keep(
+            errand,
+            &manifests,
+            &choice,
+            &artifact,
+            gotten.partial,
+            attachments.into_seen(),
+            config,
+        )?;
         Ok(Fetched {
             artifact,
             layout: choice.layout,
             resolved: top.digest.clone(),
             origin: Origin::Network,
             verified,
-            hold: self.hold(&errand.name)?,
+            hold: self.hold(&errand.name),
         })
     }
 
@@ -249,11 +269,17 @@ impl Fetcher {
         let found = self
             .client
             .manifest_patiently(image, self.limits.idle, self.limits.retries);
-        found.await.map_err(|error| FetchError::registry(reference, error))
+        found
+            .await
+            .map_err(|error| FetchError::registry(reference, error))
     }
 
     /// The configuration, so that what is saved is whole. Nothing that runs hangs on it.
-    async fn small_config(&self, place: &ImageReference, image: &ImageManifest) -> Option<(Descriptor, Vec<u8>)> {
+    async fn small_config(
+        &self,
+        place: &ImageReference,
+        image: &ImageManifest,
+    ) -> Option<(Descriptor, Vec<u8>)> {
         if self.store.is_none() || image.config.size > MOST_CONFIG {
             return None;
         }
@@ -262,7 +288,10 @@ impl Fetcher {
         Some((image.config.clone(), bytes))
     }
 
-    #[expect(clippy::too_many_arguments, reason = "all of them are parts of one thing, which exists only here")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "all of them are parts of one thing, which exists only here"
+    )]
     fn keep(
         &self,
         errand: &Errand<'_>,
@@ -327,7 +356,8 @@ impl Fetcher {
         verified: &Verified,
     ) -> Result<VerifiedArtifact, FetchError> {
         let bytes = if choice.is_packed() {
-            layer::plugin_in(&layer, self.limits.module).map_err(|error| FetchError::layout(reference, error))?
+            layer::plugin_in(&layer, self.limits.module)
+                .map_err(|error| FetchError::layout(reference, error))?
         } else {
             layer
         };
@@ -338,8 +368,9 @@ impl Fetcher {
         ))
     }
 
-    pub(super) fn hold(&self, name: &str) -> Result<Option<Hold>, FetchError> {
-        Ok(self.store.as_ref().map(|store| store.hold(name)).transpose()?)
+    /// Keeps what a name means from being pruned. In a store that can only be read nothing is.
+    pub(super) fn hold(&self, name: &str) -> Option<Hold> {
+        self.store.as_ref()?.hold(name).ok()
     }
 }
 
@@ -351,7 +382,11 @@ fn subject<'a>(errand: &'a Errand<'_>, top: &'a Manifest, attachments: &'a Attac
     }
 }
 
-fn pinned(reference: &Reference, image: ImageReference, pin: Option<&Pin>) -> Result<ImageReference, FetchError> {
+fn pinned(
+    reference: &Reference,
+    image: ImageReference,
+    pin: Option<&Pin>,
+) -> Result<ImageReference, FetchError> {
     let Some(pin) = pin else { return Ok(image) };
     match image.digest() {
         Some(digest) if *digest != pin.digest => Err(FetchError::NotAsLocked {

@@ -40,8 +40,8 @@ impl Fetcher {
             attachments: None,
         };
         let verified = self.verify(subject).await?;
+        let hold = self.hold(&reference.canonical());
         let (bytes, origin) = self.bytes_of(reference, url, &digest).await?;
-        let hold = self.hold(&reference.canonical())?;
         Ok(Fetched {
             artifact: VerifiedArtifact::dangerously_trusted(reference.clone(), bytes, verified.verification),
             layout: Layout::Https,
@@ -109,7 +109,9 @@ impl Fetcher {
         let unpinned = || async {
             let mut memory = super::get::Memory::new(&ContentDigest::sha256_of(b""));
             let progress = |bytes, of| self.progress.downloaded(reference, bytes, of);
-            let download = self.client.download_anything(url, &self.limits, &progress, &mut memory);
+            let download = self
+                .client
+                .download_anything(url, &self.limits, &progress, &mut memory);
             download.await.map_err(|error| match error {
                 DownloadError::Registry(error) => FetchError::registry(reference, error),
                 DownloadError::Sink(error) => FetchError::no_runtime(error),

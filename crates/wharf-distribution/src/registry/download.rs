@@ -275,7 +275,9 @@ fn check_head(
 ) -> Result<(), RegistryError> {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
     let host = || ask.url.origin.host_and_port().into();
-    if let Some(encoding) = text(CONTENT_ENCODING).filter(|encoding| !encoding.eq_ignore_ascii_case("identity")) {
+    if let Some(encoding) =
+        text(CONTENT_ENCODING).filter(|encoding| !encoding.eq_ignore_ascii_case("identity"))
+    {
         return Err(RegistryError::Encoding {
             host: host(),
             encoding: words(encoding),
@@ -332,7 +334,6 @@ async fn take(
         _ => Ok(()),
     }
 }
-
 
 /// Takes bytes whatever their digest is.
 struct AnyDigest<'s> {

@@ -317,7 +317,9 @@ impl RegistryError {
             | Self::Broken { .. }
             | Self::Slow { .. }
             | Self::TooManyRequests { .. } => true,
-            Self::Status { status, .. } | Self::TokenRefused { status, .. } => *status == 429 || *status >= 500,
+            Self::Status { status, .. } | Self::TokenRefused { status, .. } => {
+                *status == 429 || *status >= 500
+            }
             _ => false,
         }
     }

@@ -217,10 +217,7 @@ impl<'c> Inquiry<'c> {
         let to_registry = self.is_registry && ask.url.origin == registry;
         if to_registry
             && self.authorization.is_none()
-            && let Some(known) = self
-                .client
-                .tokens
-                .find(self.host, self.repository, self.actions)
+            && let Some(known) = self.client.tokens.find(self.host, self.repository, self.actions)
         {
             self.authorization = Some(known.authorization);
             self.with_credentials = known.with_credentials;
@@ -371,7 +368,11 @@ impl<'c> Inquiry<'c> {
     }
 
     /// Reads the body: of a good answer all or an error, of another the beginning.
-    pub(super) async fn receive(&self, response: Response<Incoming>, ask: &Ask) -> Result<Answer, RegistryError> {
+    pub(super) async fn receive(
+        &self,
+        response: Response<Incoming>,
+        ask: &Ask,
+    ) -> Result<Answer, RegistryError> {
         let origin = &ask.url.origin;
         let (head, mut incoming) = response.into_parts();
         let (what, limit) = ask.most;

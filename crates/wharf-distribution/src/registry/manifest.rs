@@ -173,7 +173,8 @@ pub(crate) fn parse_stored(digest: ContentDigest, bytes: &[u8]) -> Result<Manife
         media_type: Option<String>,
         manifests: Option<serde::de::IgnoredAny>,
     }
-    let itself: Itself = serde_json::from_slice(bytes).map_err(|error| RegistryError::bad_manifest(&error))?;
+    let itself: Itself =
+        serde_json::from_slice(bytes).map_err(|error| RegistryError::bad_manifest(&error))?;
     let media_type = match (itself.media_type, itself.manifests) {
         (Some(named), _) => known_media_type(&named)
             .ok_or_else(|| RegistryError::bad_manifest("its media type is that of no manifest"))?,

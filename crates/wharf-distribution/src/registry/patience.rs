@@ -70,11 +70,18 @@ impl Inquiry<'_> {
 
     /// Waits, unless the end would come first.
     async fn waits(&self, asked: Option<Duration>, tries: &mut u32) -> bool {
-        let Some(patience) = self.patience.as_ref().filter(|patience| *tries < patience.retries) else {
+        let Some(patience) = self
+            .patience
+            .as_ref()
+            .filter(|patience| *tries < patience.retries)
+        else {
             return false;
         };
         let wait = asked.unwrap_or(FIRST_WAIT * 2_u32.saturating_pow((*tries).min(6)));
-        let Some(end) = Instant::now().checked_add(wait).filter(|end| *end < patience.until) else {
+        let Some(end) = Instant::now()
+            .checked_add(wait)
+            .filter(|end| *end < patience.until)
+        else {
             return false;
         };
         *tries += 1;

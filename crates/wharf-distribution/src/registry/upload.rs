@@ -27,7 +27,11 @@ impl RegistryClient {
     ///
     /// # Errors
     /// [`RegistryError`]. What was pushed before something failed stays, unnamed, until the registry throws it away.
-    pub async fn push(&self, image: &ImageReference, upload: &Upload) -> Result<ContentDigest, RegistryError> {
+    pub async fn push(
+        &self,
+        image: &ImageReference,
+        upload: &Upload,
+    ) -> Result<ContentDigest, RegistryError> {
         self.within(image, self.limits.upload, async {
             let mut inquiry = Inquiry::new(self, image);
             inquiry.actions = Actions::Push;

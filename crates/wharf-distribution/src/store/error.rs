@@ -45,7 +45,9 @@ impl StoreError {
     pub fn hint(&self) -> &'static str {
         match self {
             Self::Full { .. } => "make room on the disk, or `wharf prune` what is in the store",
-            Self::Unusable { .. } => "check the directory of the store, and that this process's user may write to it",
+            Self::Unusable { .. } => {
+                "check the directory of the store, and that this process's user may write to it"
+            }
             Self::OtherVersion { .. } => "name another directory for the store, or delete this one",
         }
     }

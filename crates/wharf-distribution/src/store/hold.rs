@@ -35,13 +35,10 @@ impl Store {
             .map_err(|error| StoreError::of(&path, error))
     }
 
-    /// Whether any process uses what a reference means.
-    pub(super) fn is_held(&self, reference: &str) -> bool {
-        let path = self.hold_path(reference);
-        match File::open(&path) {
-            // The lock is given back at once.
-            Ok(file) => file.try_lock().is_err(),
-            Err(_) => false,
-        }
+    /// Sees to it that no process uses what a reference means, as long as what this gives lives; nothing where one does.
+    pub(super) fn claim(&self, reference: &str) -> Option<File> {
+        let file = open_lock(&self.hold_path(reference)).ok()?;
+        file.try_lock().ok()?;
+        Some(file)
     }
 }

@@ -55,7 +55,8 @@ impl Store {
     /// The download of a digest; nothing where another process, or another thread, is at it.
     pub(crate) fn partial(&self, digest: &ContentDigest) -> Result<Option<Partial>, StoreError> {
         let path = self.partial_path(digest);
-        self.try_partial(digest).map_err(|error| StoreError::of(&path, error))
+        self.try_partial(digest)
+            .map_err(|error| StoreError::of(&path, error))
     }
 
     fn try_partial(&self, digest: &ContentDigest) -> io::Result<Option<Partial>> {

@@ -49,13 +49,12 @@ impl Store {
             // What is older than something that had to go is older than what may stay.
             is_over |= total.saturating_add(more) > most.bytes();
             if is_over {
-                if self.is_held(&record.reference) {
-                    pruned.in_use.push(record.reference.clone());
-                } else {
-                    self.forget(&record)?;
+                if let Some(claim) = self.claim(&record.reference) {
+                    self.forget(&record, &claim)?;
                     pruned.references.push(record.reference);
                     continue;
                 }
+                pruned.in_use.push(record.reference.clone());
             }
             total = total.saturating_add(more);
             kept.extend(new.into_iter().map(|(digest, _)| digest));
@@ -76,11 +75,11 @@ impl Store {
         let Some(record) = self.record(reference)? else {
             return Ok(pruned);
         };
-        if self.is_held(reference) {
+        let Some(claim) = self.claim(reference) else {
             pruned.in_use.push(record.reference);
             return Ok(pruned);
-        }
-        self.forget(&record)?;
+        };
+        self.forget(&record, &claim)?;
         pruned.references.push(record.reference);
         let records = self.records()?;
         let kept = records
@@ -105,9 +104,9 @@ impl Store {
         Ok(ByteSize::from_bytes(total))
     }
 
-    fn forget(&self, record: &Record) -> Result<(), StoreError> {
+    /// Forgets what a reference means. Whoever wants to hold it meanwhile waits for the claim, and then finds that it is gone.
+    fn forget(&self, record: &Record, _claim: &File) -> Result<(), StoreError> {
         remove(&self.record_path(&record.reference))?;
-        // Nobody holds it, and whoever would has to make a new one.
         remove(&self.hold_path(&record.reference))
     }
 
@@ -115,7 +114,10 @@ impl Store {
     fn sweep(&self, kept: &HashSet<ContentDigest>, pruned: &mut Pruned) -> Result<(), StoreError> {
         for algorithm in ["sha256", "sha512"] {
             self.each_file(&format!("blobs/{algorithm}"), |path, length, _| {
-                let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+                let name = path
+                    .file_name()
+                    .and_then(|name| name.to_str())
+                    .unwrap_or_default();
                 let digest = format!("{algorithm}:{name}").parse::<ContentDigest>();
                 if digest.is_ok_and(|digest| kept.contains(&digest)) {
                     return Ok(());
@@ -126,6 +128,11 @@ impl Store {
                 Ok(())
             })?;
         }
+        // Those that nobody holds are made anew when somebody does.
+        self.each_file("holds", |path, _, _| match File::open(path) {
+            Ok(file) if file.try_lock().is_ok() => remove(path),
+            _ => Ok(()),
+        })?;
         // Nobody writes there while the lock is held.
         self.each_file("tmp", |path, _, _| remove(path))?;
         self.each_file("partial", |path, length, changed| {

@@ -7,19 +7,23 @@ use wharf_distribution::{
     FetchError, Fetcher, Layout, LayoutError, LockMode, Lockfile, Origin, PullPolicy, Store,
 };
 use wharf_plugin::{Digest, Reference, Verification};
-use wharf_testing::registry::{IMAGE_INDEX, IMAGE_MANIFEST, digest_of, registry};
 use wharf_testing::refused_address;
+use wharf_testing::registry::{IMAGE_INDEX, IMAGE_MANIFEST, digest_of, registry};
 
 use crate::harness::settings;
 use crate::plugins::{
-    CNCF, DOCKER_TAR, ISTIO, KUBEWARDEN, TAR, check_blobs, client, fetcher, gzip, limits, manifest, module, oci,
-    tar, with_artifact,
+    CNCF, DOCKER_TAR, ISTIO, KUBEWARDEN, TAR, check_blobs, client, fetcher, gzip, limits, manifest, module,
+    oci, tar, with_artifact,
 };
 
 #[test]
 fn every_layout_gives_the_plugin_and_says_which_it_was() {
     let wasm = module(1);
-    let named = tar(&[("etc/notes.txt", b"x"), ("other.wasm", b"y"), ("./plugin.wasm", &wasm)]);
+    let named = tar(&[
+        ("etc/notes.txt", b"x"),
+        ("other.wasm", b"y"),
+        ("./plugin.wasm", &wasm),
+    ]);
     let only = tar(&[("a/filter.wasm", &wasm), ("b.txt", b"z")]);
     let (gzipped, zstd) = (gzip(&named), zstd_frame(&only));
     let config = br#"{"type":"envoy_proxy"}"#.as_slice();
@@ -30,7 +34,10 @@ fn every_layout_gives_the_plugin_and_says_which_it_was() {
         (
             "istio",
             Layout::Istio,
-            vec![(ISTIO, &wasm), ("application/vnd.module.wasm.config.v1+json", config)],
+            vec![
+                (ISTIO, &wasm),
+                ("application/vnd.module.wasm.config.v1+json", config),
+            ],
         ),
         ("tar", Layout::Image, vec![(TAR, b"below"), (TAR, &only)]),
         ("docker", Layout::Image, vec![(DOCKER_TAR, &gzipped)]),
@@ -50,7 +57,9 @@ fn every_layout_gives_the_plugin_and_says_which_it_was() {
     let fetcher = fetcher(registry.address(), directory.path());
     for (tag, layout, layers) in &cases {
         for origin in [Origin::Network, Origin::Store] {
-            let fetched = fetcher.fetch(&oci(registry.address(), &format!("app:{tag}"))).unwrap();
+            let fetched = fetcher
+                .fetch(&oci(registry.address(), &format!("app:{tag}")))
+                .unwrap();
             assert_eq!(fetched.layout, *layout, "{tag}");
             assert_eq!(fetched.artifact.bytes(), &wasm, "{tag}");
             assert_eq!(fetched.artifact.verification(), Verification::Unverified);
@@ -133,11 +142,27 @@ fn what_is_no_plugin_is_told() {
     let several = tar(&[("a.wasm", &wasm), ("b.wasm", &wasm)]);
     let no_file = tar(&[("a.txt", b"x"), (".wh.plugin.wasm", b"")]);
     let cases: [(&str, Vec<(&str, &[u8])>, &str); 8] = [
-        ("empty", vec![], "no layer has a media type of a plugin; there is none"),
+        (
+            "empty",
+            vec![],
+            "no layer has a media type of a plugin; there is none",
+        ),
         ("other", vec![("text/plain", b"x")], "the last has `text/plain`"),
-        ("two", vec![(CNCF, &wasm), (KUBEWARDEN, &wasm)], "2 layers are plugins"),
-        ("several", vec![(TAR, &several)], "several `.wasm` files (a.wasm, b.wasm)"),
-        ("nofile", vec![(TAR, &no_file)], "has neither `plugin.wasm` nor another"),
+        (
+            "two",
+            vec![(CNCF, &wasm), (KUBEWARDEN, &wasm)],
+            "2 layers are plugins",
+        ),
+        (
+            "several",
+            vec![(TAR, &several)],
+            "several `.wasm` files (a.wasm, b.wasm)",
+        ),
+        (
+            "nofile",
+            vec![(TAR, &no_file)],
+            "has neither `plugin.wasm` nor another",
+        ),
         ("broken", vec![(TAR, b"not an archive")], "it ends in the middle"),
         ("gz", vec![(TAR, &[0x1f, 0x8b, 8, 0])], "cannot be read"),
         ("text", vec![(CNCF, b"(module)")], "is not a plugin"),
@@ -149,7 +174,9 @@ fn what_is_no_plugin_is_told() {
     let directory = tempfile::tempdir().unwrap();
     let fetcher = fetcher(registry.address(), directory.path());
     for (tag, _, words) in cases {
-        let error = fetcher.fetch(&oci(registry.address(), &format!("app:{tag}"))).unwrap_err();
+        let error = fetcher
+            .fetch(&oci(registry.address(), &format!("app:{tag}")))
+            .unwrap_err();
         let told = crate::plugins::told(&error, registry.address());
         assert!(told.contains(words), "{tag}: {told}");
     }
@@ -175,13 +202,22 @@ fn the_pull_policies_differ_where_a_tag_moves() {
     let asked = registry.asked().len();
     for unasking in [&fetcher, &never] {
         let fetched = unasking.fetch(&reference).unwrap();
-        assert_eq!((fetched.artifact.bytes().as_ref(), fetched.origin), (old.as_slice(), Origin::Store));
+        assert_eq!(
+            (fetched.artifact.bytes().as_ref(), fetched.origin),
+            (old.as_slice(), Origin::Store)
+        );
     }
     assert_eq!(registry.asked().len(), asked);
     let moved = always.fetch(&reference).unwrap();
-    assert_eq!((moved.artifact.bytes().as_ref(), moved.origin), (new.as_slice(), Origin::Network));
+    assert_eq!(
+        (moved.artifact.bytes().as_ref(), moved.origin),
+        (new.as_slice(), Origin::Network)
+    );
     // What is named by its digest means the same for ever.
-    let exact = oci(registry.address(), &format!("app@{}", digest_of(manifest(&[(CNCF, &old)]))));
+    let exact = oci(
+        registry.address(),
+        &format!("app@{}", digest_of(manifest(&[(CNCF, &old)]))),
+    );
     assert_eq!(always.fetch(&exact).unwrap().artifact.bytes(), &old);
     let asked = registry.asked().len();
     assert_eq!(always.fetch(&exact).unwrap().origin, Origin::Store);
@@ -200,7 +236,11 @@ fn a_registry_that_is_down_stops_no_start() {
     drop(registry);
     let fetched = always.fetch(&reference).unwrap();
     assert_eq!(fetched.artifact.bytes(), &wasm);
-    assert!(matches!(fetched.origin, Origin::StoreInstead(_)), "{:?}", fetched.origin);
+    assert!(
+        matches!(fetched.origin, Origin::StoreInstead(_)),
+        "{:?}",
+        fetched.origin
+    );
     let error = always.fetch(&oci(address, "app:2")).unwrap_err();
     assert!(
         matches!(&error, FetchError::Registry { source, .. } if source.is_outage()),
@@ -218,7 +258,8 @@ fn a_tag_that_is_gone_is_no_outage() {
     registry.remove("/v2/app/manifests/1");
     let error = always.fetch(&reference).unwrap_err();
     assert!(
-        crate::plugins::told(&error, registry.address()).ends_with("the repository `app` of the registry ADDRESS has no `1`"),
+        crate::plugins::told(&error, registry.address())
+            .ends_with("the repository `app` of the registry ADDRESS has no `1`"),
         "{error:?}"
     );
 }
@@ -260,7 +301,9 @@ fn a_lock_file_holds_a_tag_where_it_was() {
         }
     }
     // What was fetched before it was locked need not be fetched again.
-    let never = first.with_policy(PullPolicy::Never).with_lock(lockfile, LockMode::Require);
+    let never = first
+        .with_policy(PullPolicy::Never)
+        .with_lock(lockfile, LockMode::Require);
     assert_eq!(never.fetch(&reference).unwrap().artifact.bytes(), &old);
 }
 
@@ -268,7 +311,10 @@ fn a_lock_file_holds_a_tag_where_it_was() {
 fn a_lock_file_of_something_else_refuses_a_digest() {
     let wasm = module(1);
     let registry = with_artifact(registry(), "app", "1", &[(CNCF, &wasm)]).start();
-    let exact = oci(registry.address(), &format!("app:1@{}", digest_of(manifest(&[(CNCF, &wasm)]))));
+    let exact = oci(
+        registry.address(),
+        &format!("app:1@{}", digest_of(manifest(&[(CNCF, &wasm)]))),
+    );
     let directory = tempfile::tempdir().unwrap();
     let fetcher = fetcher(registry.address(), directory.path());
     let mut pin = fetcher.fetch(&exact).unwrap().pin();
@@ -286,14 +332,18 @@ fn mirrors_are_asked_first_and_the_registry_where_they_cannot_give_it() {
     let mirror = with_artifact(registry(), "app", "1", &[(CNCF, &wasm)]).start();
     let own = with_artifact(registry(), "app", "2", &[(CNCF, &wasm)]).start();
     let mut settings = settings(own.address());
-    settings.hosts.extend(crate::harness::settings(mirror.address()).hosts);
+    settings
+        .hosts
+        .extend(crate::harness::settings(mirror.address()).hosts);
     let down: wharf_plugin::RegistryHost = refused_address().to_string().parse().unwrap();
     let named = HostSettings {
         plain_http: true,
         mirrors: vec![down, mirror.address().to_string().parse().unwrap()],
         ..HostSettings::default()
     };
-    settings.hosts.insert(own.address().to_string().parse().unwrap(), named);
+    settings
+        .hosts
+        .insert(own.address().to_string().parse().unwrap(), named);
     let directory = tempfile::tempdir().unwrap();
     let fetcher = Fetcher::new(Arc::new(RegistryClient::new(settings).unwrap()))
         .with_store(Store::open(directory.path()).unwrap())
@@ -326,5 +376,8 @@ async fn the_blocking_call_may_come_from_a_runtime() {
     let fetcher = Fetcher::new(client(registry.address()));
     let reference = oci(registry.address(), "app:1");
     assert_eq!(fetcher.fetch(&reference).unwrap().artifact.bytes(), &wasm);
-    assert_eq!(fetcher.fetch_async(&reference).await.unwrap().artifact.bytes(), &wasm);
+    assert_eq!(
+        fetcher.fetch_async(&reference).await.unwrap().artifact.bytes(),
+        &wasm
+    );
 }

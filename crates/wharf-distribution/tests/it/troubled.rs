@@ -1,14 +1,16 @@
 //! Downloads from registries that break off, are busy, or lie.
 
-use std::sync::Mutex;
 use std::sync::Arc;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use wharf_distribution::{FetchError, FetchLimits, FetchProgress, Origin};
 use wharf_plugin::{ByteSize, Reference};
 use wharf_testing::registry::{Fault, IMAGE_MANIFEST, Registry, digest_of, registry};
 
-use crate::plugins::{CNCF, check_blobs, fetcher, large_module, limits, manifest, module, oci, told, with_artifact};
+use crate::plugins::{
+    CNCF, check_blobs, fetcher, large_module, limits, manifest, module, oci, told, with_artifact,
+};
 
 /// Fetches from a registry with these faults. The store is left in the state that the next fetch finds good.
 fn with_faults(faults: Vec<(usize, &str, Fault)>) -> (Result<Vec<u8>, String>, Registry) {
@@ -49,8 +51,13 @@ fn with_faults(faults: Vec<(usize, &str, Fault)>) -> (Result<Vec<u8>, String>, R
 fn blob_requests(registry: &Registry) -> (usize, Option<String>) {
     let module = digest_of(large_module(1, 200_000));
     let received = registry.received();
-    let asked: Vec<_> = received.iter().filter(|request| request.target.ends_with(&module)).collect();
-    let last = asked.last().and_then(|request| request.header("range").map(str::to_owned));
+    let asked: Vec<_> = received
+        .iter()
+        .filter(|request| request.target.ends_with(&module))
+        .collect();
+    let last = asked
+        .last()
+        .and_then(|request| request.header("range").map(str::to_owned));
     (asked.len(), last)
 }
 
@@ -61,7 +68,10 @@ fn a_download_goes_on_where_it_broke_off() {
         outcome.unwrap();
         let (times, range) = blob_requests(&registry);
         assert_eq!(times, 2);
-        let from: u64 = range.unwrap()["bytes=".len()..].trim_end_matches('-').parse().unwrap();
+        let from: u64 = range.unwrap()["bytes=".len()..]
+            .trim_end_matches('-')
+            .parse()
+            .unwrap();
         assert!(from > 0 && from < 200_000, "{from}");
     }
 }
@@ -74,10 +84,7 @@ fn what_cannot_be_gone_on_with_is_begun_anew() {
     let directory = tempfile::tempdir().unwrap();
     let fetched = fetcher(registry.address(), directory.path()).fetch(&oci(registry.address(), "app:1"));
     assert_eq!(fetched.unwrap().artifact.bytes(), &wasm);
-    let (outcome, registry) = with_faults(vec![
-        (1, "/blobs/", Fault::Cut),
-        (1, "/blobs/", Fault::OtherPart),
-    ]);
+    let (outcome, registry) = with_faults(vec![(1, "/blobs/", Fault::Cut), (1, "/blobs/", Fault::OtherPart)]);
     outcome.unwrap();
     assert_eq!(blob_requests(&registry), (3, None));
 }
@@ -115,7 +122,13 @@ fn what_an_earlier_process_left_is_checked_and_gone_on_with() {
 
 #[test]
 fn what_fails_for_a_while_is_asked_again() {
-    for (status, headers) in [(429, "retry-after: 0\r\n"), (503, ""), (502, ""), (500, ""), (504, "retry-after: soon\r\n")] {
+    for (status, headers) in [
+        (429, "retry-after: 0\r\n"),
+        (503, ""),
+        (502, ""),
+        (500, ""),
+        (504, "retry-after: soon\r\n"),
+    ] {
         for part in ["GET /v2/app/manifests", "GET /v2/app/blobs"] {
             let (outcome, _) = with_faults(vec![(2, part, Fault::Status(status, headers, ""))]);
             outcome.unwrap();
@@ -131,7 +144,11 @@ fn what_fails_for_a_while_is_asked_again() {
 
 #[test]
 fn a_registry_is_not_waited_for_beyond_the_end() {
-    let (outcome, registry) = with_faults(vec![(0, "/manifests/", Fault::Status(429, "retry-after: 100000\r\n", ""))]);
+    let (outcome, registry) = with_faults(vec![(
+        0,
+        "/manifests/",
+        Fault::Status(429, "retry-after: 100000\r\n", ""),
+    )]);
     assert_eq!(
         outcome.unwrap_err(),
         "oci://ADDRESS/app:1 cannot be fetched: the registry ADDRESS was asked too often, and may be again in 100000 s"
@@ -210,9 +227,17 @@ fn a_registry_that_never_ends_is_given_up() {
 
 #[test]
 fn a_manifest_beyond_all_measure_is_refused() {
-    let layer = format!(r#"{{"mediaType":"{CNCF}","digest":"{}","size":1}}"#, digest_of(""));
+    let layer = format!(
+        r#"{{"mediaType":"{CNCF}","digest":"{}","size":1}}"#,
+        digest_of("")
+    );
     let text = manifest(&[(CNCF, &module(1))]);
-    let many = |count: usize| text.replace("\"layers\":[", &format!("\"layers\":[{}", format!("{layer},").repeat(count)));
+    let many = |count: usize| {
+        text.replace(
+            "\"layers\":[",
+            &format!("\"layers\":[{}", format!("{layer},").repeat(count)),
+        )
+    };
     let registry = registry()
         .manifest("app", "many", IMAGE_MANIFEST, many(5000))
         .manifest("app", "million", IMAGE_MANIFEST, many(1_000_000))
@@ -220,10 +245,15 @@ fn a_manifest_beyond_all_measure_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let fetcher = fetcher(registry.address(), directory.path());
     for (tag, words) in [
-        ("many", "the manifest cannot be understood: it has more than 4096 layers or manifests"),
+        (
+            "many",
+            "the manifest cannot be understood: it has more than 4096 layers or manifests",
+        ),
         ("million", "the manifest has more than 4MiB"),
     ] {
-        let error = fetcher.fetch(&oci(registry.address(), &format!("app:{tag}"))).unwrap_err();
+        let error = fetcher
+            .fetch(&oci(registry.address(), &format!("app:{tag}")))
+            .unwrap_err();
         assert!(told(&error, registry.address()).ends_with(words), "{error:?}");
     }
 }
@@ -239,7 +269,10 @@ fn a_plugin_beyond_its_bound_is_not_even_asked_for() {
     };
     let fetcher = fetcher(registry.address(), directory.path()).with_limits(small);
     let error = fetcher.fetch(&oci(registry.address(), "app:1")).unwrap_err();
-    assert!(told(&error, registry.address()).ends_with("the plugin has more than 100KiB"), "{error:?}");
+    assert!(
+        told(&error, registry.address()).ends_with("the plugin has more than 100KiB"),
+        "{error:?}"
+    );
     assert_eq!(registry.asked().len(), 1);
 }
 
@@ -260,7 +293,10 @@ fn what_is_down_is_told_from_what_is_not_there() {
     );
     drop(registry);
     let down = words("app:1");
-    assert!(down.starts_with("oci://ADDRESS/app:1 cannot be fetched: ADDRESS cannot be reached"), "{down}");
+    assert!(
+        down.starts_with("oci://ADDRESS/app:1 cannot be fetched: ADDRESS cannot be reached"),
+        "{down}"
+    );
 }
 
 /// Notes what it hears.
@@ -279,12 +315,16 @@ fn progress_is_told() {
     let registry = with_artifact(registry(), "app", "1", &[(CNCF, &wasm)]).start();
     let directory = tempfile::tempdir().unwrap();
     let heard = Arc::new(Heard::default());
-    let fetcher = fetcher(registry.address(), directory.path()).with_progress(Arc::clone(&heard) as Arc<dyn FetchProgress>);
+    let fetcher = fetcher(registry.address(), directory.path())
+        .with_progress(Arc::clone(&heard) as Arc<dyn FetchProgress>);
     fetcher.fetch(&oci(registry.address(), "app:1")).unwrap();
     let calls = heard.0.lock().unwrap().clone();
     assert!(calls.is_sorted());
     assert_eq!(calls.last(), Some(&(wasm.len() as u64, Some(wasm.len() as u64))));
-    assert_eq!(fetcher.fetch(&oci(registry.address(), "app:1")).unwrap().origin, Origin::Store);
+    assert_eq!(
+        fetcher.fetch(&oci(registry.address(), "app:1")).unwrap().origin,
+        Origin::Store
+    );
     assert_eq!(heard.0.lock().unwrap().len(), calls.len());
 }
 
