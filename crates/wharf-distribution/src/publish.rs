@@ -93,7 +93,7 @@ pub enum PublishError {
     #[error("what is to be pushed to {image} is not a plugin")]
     NotAModule {
         /// Where it was to go.
-        image: ImageReference,
+        image: Box<ImageReference>,
         /// What the bytes seem to be.
         source: IdentifyError,
     },
@@ -101,13 +101,13 @@ pub enum PublishError {
     #[error("{image} has a digest, and a plugin is pushed under a tag")]
     HasDigest {
         /// The name.
-        image: ImageReference,
+        image: Box<ImageReference>,
     },
     /// The registry did not take it.
     #[error("the plugin cannot be pushed to {image}")]
     Registry {
         /// Where it was to go.
-        image: ImageReference,
+        image: Box<ImageReference>,
         /// Why not.
         source: Box<RegistryError>,
     },
@@ -163,20 +163,22 @@ pub async fn publish_async(
 ) -> Result<Pushed, PublishError> {
     if !bytes.starts_with(MAGIC) {
         return Err(PublishError::NotAModule {
-            image: image.clone(),
+            image: Box::new(image.clone()),
             source: IdentifyError::NotWasm {
                 looks_like: Lookalike::of(&bytes),
             },
         });
     }
     if image.digest().is_some() {
-        return Err(PublishError::HasDigest { image: image.clone() });
+        return Err(PublishError::HasDigest {
+            image: Box::new(image.clone()),
+        });
     }
     let module = ContentDigest::sha256_of(&bytes);
     let upload = upload(bytes, format, annotations);
     let pushed = Box::pin(client.push(image, &upload)).await;
     let digest = pushed.map_err(|error| PublishError::Registry {
-        image: image.clone(),
+        image: Box::new(image.clone()),
         source: Box::new(error),
     })?;
     Ok(Pushed { digest, module })

@@ -37,6 +37,7 @@ mod settings;
 mod trust;
 mod upload;
 mod url;
+mod visit;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -50,7 +51,6 @@ use self::auth::Tokens;
 use self::credentials::DockerConfig;
 use self::inquiry::{Answer, Inquiry};
 use self::manifest::ACCEPT;
-use self::patience::Patience;
 use self::refusal::Wanted;
 use self::trust::Trust;
 
@@ -63,6 +63,7 @@ pub use self::referrers::Referrers;
 pub use self::settings::{Authority, HostSettings, RegistryLimits, RegistrySettings};
 pub use self::trust::AuthorityError;
 pub use self::upload::Upload;
+pub(crate) use self::visit::Visit;
 
 /// The header in which registries say which manifest they mean.
 const DIGEST: &str = "docker-content-digest";
@@ -137,26 +138,6 @@ impl RegistryClient {
         let mirrors = settings.into_iter().flat_map(|settings| &settings.mirrors);
         let mirrored = mirrors.map(|mirror| image.with_host(mirror.clone()));
         mirrored.chain([image.clone()]).collect()
-    }
-
-    /// The manifest or index that a name means, of which the bytes were checked. What fails for a while is tried again, as
-    /// often as this says, within the time that an operation may take.
-    pub(crate) async fn manifest_patiently(
-        &self,
-        image: &ImageReference,
-        idle: Duration,
-        retries: u32,
-    ) -> Result<Manifest, RegistryError> {
-        self.within_limits(image, async {
-            let mut inquiry = Inquiry::new(self, image);
-            inquiry.patience = Some(Patience {
-                until: tokio::time::Instant::now() + self.limits.operation,
-                idle,
-                retries,
-            });
-            fetch_manifest(&mut inquiry, image).await
-        })
-        .await
     }
 
     /// The manifest or index that a name means, of which the bytes were checked.

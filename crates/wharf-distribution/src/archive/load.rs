@@ -121,7 +121,7 @@ impl Store {
     fn records_of(&self, index: IndexText) -> Result<Vec<Record>, ArchiveError> {
         let mut records = Vec::new();
         for entry in index.manifests {
-            let Some(image) = name_of(entry.annotations.unwrap_or_default()) else {
+            let Some(image) = name_of(&entry.annotations.unwrap_or_default()) else {
                 continue;
             };
             let digest = entry.digest.parse::<ContentDigest>();
@@ -218,7 +218,7 @@ impl Store {
 }
 
 /// The whole name of an image, with its registry.
-fn name_of(annotations: BTreeMap<String, String>) -> Option<ImageReference> {
+fn name_of(annotations: &BTreeMap<String, String>) -> Option<ImageReference> {
     let names = [IMAGE_NAME, REF_NAME]
         .into_iter()
         .filter_map(|key| annotations.get(key));

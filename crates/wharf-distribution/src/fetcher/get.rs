@@ -3,20 +3,19 @@
 use std::time::Duration;
 
 use tokio::time::Instant;
-use wharf_plugin::{ByteSize, ContentDigest, ImageReference, Reference};
+use wharf_plugin::{ByteSize, ContentDigest, Reference};
 
 use super::Fetcher;
 use crate::FetchError;
-use crate::registry::{Download, DownloadError, Sink};
+use crate::registry::{Download, DownloadError, Sink, Visit};
 use crate::store::{Found, Hasher, Partial, Store, StoreError};
 
 /// How often it is looked whether another process has downloaded what is wanted.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// Where bytes are to be had.
-#[derive(Clone, Copy)]
-pub(super) enum Place<'a> {
-    Blob(&'a ImageReference),
+pub(super) enum Place<'a, 'c> {
+    Blob(&'a mut Visit<'c>),
     Url(&'a str),
 }
 
@@ -38,7 +37,7 @@ pub(super) struct Gotten {
 
 impl Fetcher {
     /// Gets bytes. Where another process is at it, that one is waited for.
-    pub(super) async fn get(&self, place: Place<'_>, wanted: Wanted<'_>) -> Result<Gotten, FetchError> {
+    pub(super) async fn get(&self, place: Place<'_, '_>, wanted: Wanted<'_>) -> Result<Gotten, FetchError> {
         let Some(store) = &self.store else {
             let mut memory = Memory::new(wanted.digest);
             self.download(place, wanted, &mut memory, None).await?;
@@ -78,7 +77,7 @@ impl Fetcher {
 
     async fn download(
         &self,
-        place: Place<'_>,
+        place: Place<'_, '_>,
         wanted: Wanted<'_>,
         sink: &mut dyn Sink,
         store: Option<&Store>,
@@ -95,7 +94,7 @@ impl Fetcher {
             progress: &progress,
         };
         let done = match place {
-            Place::Blob(image) => self.client.download_blob(image, &download, sink).await,
+            Place::Blob(visit) => visit.download(&download, sink).await,
             Place::Url(url) => self.client.download_file(url, &download, sink).await,
         };
         done.map_err(|error| match (error, store) {

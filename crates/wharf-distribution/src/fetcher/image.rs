@@ -8,7 +8,7 @@ use super::get::{Place, Wanted};
 use super::{Fetched, Fetcher, Origin, check_module};
 use crate::attachments::{Attachments, Seen};
 use crate::layout::{self, Choice};
-use crate::registry::{Descriptor, ImageManifest, Manifest, ManifestKind, RegistryError, manifest};
+use crate::registry::{Descriptor, ImageManifest, Manifest, ManifestKind, RegistryError, Visit, manifest};
 use crate::store::{Attached, Found, Held, Hold, NewBlob, Partial, Record, Store};
 use crate::verify::{Subject, Verified};
 use crate::{FetchError, Pin, PullPolicy, layer};
@@ -50,9 +50,9 @@ impl Fetcher {
         // Before anything is looked for, so that what is found stays.
         let _hold = self.hold(&errand.name);
         let mut is_changed = false;
-        let stored = self.stored(&errand, &mut is_changed)?;
+        let mut stored = self.stored(&errand, &mut is_changed)?;
         let asks_anyway = self.policy == PullPolicy::Always && errand.image.digest().is_none();
-        if let Some(stored) = &stored
+        if let Some(stored) = &mut stored
             && !asks_anyway
         {
             if let Some(fetched) = self.use_stored(&errand, stored, Origin::Store).await? {
@@ -67,9 +67,11 @@ impl Fetcher {
             });
         }
         match (self.fetch_from_registry(&errand).await, stored) {
-            (Err(FetchError::Registry { source, .. }), Some(stored)) if source.is_outage() && asks_anyway => {
+            (Err(FetchError::Registry { source, .. }), Some(mut stored))
+                if source.is_outage() && asks_anyway =>
+            {
                 let origin = Origin::StoreInstead(RegistryError::clone(&source));
-                let used = self.use_stored(&errand, &stored, origin).await?;
+                let used = self.use_stored(&errand, &mut stored, origin).await?;
                 used.ok_or_else(|| FetchError::registry(reference, *source))
             }
             (outcome, _) => outcome,
@@ -135,14 +137,19 @@ impl Fetcher {
     async fn use_stored(
         &self,
         errand: &Errand<'_>,
-        stored: &Stored,
+        stored: &mut Stored,
         origin: Origin,
     ) -> Result<Option<Fetched>, FetchError> {
         let Some(store) = &self.store else {
             return Ok(None);
         };
         let verified = self.verify_stored(errand, stored, store, &origin).await?;
-        let artifact = self.artifact(errand.reference, &stored.choice, stored.layer.clone(), &verified)?;
+        let artifact = self.artifact(
+            errand.reference,
+            &stored.choice,
+            std::mem::take(&mut stored.layer),
+            &verified,
+        )?;
         if let (false, ContentDigest::Sha256(wanted)) =
             (stored.choice.is_packed(), &stored.choice.layer.digest)
             && artifact.digest() != *wanted
@@ -213,13 +220,14 @@ impl Fetcher {
 
     async fn fetch_from(&self, errand: &Errand<'_>, place: &ImageReference) -> Result<Fetched, FetchError> {
         let reference = errand.reference;
-        let top = self.manifest(reference, place).await?;
+        let mut visit = self.client.visit(place);
+        let top = self.manifest(reference, &mut visit, place).await?;
         let mut manifests = vec![top.clone()];
         if let ManifestKind::Index { entries } = &top.kind {
             let entry =
                 layout::choose_entry(entries).map_err(|error| FetchError::layout(reference, error))?;
             let named = place.with_digest(entry.digest.clone());
-            manifests.push(self.manifest(reference, &named).await?);
+            manifests.push(self.manifest(reference, &mut visit, &named).await?);
         }
         let Some(ManifestKind::Image(image)) = manifests.last().map(|manifest| &manifest.kind) else {
             return Err(FetchError::layout(reference, layout::LayoutError::Nested));
@@ -229,7 +237,7 @@ impl Fetcher {
         let verified = self.verify(subject(errand, &top, &attachments)).await?;
         let gotten = self
             .get(
-                Place::Blob(place),
+                Place::Blob(&mut visit),
                 Wanted {
                     reference,
                     what: if choice.is_packed() {
@@ -245,15 +253,15 @@ impl Fetcher {
             .await?;
         let artifact = self.artifact(reference, &choice, gotten.bytes, &verified)?;
         check_module(reference, artifact.bytes())?;
-        let config = self.small_config(place, image).await;
+        let config = self.small_config(&mut visit, image).await;
         self.keep(
             errand,
             &manifests,
             &choice,
             &artifact,
             gotten.partial,
-            attachments.into_seen(),
-            config,
+            &attachments.into_seen(),
+            config.as_ref(),
         )?;
         Ok(Fetched {
             artifact,
@@ -265,26 +273,27 @@ impl Fetcher {
         })
     }
 
-    async fn manifest(&self, reference: &Reference, image: &ImageReference) -> Result<Manifest, FetchError> {
-        let found = self
-            .client
-            .manifest_patiently(image, self.limits.idle, self.limits.retries);
-        found
-            .await
-            .map_err(|error| FetchError::registry(reference, error))
+    async fn manifest(
+        &self,
+        reference: &Reference,
+        visit: &mut Visit<'_>,
+        image: &ImageReference,
+    ) -> Result<Manifest, FetchError> {
+        let found = visit.manifest(image, self.limits.idle, self.limits.retries).await;
+        found.map_err(|error| FetchError::registry(reference, error))
     }
 
     /// The configuration, so that what is saved is whole. Nothing that runs hangs on it.
     async fn small_config(
         &self,
-        place: &ImageReference,
+        visit: &mut Visit<'_>,
         image: &ImageManifest,
     ) -> Option<(Descriptor, Vec<u8>)> {
         if self.store.is_none() || image.config.size > MOST_CONFIG {
             return None;
         }
         let most = wharf_plugin::ByteSize::from_bytes(MOST_CONFIG);
-        let bytes = self.client.small_blob(place, &image.config, most).await.ok()?;
+        let bytes = visit.small_blob(&image.config, most).await.ok()?;
         Some((image.config.clone(), bytes))
     }
 
@@ -299,8 +308,8 @@ impl Fetcher {
         choice: &Choice,
         artifact: &VerifiedArtifact,
         partial: Option<Partial>,
-        seen: Seen,
-        config: Option<(Descriptor, Vec<u8>)>,
+        seen: &Seen,
+        config: Option<&(Descriptor, Vec<u8>)>,
     ) -> Result<(), FetchError> {
         let (Some(store), Some(top)) = (&self.store, manifests.first()) else {
             return Ok(());
@@ -312,7 +321,7 @@ impl Fetcher {
                 bytes: manifest.text.as_bytes(),
             })
             .collect();
-        blobs.extend(config.iter().map(|(descriptor, bytes)| NewBlob {
+        blobs.extend(config.map(|(descriptor, bytes)| NewBlob {
             digest: descriptor.digest.clone(),
             bytes,
         }));
@@ -334,8 +343,8 @@ impl Fetcher {
             blobs: held.chain([layer]).collect(),
             attached: Vec::new(),
         };
-        blobs.extend(new_blobs(&seen));
-        let record = with_attached(record, &seen);
+        blobs.extend(new_blobs(seen));
+        let record = with_attached(record, seen);
         Ok(store.keep(partial.into_iter().collect(), &blobs, &record)?)
     }
 

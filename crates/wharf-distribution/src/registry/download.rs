@@ -8,7 +8,7 @@ use http::{HeaderMap, Method, Response, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::time::Instant;
-use wharf_plugin::{ByteSize, ContentDigest, ImageReference, RegistryHost};
+use wharf_plugin::{ByteSize, ContentDigest, RegistryHost};
 
 use super::error::words;
 use super::inquiry::{Answer, Ask, Inquiry, Responded};
@@ -63,20 +63,7 @@ impl From<RegistryError> for DownloadError {
 }
 
 impl RegistryClient {
-    /// Downloads a blob of a repository.
-    pub(crate) async fn download_blob(
-        &self,
-        image: &ImageReference,
-        download: &Download<'_>,
-        sink: &mut dyn Sink,
-    ) -> Result<(), DownloadError> {
-        let path = format!("/v2/{}/blobs/{}", image.repository(), download.digest);
-        let mut inquiry = Inquiry::new(self, image);
-        let url = inquiry.url(&path)?;
-        self.download(&mut inquiry, url, download, sink).await
-    }
-
-    /// Downloads a file of any server. Returns nothing where the text is no URL of HTTPS.
+    /// Downloads a file of any server, over TLS.
     pub(crate) async fn download_file(
         &self,
         url: &str,
@@ -87,7 +74,8 @@ impl RegistryClient {
             host: words(url.split('?').next().unwrap_or_default()),
             reason: "it is no URL of HTTPS with a host".into(),
         };
-        let url = Url::parse(url).ok_or_else(not_followed)?;
+        let url = Url::parse(url).filter(|url| url.origin.is_tls);
+        let url = url.ok_or_else(not_followed)?;
         let host: RegistryHost = url.origin.authority().parse().map_err(|_| not_followed())?;
         let mut inquiry = Inquiry::of_server(self, &host);
         self.download(&mut inquiry, url, download, sink).await
@@ -116,7 +104,7 @@ impl RegistryClient {
         self.download_file(url, &download, &mut any).await
     }
 
-    async fn download(
+    pub(super) async fn download(
         &self,
         inquiry: &mut Inquiry<'_>,
         url: Url,
@@ -206,7 +194,7 @@ async fn once(
     }
     let mut ask = Ask::new(Method::GET, url.clone(), "*/*", (download.what, download.most));
     ask.from = from;
-    let (response, ask) = match inquiry.respond(ask).await? {
+    let (response, ask) = match Box::pin(inquiry.respond(ask)).await? {
         Responded::Begun(response, ask) => (response, ask),
         Responded::Whole(answer) => return Err(refused(inquiry, &answer, download).into()),
     };

@@ -61,7 +61,7 @@ pub(super) struct Answer {
 /// What came back.
 pub(super) enum Responded {
     /// An answer whose body is still to be read, and the request that was answered in the end.
-    Begun(Response<Incoming>, Ask),
+    Begun(Response<Incoming>, Box<Ask>),
     /// A refusal that was read already.
     Whole(Answer),
 }
@@ -196,7 +196,7 @@ impl<'c> Inquiry<'c> {
 
     /// The same for any request.
     pub(super) async fn ask_for(&mut self, ask: Ask) -> Result<Answer, RegistryError> {
-        match self.respond(ask).await? {
+        match Box::pin(self.respond(ask)).await? {
             Responded::Begun(response, ask) => self.receive(response, &ask).await,
             Responded::Whole(answer) => Ok(answer),
         }
@@ -250,7 +250,7 @@ impl<'c> Inquiry<'c> {
             if repeatable && self.waits_after_status(&response, &mut tries).await {
                 continue;
             }
-            return Ok(Responded::Begun(response, answered));
+            return Ok(Responded::Begun(response, Box::new(answered)));
         }
     }
 

@@ -16,6 +16,9 @@ use crate::plugins::{
     oci, tar, with_artifact,
 };
 
+/// Layers by their media types.
+type Layers<'a> = Vec<(&'a str, &'a [u8])>;
+
 #[test]
 fn every_layout_gives_the_plugin_and_says_which_it_was() {
     let wasm = module(1);
@@ -27,7 +30,7 @@ fn every_layout_gives_the_plugin_and_says_which_it_was() {
     let only = tar(&[("a/filter.wasm", &wasm), ("b.txt", b"z")]);
     let (gzipped, zstd) = (gzip(&named), zstd_frame(&only));
     let config = br#"{"type":"envoy_proxy"}"#.as_slice();
-    let cases: [(&str, Layout, Vec<(&str, &[u8])>); 8] = [
+    let cases: [(&str, Layout, Layers<'_>); 8] = [
         ("cncf", Layout::Cncf, vec![(CNCF, &wasm)]),
         ("kubewarden", Layout::Kubewarden, vec![(KUBEWARDEN, &wasm)]),
         ("trivy", Layout::Istio, vec![(ISTIO, &wasm)]),
@@ -141,7 +144,7 @@ fn what_is_no_plugin_is_told() {
     let wasm = module(1);
     let several = tar(&[("a.wasm", &wasm), ("b.wasm", &wasm)]);
     let no_file = tar(&[("a.txt", b"x"), (".wh.plugin.wasm", b"")]);
-    let cases: [(&str, Vec<(&str, &[u8])>, &str); 8] = [
+    let cases: [(&str, Layers<'_>, &str); 8] = [
         (
             "empty",
             vec![],
@@ -376,8 +379,7 @@ async fn the_blocking_call_may_come_from_a_runtime() {
     let fetcher = Fetcher::new(client(registry.address()));
     let reference = oci(registry.address(), "app:1");
     assert_eq!(fetcher.fetch(&reference).unwrap().artifact.bytes(), &wasm);
-    assert_eq!(
-        fetcher.fetch_async(&reference).await.unwrap().artifact.bytes(),
-        &wasm
-    );
+    // The other may be a task that moves between threads.
+    let task = tokio::spawn(async move { fetcher.fetch_async(&reference).await });
+    assert_eq!(task.await.unwrap().unwrap().artifact.bytes(), &wasm);
 }

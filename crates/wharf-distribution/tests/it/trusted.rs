@@ -156,7 +156,7 @@ fn what_was_fetched_before_anybody_asked_is_looked_up_once() {
     let trusting = fetcher(registry.address(), directory.path());
     let reference = oci(registry.address(), "app:1");
     trusting.fetch(&reference).unwrap();
-    let asking = trusting.clone().with_verifier(Arc::new(Asked::default()));
+    let asking = trusting.with_verifier(Arc::new(Asked::default()));
     let error = asking
         .clone()
         .with_policy(PullPolicy::Never)
