@@ -9,10 +9,10 @@ impl RegistryBuilder {
         let (repository, rest) = split(path)?;
         match (request.method.as_str(), rest) {
             ("POST", "blobs/uploads/") => {
-                let location = format!("location: /v2/{repository}/blobs/uploads/session?state=x\r\n");
+                let location = format!("location: /v2/{repository}/blobs/uploads/begun?state=x\r\n");
                 Some(message(202, &location, b"", request))
             }
-            ("PUT", "blobs/uploads/session") => Some(self.take_blob(repository, request)),
+            ("PUT", "blobs/uploads/begun") => Some(self.take_blob(repository, request)),
             ("PUT", rest) => {
                 let name = rest.strip_prefix("manifests/")?;
                 Some(self.take_manifest(repository, name, request))
