@@ -11,7 +11,7 @@ use wharf_plugin::{IdentifyError, Lookalike};
 use crate::{FetchError, FileKind, MOST_BYTES, text};
 
 /// What each binary module begins with.
-const MAGIC: &[u8] = b"\0asm";
+pub(crate) const MAGIC: &[u8] = b"\0asm";
 
 /// Reads a module, and assembles it where the file is a text.
 pub(crate) fn read_module(path: &Path) -> Result<Vec<u8>, FetchError> {

@@ -16,30 +16,36 @@
 //! lead the client to this machine or to a cloud's metadata: addresses that have a meaning only here are
 //! connected to for a registry that the deployer named, and by redirects only where the registry itself is there.
 //!
-//! **What is to come.** Layers are blobs as configurations are, with another bound and to a file; pushes need a body in
-//! `Inquiry::ask`, and `push` in the scope of `auth.rs`; the referrers of a digest are an index at another path; a mirror is
-//! another host for the same repository, tried first; trust looks at a [`Manifest`] before anything is made of it.
+//! Large blobs go to a file (download.rs), begun where the last download broke off; pushes (upload.rs) go to the registry alone;
+//! what refers to a digest (referrers.rs) is an index at another path. Only these try again what failed for a while
+//! (patience.rs): somebody waits for the answers to reviews.
 
 mod auth;
 mod connect;
 mod credentials;
+mod download;
 mod error;
 mod helper;
 mod inquiry;
-mod manifest;
+pub(crate) mod manifest;
+mod patience;
 mod place;
 mod proxy;
+mod referrers;
 mod refusal;
 mod settings;
 mod trust;
+mod upload;
 mod url;
+mod visit;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{Method, StatusCode};
 use tokio::sync::Semaphore;
-use wharf_plugin::{ContentDigest, ImageReference, ManifestName, RegistryHost};
+use wharf_plugin::{ByteSize, ContentDigest, ImageReference, ManifestName, RegistryHost};
 
 use self::auth::Tokens;
 use self::credentials::DockerConfig;
@@ -49,11 +55,15 @@ use self::refusal::Wanted;
 use self::trust::Trust;
 
 pub use self::credentials::CredentialsError;
+pub(crate) use self::download::{Download, DownloadError, Sink};
 pub use self::error::RegistryError;
-pub use self::manifest::{Descriptor, IndexEntry, Manifest, ManifestKind};
+pub use self::manifest::{Descriptor, ImageManifest, IndexEntry, Manifest, ManifestKind};
 pub use self::proxy::Proxies;
+pub use self::referrers::Referrers;
 pub use self::settings::{Authority, HostSettings, RegistryLimits, RegistrySettings};
 pub use self::trust::AuthorityError;
+pub use self::upload::Upload;
+pub(crate) use self::visit::Visit;
 
 /// The header in which registries say which manifest they mean.
 const DIGEST: &str = "docker-content-digest";
@@ -122,6 +132,14 @@ impl RegistryClient {
         .await
     }
 
+    /// The registries to ask for an image when a plugin is fetched: the mirrors, and then its own.
+    pub(crate) fn places_of(&self, image: &ImageReference) -> Vec<ImageReference> {
+        let settings = self.hosts.get(image.host());
+        let mirrors = settings.into_iter().flat_map(|settings| &settings.mirrors);
+        let mirrored = mirrors.map(|mirror| image.with_host(mirror.clone()));
+        mirrored.chain([image.clone()]).collect()
+    }
+
     /// The manifest or index that a name means, of which the bytes were checked.
     ///
     /// # Errors
@@ -145,10 +163,10 @@ impl RegistryClient {
                 let chosen = manifest::for_this_platform(entries).ok_or_else(RegistryError::no_platform)?;
                 manifest = fetch_manifest(&mut inquiry, &image.with_digest(chosen.clone())).await?;
             }
-            let ManifestKind::Image { config } = &manifest.kind else {
+            let ManifestKind::Image(named) = &manifest.kind else {
                 return Err(RegistryError::bad_manifest("an index of indexes names no image"));
             };
-            let config = fetch_blob(&mut inquiry, image, config).await?;
+            let config = fetch_blob(&mut inquiry, image, &named.config).await?;
             Ok(ImageConfiguration { manifest, config })
         })
         .await
@@ -160,7 +178,16 @@ impl RegistryClient {
         image: &ImageReference,
         operation: impl Future<Output = Result<T, RegistryError>>,
     ) -> Result<T, RegistryError> {
-        let limit = self.limits.operation;
+        self.within(image, self.limits.operation, operation).await
+    }
+
+    /// The same within another time.
+    async fn within<T>(
+        &self,
+        image: &ImageReference,
+        limit: Duration,
+        operation: impl Future<Output = Result<T, RegistryError>>,
+    ) -> Result<T, RegistryError> {
         let placed = async {
             // It is never closed.
             let _place = self.places.acquire().await.ok();
@@ -218,15 +245,23 @@ async fn fetch_blob(
     descriptor: &Descriptor,
 ) -> Result<Vec<u8>, RegistryError> {
     let most = inquiry.limits().config;
+    fetch_blob_of(inquiry, image, descriptor, ("the configuration", most)).await
+}
+
+/// A blob that is small enough to be kept in memory.
+async fn fetch_blob_of(
+    inquiry: &mut Inquiry<'_>,
+    image: &ImageReference,
+    descriptor: &Descriptor,
+    (what, most): (&'static str, ByteSize),
+) -> Result<Vec<u8>, RegistryError> {
     if descriptor.size > most.bytes() {
-        return Err(RegistryError::too_large("the configuration", most));
+        return Err(RegistryError::too_large(what, most));
     }
     let path = format!("/v2/{}/blobs/{}", image.repository(), descriptor.digest);
-    let answer = inquiry
-        .ask(&Method::GET, &path, "*/*", ("the configuration", most))
-        .await?;
+    let answer = inquiry.ask(&Method::GET, &path, "*/*", (what, most)).await?;
     let answer = inquiry.accepted(answer, &Wanted::Blob(&descriptor.digest))?;
-    check_bytes("the configuration", &descriptor.digest, &answer.body)?;
+    check_bytes(what, &descriptor.digest, &answer.body)?;
     Ok(answer.body)
 }
 

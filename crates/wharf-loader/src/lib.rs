@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
+use wharf_distribution::{Fetcher, Provenance};
 use wharf_engine::{CacheReport, CompileError, Engine, Module};
 use wharf_plugin::{
     Abi, ByteSize, Digest, IdentifiedModule, PluginName, PluginSpec, ProxyWasmVersion, Reference,
@@ -24,6 +25,7 @@ pub use error::{LoadError, LoadFailure};
 pub struct Loader {
     engine: Engine,
     progress: Arc<dyn LoadProgress>,
+    fetcher: Option<Fetcher>,
     prepared: Mutex<HashMap<Key, Arc<Slot>>>,
 }
 
@@ -65,6 +67,8 @@ pub struct LoadedPlugin {
     pub shared: bool,
     /// How long the load took, with the reading and the waiting for others.
     pub load_time: Duration,
+    /// Where its bytes are from and what was found out about who made them; none where nobody was asked.
+    pub provenance: Option<Provenance>,
     /// Keeps the code for the next plugin of the same bytes.
     prepared: Arc<Prepared>,
 }
@@ -109,7 +113,18 @@ impl Loader {
         Self {
             engine,
             progress,
+            fetcher: None,
             prepared: Mutex::default(),
+        }
+    }
+
+    /// The same with somebody who fetches what is no file, and asks for all whether it may run. Without one, plugins are files, and
+    /// nobody is asked.
+    #[must_use]
+    pub fn with_fetcher(self, fetcher: Fetcher) -> Self {
+        Self {
+            fetcher: Some(fetcher),
+            ..self
         }
     }
 
@@ -162,7 +177,13 @@ impl Loader {
     }
 
     fn load_from(&self, spec: &PluginSpec, started: Instant) -> Result<LoadedPlugin, LoadFailure> {
-        let artifact = wharf_distribution::fetch(&spec.source)?;
+        let (artifact, provenance) = match &self.fetcher {
+            Some(fetcher) => {
+                let (artifact, provenance) = fetcher.fetch(&spec.source)?.into_parts();
+                (artifact, Some(provenance))
+            }
+            None => (wharf_distribution::fetch(&spec.source)?, None),
+        };
         // Code may be shared by plugins whose limits differ, so each plugin's are checked, shared or not.
         self.engine.check(&artifact, &spec.limits)?;
         let (prepared, shared) = self.prepared(spec, &artifact)?;
@@ -175,6 +196,7 @@ impl Loader {
             cache: prepared.cache.clone(),
             shared,
             load_time: started.elapsed(),
+            provenance,
             prepared,
         })
     }

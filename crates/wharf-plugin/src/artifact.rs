@@ -22,6 +22,10 @@ pub struct VerifiedArtifact {
 pub enum Verification {
     /// Nobody checked them: whoever can write the source decides what runs.
     Unverified,
+    /// The deployer's policy was asked, and lets what this source has run without a signature.
+    AllowedUnsigned,
+    /// As many signatures as the deployer's policy asks for were good.
+    Signed,
 }
 
 impl VerifiedArtifact {
@@ -29,13 +33,25 @@ impl VerifiedArtifact {
     ///
     /// Outside tests only the distribution crate may call this, where the deployer's policy asks for no verification.
     pub fn dangerously_unverified(reference: Reference, bytes: impl Into<Bytes>) -> Self {
+        Self::dangerously_trusted(reference, bytes, Verification::Unverified)
+    }
+
+    /// Takes bytes together with what somebody found out about them, which is believed.
+    ///
+    /// Outside tests only the distribution crate may call this, after it asked whoever holds the deployer's policy about
+    /// these bytes.
+    pub fn dangerously_trusted(
+        reference: Reference,
+        bytes: impl Into<Bytes>,
+        verification: Verification,
+    ) -> Self {
         let bytes = bytes.into();
         let digest = Digest::of(&bytes);
         Self {
             bytes,
             digest,
             reference,
-            verification: Verification::Unverified,
+            verification,
         }
     }
 

@@ -68,6 +68,32 @@ impl ImageReference {
         }
     }
 
+    /// The tag, where there is one. Where there is a digest too, that counts.
+    pub fn tag(&self) -> Option<&str> {
+        self.tag.as_deref()
+    }
+
+    /// The digest, where there is one.
+    pub fn digest(&self) -> Option<&ContentDigest> {
+        self.digest.as_ref()
+    }
+
+    /// Another image of the same repository, by its tag alone; nothing where that is none.
+    #[must_use]
+    pub fn with_tag(&self, tag: &str) -> Option<Self> {
+        Some(Self {
+            tag: Some(parse_tag(tag).ok()?),
+            digest: None,
+            ..self.clone()
+        })
+    }
+
+    /// The same image in another registry.
+    #[must_use]
+    pub fn with_host(&self, host: RegistryHost) -> Self {
+        Self { host, ..self.clone() }
+    }
+
     /// The same image by this digest.
     #[must_use]
     pub fn with_digest(&self, digest: ContentDigest) -> Self {

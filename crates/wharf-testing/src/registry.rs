@@ -1,7 +1,11 @@
 //! A registry of images that answers as the OCI distribution specification demands, but for the faults that it is given.
 
+mod pushed;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use wharf_plugin::Digest;
 
@@ -16,14 +20,24 @@ pub const IMAGE_INDEX: &str = "application/vnd.oci.image.index.v1+json";
 /// A running registry. It stops accepting when it is dropped.
 pub struct Registry {
     origin: Origin,
+    content: Arc<Mutex<BTreeMap<String, Content>>>,
 }
 
 /// A registry that is being described.
 #[derive(Default)]
 pub struct RegistryBuilder {
-    content: BTreeMap<String, Content>,
-    faults: Vec<(String, Fault)>,
+    content: Arc<Mutex<BTreeMap<String, Content>>>,
+    faults: Vec<Planned>,
     login: Option<Login>,
+    ignores_ranges: bool,
+}
+
+/// A fault, and whom it befalls.
+struct Planned {
+    part: String,
+    fault: Fault,
+    /// How often it is still to come; none for always.
+    left: Option<AtomicUsize>,
 }
 
 #[derive(Clone)]
@@ -65,6 +79,16 @@ pub enum Fault {
     Stall,
     /// Half of the body, and then the end of the connection.
     Cut,
+    /// Half of the body, and then the good end of a body in chunks.
+    Short,
+    /// All of the body, and then a little more, in chunks.
+    Long,
+    /// A body in chunks, without its length.
+    Chunked,
+    /// Another part than was asked for.
+    OtherPart,
+    /// These headers beside the right ones.
+    Header(&'static str),
     /// A redirect; `{address}` in it is the registry's own.
     Redirect(String),
 }
@@ -91,13 +115,7 @@ pub fn image_manifest(config: &[u8]) -> String {
 impl RegistryBuilder {
     /// Adds a manifest by its tag and its digest.
     #[must_use]
-    pub fn manifest(
-        mut self,
-        repository: &str,
-        tag: &str,
-        media_type: &str,
-        text: impl Into<Vec<u8>>,
-    ) -> Self {
+    pub fn manifest(self, repository: &str, tag: &str, media_type: &str, text: impl Into<Vec<u8>>) -> Self {
         let bytes = text.into();
         let content = Content {
             media_type: media_type.to_owned(),
@@ -106,7 +124,7 @@ impl RegistryBuilder {
         };
         for name in [tag, &content.digest] {
             let path = format!("/v2/{repository}/manifests/{name}");
-            self.content.insert(path, content.clone());
+            self.lock().insert(path, content.clone());
         }
         self
     }
@@ -121,7 +139,7 @@ impl RegistryBuilder {
 
     /// Adds a blob.
     #[must_use]
-    pub fn blob(mut self, repository: &str, bytes: impl Into<Vec<u8>>) -> Self {
+    pub fn blob(self, repository: &str, bytes: impl Into<Vec<u8>>) -> Self {
         let bytes = bytes.into();
         let digest = digest_of(&bytes);
         let content = Content {
@@ -129,15 +147,54 @@ impl RegistryBuilder {
             digest: digest.clone(),
             bytes,
         };
-        self.content
+        self.lock()
             .insert(format!("/v2/{repository}/blobs/{digest}"), content);
+        self
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Content>> {
+        self.content.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Answers at this path with these bytes, for what is no part of a registry.
+    #[must_use]
+    pub fn file(self, path: &str, media_type: &str, bytes: impl Into<Vec<u8>>) -> Self {
+        let bytes = bytes.into();
+        let content = Content {
+            media_type: media_type.into(),
+            digest: digest_of(&bytes),
+            bytes,
+        };
+        self.lock().insert(path.to_owned(), content);
+        self
+    }
+
+    /// Always gives the whole, also where a part is asked for.
+    #[must_use]
+    pub fn ignoring_ranges(mut self) -> Self {
+        self.ignores_ranges = true;
         self
     }
 
     /// Whatever is asked for with `METHOD PATH` that has this in it has this fault; the first that fits counts.
     #[must_use]
     pub fn fault(mut self, part: &str, fault: Fault) -> Self {
-        self.faults.push((part.to_owned(), fault));
+        self.faults.push(Planned {
+            part: part.to_owned(),
+            fault,
+            left: None,
+        });
+        self
+    }
+
+    /// The same for so many requests only; those that follow get a good answer, or the fault that fits next.
+    #[must_use]
+    pub fn fault_times(mut self, times: usize, part: &str, fault: Fault) -> Self {
+        self.faults.push(Planned {
+            part: part.to_owned(),
+            fault,
+            left: Some(AtomicUsize::new(times)),
+        });
         self
     }
 
@@ -161,6 +218,7 @@ impl RegistryBuilder {
 
     /// Starts it, for plain HTTP.
     pub fn start(self) -> Registry {
+        let content = Arc::clone(&self.content);
         let origin = scripted_origin(move |mut conversation| {
             while let Some(request) = conversation.request() {
                 if !self.answer(&mut conversation, &request) {
@@ -168,7 +226,7 @@ impl RegistryBuilder {
                 }
             }
         });
-        Registry { origin }
+        Registry { origin, content }
     }
 
     /// Answers a request. False where the connection is of no more use.
@@ -179,8 +237,8 @@ impl RegistryBuilder {
         let fault = self
             .faults
             .iter()
-            .find(|(part, _)| line.contains(part))
-            .map(|(_, fault)| fault);
+            .find(|planned| line.contains(&planned.part) && planned.comes())
+            .map(|planned| &planned.fault);
         if let Some(Fault::Status(status, headers, body)) = fault {
             return conversation.send(message(*status, headers, body.as_bytes(), request));
         }
@@ -199,8 +257,19 @@ impl RegistryBuilder {
             let body = br#"{"errors":[{"code":"UNAUTHORIZED","message":"authentication required"}]}"#;
             return conversation.send(message(401, &header, body, request));
         }
-        match self.content.get(path) {
-            Some(content) => give(conversation, content, fault, request),
+        if let Some(answer) = self.push(path, request) {
+            return conversation.send(answer);
+        }
+        let content = self.lock().get(path).cloned();
+        match content {
+            Some(content) => {
+                let from = if self.ignores_ranges {
+                    0
+                } else {
+                    first_wanted(request)
+                };
+                give(conversation, &content, from, fault, request)
+            }
             None => conversation.send(self.missing(path, request)),
         }
     }
@@ -232,7 +301,7 @@ impl RegistryBuilder {
     fn missing(&self, path: &str, request: &Received) -> Vec<u8> {
         let repository = path.rsplitn(3, '/').last().unwrap_or_default();
         let is_known = self
-            .content
+            .lock()
             .keys()
             .any(|known| known.starts_with(&format!("{repository}/")));
         let code = match (is_known, path.contains("/blobs/")) {
@@ -250,10 +319,30 @@ impl RegistryBuilder {
     }
 }
 
+impl Planned {
+    /// Whether it comes this time.
+    fn comes(&self) -> bool {
+        let Some(left) = &self.left else { return true };
+        let less = |left: usize| left.checked_sub(1);
+        left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less)
+            .is_ok()
+    }
+}
+
+/// The first byte that is asked for.
+fn first_wanted(request: &Received) -> usize {
+    let range = request.header("range").unwrap_or_default();
+    let first = range
+        .strip_prefix("bytes=")
+        .and_then(|range| range.strip_suffix('-'));
+    first.and_then(|first| first.parse().ok()).unwrap_or(0)
+}
+
 /// Gives what there is, with its fault.
 fn give(
     conversation: &mut Conversation,
     content: &Content,
+    from: usize,
     fault: Option<&Fault>,
     request: &Received,
 ) -> bool {
@@ -270,7 +359,20 @@ fn give(
     if let Some(digest) = digest {
         headers += &format!("docker-content-digest: {digest}\r\n");
     }
-    let whole = message(200, &headers, &content.bytes, request);
+    if let Some(Fault::Header(more)) = fault {
+        headers += more;
+    }
+    let total = content.bytes.len();
+    if from >= total && from > 0 {
+        return conversation.send(message(416, "", b"", request));
+    }
+    let status = if from > 0 { 206 } else { 200 };
+    let said = from + usize::from(matches!(fault, Some(Fault::OtherPart)));
+    if from > 0 {
+        content.bytes.drain(..from);
+        headers += &format!("content-range: bytes {said}-{}/{total}\r\n", total - 1);
+    }
+    let whole = message(status, &headers, &content.bytes, request);
     // The answer to HEAD has no body.
     let half = whole.len().saturating_sub(content.bytes.len().div_ceil(2));
     match fault {
@@ -289,12 +391,33 @@ fn give(
             conversation.wait_for_close();
             false
         }
+        Some(Fault::Short) => {
+            let (half, _) = content.bytes.split_at(total / 2);
+            conversation.send(chunked(status, &headers, half))
+        }
+        Some(Fault::Long) => {
+            let more = [content.bytes.as_slice(), b"more"].concat();
+            conversation.send(chunked(status, &headers, &more))
+        }
+        Some(Fault::Chunked) => conversation.send(chunked(status, &headers, &content.bytes)),
         Some(Fault::Cut) => {
             conversation.send(&whole[..half]);
             false
         }
         _ => conversation.send(whole),
     }
+}
+
+fn chunked(status: u16, headers: &str, body: &[u8]) -> Vec<u8> {
+    let head = format!("HTTP/1.1 {status} -\r\n{headers}transfer-encoding: chunked\r\n\r\n");
+    let mut message = head.into_bytes();
+    for chunk in body.chunks(8192) {
+        message.extend_from_slice(format!("{:x}\r\n", chunk.len()).as_bytes());
+        message.extend_from_slice(chunk);
+        message.extend_from_slice(b"\r\n");
+    }
+    message.extend_from_slice(b"0\r\n\r\n");
+    message
 }
 
 fn endless(conversation: &mut Conversation, headers: &str) -> bool {
@@ -316,6 +439,32 @@ fn message(status: u16, headers: &str, body: &[u8], request: &Received) -> Vec<u
 }
 
 impl Registry {
+    /// What was pushed, or is there from the beginning, at a path: `/v2/app/manifests/1`.
+    pub fn content(&self, path: &str) -> Option<Vec<u8>> {
+        let content = self.content.lock().unwrap_or_else(PoisonError::into_inner);
+        content.get(path).map(|content| content.bytes.clone())
+    }
+
+    /// Gives a tag another manifest.
+    pub fn retag(&self, repository: &str, tag: &str, media_type: &str, text: impl Into<Vec<u8>>) {
+        let bytes = text.into();
+        let content = Content {
+            media_type: media_type.to_owned(),
+            digest: digest_of(&bytes),
+            bytes,
+        };
+        let mut all = self.content.lock().unwrap_or_else(PoisonError::into_inner);
+        for name in [tag, content.digest.as_str()] {
+            all.insert(format!("/v2/{repository}/manifests/{name}"), content.clone());
+        }
+    }
+
+    /// Takes away what is at a path.
+    pub fn remove(&self, path: &str) {
+        let mut all = self.content.lock().unwrap_or_else(PoisonError::into_inner);
+        all.remove(path);
+    }
+
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.origin.address()

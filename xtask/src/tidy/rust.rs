@@ -31,7 +31,7 @@ const FORBIDDEN: [(&str, &str); 5] = [
 ];
 
 /// What the crates below `crates/` may name in one place only: the word, where it may stand, and why.
-const PLACES: [(&str, &[&str], &str); 9] = [
+const PLACES: [(&str, &[&str], &str); 10] = [
     (
         "unsafe",
         &["crates/wharf-engine/"],
@@ -52,6 +52,14 @@ const PLACES: [(&str, &[&str], &str); 9] = [
     ),
     (
         "dangerously_unverified",
+        &[
+            "crates/wharf-distribution/",
+            "crates/wharf-plugin/src/artifact.rs",
+        ],
+        "only wharf-distribution says that bytes may run",
+    ),
+    (
+        "dangerously_trusted",
         &[
             "crates/wharf-distribution/",
             "crates/wharf-plugin/src/artifact.rs",

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! GET /v2/… ─► 401, WWW-Authenticate: Bearer realm="https://auth.example/token",service="registry.example"
-//!   GET realm?service=…&scope=repository:REPOSITORY:pull   with the credentials for the registry, or without any
+//!   GET realm?service=…&scope=repository:REPOSITORY:pull   (`pull,push` for what is pushed) with the credentials for the registry, or without any
 //!   POST realm   grant_type=refresh_token&…                where the credentials are an identity token
 //! GET /v2/… Authorization: Bearer TOKEN
 //! ```
@@ -22,7 +22,7 @@ use wharf_plugin::RegistryHost;
 use super::RegistryError;
 use super::credentials::Credentials;
 use super::error::words;
-use super::inquiry::{Answer, Ask, Inquiry};
+use super::inquiry::{Actions, Answer, Ask, Inquiry, Payload};
 use super::refusal;
 use super::url::Url;
 
@@ -43,9 +43,12 @@ const KEPT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'_')
     .remove(b'~');
 
-/// Tokens that can be used again, by registry and repository.
+/// Tokens that can be used again, by registry, repository and what may be done with them.
 #[derive(Default)]
-pub(super) struct Tokens(Mutex<HashMap<(RegistryHost, String), Token>>);
+pub(super) struct Tokens(Mutex<HashMap<For, Token>>);
+
+/// What a token is for.
+type For = (RegistryHost, String, Actions);
 
 struct Token {
     known: Known,
@@ -60,13 +63,13 @@ pub(super) struct Known {
 }
 
 impl Tokens {
-    pub(super) fn find(&self, host: &RegistryHost, repository: &str) -> Option<Known> {
+    pub(super) fn find(&self, host: &RegistryHost, repository: &str, actions: Actions) -> Option<Known> {
         let tokens = self.lock();
-        let token = tokens.get(&(host.clone(), repository.to_owned()))?;
+        let token = tokens.get(&(host.clone(), repository.to_owned(), actions))?;
         (token.until > Instant::now()).then(|| token.known.clone())
     }
 
-    fn keep(&self, host: &RegistryHost, repository: &str, known: Known, life: Duration) {
+    fn keep(&self, key: For, known: Known, life: Duration) {
         let now = Instant::now();
         let mut tokens = self.lock();
         if tokens.len() >= MOST_TOKENS {
@@ -76,10 +79,10 @@ impl Tokens {
             tokens.clear();
         }
         let until = now + life.saturating_sub(MARGIN);
-        tokens.insert((host.clone(), repository.to_owned()), Token { known, until });
+        tokens.insert(key, Token { known, until });
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<(RegistryHost, String), Token>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<For, Token>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -116,9 +119,8 @@ impl Inquiry<'_> {
                 with_credentials: self.with_credentials,
             };
             self.authorization = Some(known.authorization.clone());
-            self.client
-                .tokens
-                .keep(self.host(), self.repository(), known, life);
+            let key = (self.host().clone(), self.repository().to_owned(), self.actions);
+            self.client.tokens.keep(key, known, life);
         } else if let (Some(_), Credentials::Password { user, password }) = (named("basic"), &credentials) {
             self.authorization = Some(self.header(&basic(user, password))?);
         }
@@ -163,21 +165,16 @@ impl Inquiry<'_> {
     ) -> Result<Ask, RegistryError> {
         let mut pairs = Vec::new();
         pairs.extend(service.map(|service| ("service", service.to_owned())));
-        pairs.push(("scope", format!("repository:{}:pull", self.repository())));
-        let mut ask = Ask {
-            method: Method::GET,
-            url: url.clone(),
-            accept: "application/json",
-            authorization: None,
-            form: None,
-            most: ("the token server's answer", self.limits().other),
-        };
+        let scope = format!("repository:{}:{}", self.repository(), self.actions.in_scope());
+        pairs.push(("scope", scope));
+        let most = ("the token server's answer", self.limits().other);
+        let mut ask = Ask::new(Method::GET, url.clone(), "application/json", most);
         if let Credentials::IdentityToken(token) = credentials {
             pairs.push(("grant_type", "refresh_token".into()));
             pairs.push(("client_id", "wharf".into()));
             pairs.push(("refresh_token", token.clone()));
             ask.method = Method::POST;
-            ask.form = Some(encode(&pairs));
+            ask.payload = Payload::Form(encode(&pairs));
             return Ok(ask);
         }
         if let Credentials::Password { user, password } = credentials {

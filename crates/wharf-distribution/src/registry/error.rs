@@ -181,9 +181,9 @@ pub enum RegistryError {
         address: ForbiddenAddress,
     },
     /// A redirect that is not followed.
-    #[error("the registry {host} redirects to {to}, which is not followed: {reason}")]
+    #[error("{host} redirects to {to}, which is not followed: {reason}")]
     Redirect {
-        /// The registry.
+        /// The registry or server that was asked first.
         host: Arc<str>,
         /// Where to, without a query.
         to: Arc<str>,
@@ -207,6 +207,54 @@ pub enum RegistryError {
         wanted: ContentDigest,
         /// As it is.
         actual: ContentDigest,
+    },
+    /// More or fewer bytes than the manifest says.
+    #[error("{what} has {} than the {wanted} bytes that its manifest says", more_or_fewer(.wanted, .actual))]
+    WrongSize {
+        /// What it is.
+        what: &'static str,
+        /// As the manifest says.
+        wanted: u64,
+        /// As many as there are, as far as they were read.
+        actual: u64,
+    },
+    /// Compressed in a way that was not asked for.
+    #[error("{host} gives it encoded with {encoding}, which was not asked for")]
+    Encoding {
+        /// The host and port.
+        host: Arc<str>,
+        /// The encoding.
+        encoding: Arc<str>,
+    },
+    /// A page for people.
+    #[error("{host} gives a page of HTML where {what} is due")]
+    Page {
+        /// The host and port.
+        host: Arc<str>,
+        /// What should be there.
+        what: &'static str,
+    },
+    /// 404 from a server that is no registry.
+    #[error("{host} has no such file")]
+    NoFile {
+        /// The server.
+        host: Arc<str>,
+    },
+    /// 401 or 403 from a server that is no registry.
+    #[error("{host} does not give the file to everybody: it answered {status}")]
+    NotPublic {
+        /// The server.
+        host: Arc<str>,
+        /// The status.
+        status: u16,
+    },
+    /// The registry's part of an upload is not as it should be.
+    #[error("nothing can be pushed to the registry {host}: {reason}")]
+    NoUpload {
+        /// The registry.
+        host: Arc<str>,
+        /// Why.
+        reason: Arc<str>,
     },
     /// Something else than a manifest, such as a page.
     #[error("{host} gives {media_type} where a manifest is due")]
@@ -254,7 +302,32 @@ fn after(retry_after: &Option<Duration>) -> String {
     })
 }
 
+fn more_or_fewer(wanted: &u64, actual: &u64) -> &'static str {
+    if actual > wanted { "more" } else { "fewer" }
+}
+
 impl RegistryError {
+    /// Whether the registry could not be asked at all, or could not answer: not what it said of what was asked for.
+    pub fn is_outage(&self) -> bool {
+        match self {
+            Self::NoAddress { .. }
+            | Self::Unreachable { .. }
+            | Self::Tls { .. }
+            | Self::Proxy { .. }
+            | Self::Broken { .. }
+            | Self::Slow { .. }
+            | Self::TooManyRequests { .. } => true,
+            Self::Status { status, .. } | Self::TokenRefused { status, .. } => {
+                *status == 429 || *status >= 500
+            }
+            _ => false,
+        }
+    }
+
+    pub(super) fn wrong_size(what: &'static str, wanted: u64, actual: u64) -> Self {
+        Self::WrongSize { what, wanted, actual }
+    }
+
     pub(super) fn wrong_digest(what: &'static str, wanted: &ContentDigest, actual: &ContentDigest) -> Self {
         Self::WrongDigest {
             what,
@@ -340,6 +413,16 @@ impl RegistryError {
             Self::WrongDigest { .. } => {
                 "do not use it: the registry, or somebody on the way to it, gives other bytes than it should"
             }
+            Self::WrongSize { .. } => {
+                "push it anew; where it happens again, the registry or somebody on the way to it lies"
+            }
+            Self::Encoding { .. } => "have the server give the file as it is",
+            Self::Page { .. } => "check the address: it may be one for people, or want a login",
+            Self::NoFile { .. } => "check the address",
+            Self::NotPublic { .. } => {
+                "credentials are given to registries only: push the plugin to one, or let everybody read it"
+            }
+            Self::NoUpload { .. } => "ask whoever runs the registry",
             Self::MediaType { .. } => {
                 "check that this host is a registry, and not a website or a proxy's page"
             }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{
-    ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, LOCATION, PROXY_AUTHORIZATION, USER_AGENT,
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, LOCATION,
+    PROXY_AUTHORIZATION, RANGE, USER_AGENT,
 };
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
@@ -14,6 +15,7 @@ use wharf_plugin::{ByteSize, ImageReference, RegistryHost};
 
 use super::connect::{Connection, Errand, broken};
 use super::error::words;
+use super::patience::Patience;
 use super::settings::RegistryLimits;
 use super::url::{Origin, Url};
 use super::{RegistryClient, RegistryError};
@@ -32,6 +34,19 @@ pub(super) struct Inquiry<'c> {
     /// What is sent to the registry.
     pub(super) authorization: Option<HeaderValue>,
     pub(super) with_credentials: bool,
+    /// What is done in the repository.
+    pub(super) actions: Actions,
+    /// Whether the host is a registry, which may want to know who asks, and not just a server.
+    is_registry: bool,
+    /// How often what fails is tried again. Not at all, where there is none.
+    pub(super) patience: Option<Patience>,
+}
+
+/// What is done in a repository, for which tokens are asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Actions {
+    Pull,
+    Push,
 }
 
 /// An answer, with as much of its body as may be.
@@ -43,17 +58,67 @@ pub(super) struct Answer {
     pub(super) host: String,
 }
 
+/// What came back.
+pub(super) enum Responded {
+    /// An answer whose body is still to be read, and the request that was answered in the end.
+    Begun(Response<Incoming>, Box<Ask>),
+    /// A refusal that was read already.
+    Whole(Answer),
+}
+
+/// What is sent with a request.
+#[derive(Clone)]
+pub(super) enum Payload {
+    Nothing,
+    /// A form with a credential in it.
+    Form(String),
+    /// Bytes of a media type.
+    Bytes(&'static str, Bytes),
+}
+
 /// What is asked of whom.
+#[derive(Clone)]
 pub(super) struct Ask {
     pub(super) method: Method,
     pub(super) url: Url,
     pub(super) accept: &'static str,
     /// For the origin of `url` alone.
     pub(super) authorization: Option<HeaderValue>,
-    /// A form; none for most.
-    pub(super) form: Option<String>,
+    pub(super) payload: Payload,
+    /// The first byte that is wanted, where it is not the first of all.
+    pub(super) from: u64,
     /// What the body of a good answer is, and its most bytes.
     pub(super) most: (&'static str, ByteSize),
+}
+
+impl Actions {
+    /// As the scope of a token has it.
+    pub(super) fn in_scope(self) -> &'static str {
+        match self {
+            Self::Pull => "pull",
+            Self::Push => "pull,push",
+        }
+    }
+}
+
+impl Ask {
+    /// A request without a body, for all of what is there.
+    pub(super) fn new(
+        method: Method,
+        url: Url,
+        accept: &'static str,
+        most: (&'static str, ByteSize),
+    ) -> Self {
+        Self {
+            method,
+            url,
+            accept,
+            authorization: None,
+            payload: Payload::Nothing,
+            from: 0,
+            most,
+        }
+    }
 }
 
 impl Answer {
@@ -79,6 +144,25 @@ impl<'c> Inquiry<'c> {
             connections: Vec::new(),
             authorization: None,
             with_credentials: false,
+            actions: Actions::Pull,
+            is_registry: true,
+            patience: None,
+        }
+    }
+
+    /// The requests to a server that is no registry, and is told of no credentials.
+    pub(super) fn of_server(client: &'c RegistryClient, host: &'c RegistryHost) -> Self {
+        Self {
+            client,
+            host,
+            repository: "",
+            place: None,
+            connections: Vec::new(),
+            authorization: None,
+            with_credentials: false,
+            actions: Actions::Pull,
+            is_registry: false,
+            patience: None,
         }
     }
 
@@ -106,36 +190,67 @@ impl<'c> Inquiry<'c> {
         accept: &'static str,
         most: (&'static str, ByteSize),
     ) -> Result<Answer, RegistryError> {
-        let origin = self.registry()?;
-        if self.authorization.is_none()
-            && let Some(known) = self.client.tokens.find(self.host, self.repository)
+        let ask = Ask::new(method.clone(), self.url(path)?, accept, most);
+        self.ask_for(ask).await
+    }
+
+    /// The same for any request.
+    pub(super) async fn ask_for(&mut self, ask: Ask) -> Result<Answer, RegistryError> {
+        match Box::pin(self.respond(ask)).await? {
+            Responded::Begun(response, ask) => self.receive(response, &ask).await,
+            Responded::Whole(answer) => Ok(answer),
+        }
+    }
+
+    /// A URL of the registry.
+    pub(super) fn url(&self, path: &str) -> Result<Url, RegistryError> {
+        Ok(Url {
+            origin: self.registry()?,
+            target: path.to_owned(),
+        })
+    }
+
+    /// The beginning of the answer to a request. Where the registry wants to know
+    /// who asks, that is told once; what fails for a while is tried again as often as patience lets.
+    pub(super) async fn respond(&mut self, ask: Ask) -> Result<Responded, RegistryError> {
+        let registry = self.registry()?;
+        let to_registry = self.is_registry && ask.url.origin == registry;
+        if to_registry
+            && self.authorization.is_none()
+            && let Some(known) = self.client.tokens.find(self.host, self.repository, self.actions)
         {
             self.authorization = Some(known.authorization);
             self.with_credentials = known.with_credentials;
         }
+        let mut was_challenged = false;
         let mut tries = 0;
         loop {
-            tries += 1;
-            let ask = Ask {
-                method: method.clone(),
-                url: Url {
-                    origin: origin.clone(),
-                    target: path.to_owned(),
-                },
-                accept,
-                authorization: self.authorization.clone(),
-                form: None,
-                most,
+            let mut ask = ask.clone();
+            if to_registry {
+                ask.authorization = self.authorization.clone();
+            }
+            let repeatable = matches!(ask.method, Method::GET | Method::HEAD);
+            let (response, answered) = match self.follow_to(ask).await {
+                Ok(found) => found,
+                Err(error) if repeatable && self.waits_after(&error, &mut tries).await => continue,
+                Err(error) => return Err(error),
             };
-            let answer = self.follow(ask).await?;
-            let is_challenge = answer.status == StatusCode::UNAUTHORIZED && answer.host == origin.authority();
-            if !is_challenge || tries > 1 {
-                return Ok(answer);
+            let is_challenge = response.status() == StatusCode::UNAUTHORIZED
+                && to_registry
+                && answered.url.origin == registry;
+            if is_challenge && !was_challenged {
+                was_challenged = true;
+                let challenge = self.receive(response, &answered).await?;
+                self.authorize(&challenge).await?;
+                if self.authorization.is_none() {
+                    return Ok(Responded::Whole(challenge));
+                }
+                continue;
             }
-            self.authorize(&answer).await?;
-            if self.authorization.is_none() {
-                return Ok(answer);
+            if repeatable && self.waits_after_status(&response, &mut tries).await {
+                continue;
             }
+            return Ok(Responded::Begun(response, Box::new(answered)));
         }
     }
 
@@ -159,18 +274,30 @@ impl<'c> Inquiry<'c> {
         origin.names().any(|name| self.is_plain(&name))
     }
 
+    /// Sends a request and goes where the answers lead.
+    pub(super) async fn follow(&mut self, ask: Ask) -> Result<Answer, RegistryError> {
+        let (response, ask) = self.follow_to(ask).await?;
+        self.receive(response, &ask).await
+    }
+
     /// Sends a request and goes where the answers lead, so often and no more. Credentials stay with the first origin.
-    pub(super) async fn follow(&mut self, mut ask: Ask) -> Result<Answer, RegistryError> {
+    async fn follow_to(&mut self, mut ask: Ask) -> Result<(Response<Incoming>, Ask), RegistryError> {
         let first = ask.url.origin.clone();
         for _ in 0..=self.limits().redirects {
             let response = self.send(&ask).await?;
             let Some(location) = redirect(&response) else {
-                return self.receive(response, &ask).await;
+                return Ok((response, ask));
             };
             let next = self.next(&ask.url, location)?;
             if next.origin != first {
-                if ask.form.is_some() {
-                    return Err(self.not_followed(&next, "what is sent has a credential in it"));
+                match ask.payload {
+                    Payload::Nothing => {}
+                    Payload::Form(_) => {
+                        return Err(self.not_followed(&next, "what is sent has a credential in it"));
+                    }
+                    Payload::Bytes(..) => {
+                        return Err(self.not_followed(&next, "what is pushed goes to the registry alone"));
+                    }
                 }
                 ask.authorization = None;
             }
@@ -179,7 +306,8 @@ impl<'c> Inquiry<'c> {
         Err(self.not_followed(&ask.url, "there are too many redirects"))
     }
 
-    fn next(&self, from: &Url, location: &HeaderValue) -> Result<Url, RegistryError> {
+    /// Where an answer from there leads.
+    pub(super) fn next(&self, from: &Url, location: &HeaderValue) -> Result<Url, RegistryError> {
         let text = String::from_utf8_lossy(location.as_bytes());
         let next = from.join(&text).ok_or_else(|| RegistryError::Redirect {
             host: self.host.authority().into(),
@@ -207,7 +335,12 @@ impl<'c> Inquiry<'c> {
         let origin = &ask.url.origin;
         let mut connection = self.connection(origin).await?;
         let request = request(ask, &connection)?;
-        let sent = connection.sender.send_request(request).await;
+        let sending = connection.sender.send_request(request);
+        // What takes its time is the sending of a large body.
+        let sent = match ask.payload {
+            Payload::Bytes(..) => sending.await,
+            _ => self.without_idling(origin, sending).await?,
+        };
         let response = sent.map_err(|error| broken(origin, &error))?;
         self.connections.push((origin.clone(), connection));
         Ok(response)
@@ -235,7 +368,11 @@ impl<'c> Inquiry<'c> {
     }
 
     /// Reads the body: of a good answer all or an error, of another the beginning.
-    async fn receive(&self, response: Response<Incoming>, ask: &Ask) -> Result<Answer, RegistryError> {
+    pub(super) async fn receive(
+        &self,
+        response: Response<Incoming>,
+        ask: &Ask,
+    ) -> Result<Answer, RegistryError> {
         let origin = &ask.url.origin;
         let (head, mut incoming) = response.into_parts();
         let (what, limit) = ask.most;
@@ -250,7 +387,7 @@ impl<'c> Inquiry<'c> {
             return Err(RegistryError::too_large(what, limit));
         }
         let mut body = Vec::new();
-        while let Some(frame) = incoming.frame().await {
+        while let Some(frame) = self.without_idling(origin, incoming.frame()).await? {
             let frame = match frame {
                 Ok(frame) => frame,
                 Err(error) if is_good => return Err(broken(origin, &error)),
@@ -299,17 +436,28 @@ fn request(ask: &Ask, connection: &Connection) -> Result<Request<Full<Bytes>>, R
         .uri(target)
         .header(HOST, origin.authority())
         .header(USER_AGENT, AGENT)
-        .header(ACCEPT, ask.accept);
+        .header(ACCEPT, ask.accept)
+        .header(ACCEPT_ENCODING, "identity");
+    if ask.from > 0 {
+        request = request.header(RANGE, format!("bytes={}-", ask.from));
+    }
     if let Some(Some(authorization)) = &connection.through {
         request = request.header(PROXY_AUTHORIZATION, authorization);
     }
     if let Some(authorization) = &ask.authorization {
         request = request.header(AUTHORIZATION, authorization);
     }
-    if ask.form.is_some() {
-        request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded");
-    }
-    let body = ask.form.clone().unwrap_or_default();
+    let body = match &ask.payload {
+        Payload::Nothing => Bytes::new(),
+        Payload::Form(form) => {
+            request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+            Bytes::from(form.clone())
+        }
+        Payload::Bytes(media_type, bytes) => {
+            request = request.header(CONTENT_TYPE, *media_type);
+            bytes.clone()
+        }
+    };
     let malformed = |error: http::Error| RegistryError::Redirect {
         host: Arc::from(origin.authority()),
         to: words(&ask.url.to_string()),
@@ -319,5 +467,5 @@ fn request(ask: &Ask, connection: &Connection) -> Result<Request<Full<Bytes>>, R
             "it cannot be asked for"
         },
     };
-    request.body(Full::new(body.into())).map_err(malformed)
+    request.body(Full::new(body)).map_err(malformed)
 }

@@ -16,6 +16,10 @@ use super::inquiry::{Answer, Inquiry};
 pub(super) enum Wanted<'a> {
     Manifest(&'a ImageReference),
     Blob(&'a ContentDigest),
+    /// That something is pushed.
+    Upload,
+    /// A file of a server that is no registry.
+    File,
 }
 
 /// The body of an error, as the OCI distribution specification has it.
@@ -47,6 +51,9 @@ impl Inquiry<'_> {
         let repository: Arc<str> = self.repository().into();
         let with_credentials = self.has_credentials();
         let (code, said) = read(answer);
+        if let (Wanted::File, Some(error)) = (wanted, refusal_of_file(answer)) {
+            return error;
+        }
         match answer.status {
             StatusCode::UNAUTHORIZED => RegistryError::Unauthorized {
                 host,
@@ -74,10 +81,24 @@ impl Inquiry<'_> {
     }
 }
 
+/// What a server means that is no registry, where it says no.
+fn refusal_of_file(answer: &Answer) -> Option<RegistryError> {
+    let host: Arc<str> = answer.host.as_str().into();
+    match answer.status {
+        StatusCode::NOT_FOUND | StatusCode::GONE => Some(RegistryError::NoFile { host }),
+        status @ (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => Some(RegistryError::NotPublic {
+            host,
+            status: status.as_u16(),
+        }),
+        _ => None,
+    }
+}
+
 fn missing(code: &str, host: Arc<str>, repository: Arc<str>, wanted: &Wanted<'_>) -> RegistryError {
     let name: Arc<str> = match wanted {
         Wanted::Manifest(image) => image.manifest().to_string().into(),
         Wanted::Blob(digest) => digest.to_string().into(),
+        Wanted::Upload | Wanted::File => "the upload".into(),
     };
     match (code, wanted) {
         ("NAME_UNKNOWN", _) => RegistryError::NoRepository { host, repository },

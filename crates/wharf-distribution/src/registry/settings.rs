@@ -28,6 +28,9 @@ pub struct HostSettings {
     pub plain_http: bool,
     /// Authorities that its certificate may be from, beside those of the system.
     pub authorities: Vec<Authority>,
+    /// Registries that have the same, and are asked first when plugins are fetched, in this order. They are named here too
+    /// where they are not like all others. Default: none.
+    pub mirrors: Vec<RegistryHost>,
 }
 
 /// A certificate of an authority, or several.
@@ -46,6 +49,8 @@ pub struct RegistryLimits {
     pub concurrent: usize,
     /// How long one operation may take, waiting included. Default: 30 s.
     pub operation: Duration,
+    /// How long a push may take, waiting included. Default: 10 min.
+    pub upload: Duration,
     /// How long looking up a name, connecting and the TLS handshake may take together. Default: 5 s.
     pub connect: Duration,
     /// How long a credential helper may take. Default: 10 s.
@@ -65,6 +70,7 @@ impl Default for RegistryLimits {
         Self {
             concurrent: 16,
             operation: Duration::from_secs(30),
+            upload: Duration::from_mins(10),
             connect: Duration::from_secs(5),
             helper: Duration::from_secs(10),
             manifest: ByteSize::from_mib(4),

@@ -43,7 +43,7 @@ async fn a_manifest_is_had_by_tag_and_by_digest() {
     let asking = Asking::of(registry.address());
     let by_tag = asking.manifest("team/app:1.0").await.unwrap();
     assert_eq!(by_tag.text, image_manifest(CONFIG.as_bytes()));
-    assert!(matches!(&by_tag.kind, ManifestKind::Image { config } if config.size == CONFIG.len() as u64));
+    assert!(matches!(&by_tag.kind, ManifestKind::Image(image) if image.config.size == CONFIG.len() as u64));
     let by_digest = asking
         .manifest(&format!("team/app@{}", by_tag.digest))
         .await

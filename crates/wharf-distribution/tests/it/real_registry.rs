@@ -3,6 +3,8 @@
 //! `conformance/registry/get-registry.sh` gets it. Where it is not there these tests say so and check nothing, unless
 //! `WHARF_DOCKER_REGISTRY` names it, as `.ci/run` does: then it must be there.
 
+mod plugins;
+
 use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};

@@ -75,6 +75,7 @@ fn head(stream: &mut impl Read) -> Option<String> {
 fn trusting(host: &str, authority: Authority) -> RegistrySettings {
     let settings = HostSettings {
         plain_http: false,
+        mirrors: Vec::new(),
         authorities: vec![authority],
     };
     RegistrySettings {

@@ -1,0 +1,236 @@
+//! Reading what somebody saved.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+
+use serde::Deserialize;
+use wharf_plugin::{ByteSize, ContentDigest, Digest, ImageReference};
+
+use super::{ArchiveError, IMAGE_NAME, MOST_ARCHIVE, MOST_BLOB, RECORDS, REF_NAME};
+use crate::layer::{self, Archive};
+use crate::layout::{self, LayoutError};
+use crate::registry::manifest::{self, DescriptorText};
+use crate::registry::{Manifest, ManifestKind};
+use crate::store::{Found, Held, Loading, Record, Store};
+
+/// The most bytes of `index.json` and of the records.
+const MOST_LIST: u64 = 64 << 20;
+
+/// What was loaded.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Loaded {
+    /// The references that the store knows now, in their order.
+    pub references: Vec<String>,
+    /// How many blobs there were.
+    pub blobs: usize,
+    /// How many bytes they had.
+    pub bytes: u64,
+}
+
+#[derive(Deserialize)]
+struct IndexText {
+    manifests: Vec<DescriptorText>,
+}
+
+impl Store {
+    /// Takes what an archive has that [`Store::save`] wrote, or another tool as an OCI layout whose index names its images in full.
+    /// What the store has already of other references stays as it is.
+    ///
+    /// # Errors
+    /// [`ArchiveError`]. Blobs that were read until then are kept; no reference means them.
+    pub fn load<R: Read>(&self, from: R) -> Result<Loaded, ArchiveError> {
+        let loading = self.loading()?;
+        let mut archive = Archive::new(from, ("the archive", MOST_ARCHIVE));
+        let mut loaded = Loaded::default();
+        let mut records: Option<Vec<Record>> = None;
+        let mut index: Option<IndexText> = None;
+        while let Some(member) = archive.next().map_err(ArchiveError::Read)? {
+            let name = member.name.trim_start_matches("./");
+            let most = match name {
+                RECORDS | "index.json" => MOST_LIST,
+                _ => MOST_BLOB.bytes(),
+            };
+            let digest = name.strip_prefix("blobs/").map(|name| name.replacen('/', ":", 1));
+            let digest = digest.and_then(|digest| digest.parse::<ContentDigest>().ok());
+            let is_wanted = digest.is_some() || matches!(name, RECORDS | "index.json");
+            if !member.is_file || !is_wanted {
+                archive.skip(member.size).map_err(ArchiveError::Read)?;
+                continue;
+            }
+            if member.size > most {
+                return Err(ArchiveError::Read(LayoutError::TooLarge {
+                    what: "a file of the archive",
+                    limit: ByteSize::from_bytes(most),
+                }));
+            }
+            let bytes = archive.content(member.size).map_err(ArchiveError::Read)?;
+            if let Some(digest) = digest {
+                let actual = digest.again_of(&bytes);
+                if actual != digest {
+                    return Err(ArchiveError::WrongDigest {
+                        wanted: digest,
+                        actual,
+                    });
+                }
+                loading.blob(&digest, &bytes)?;
+                loaded.blobs += 1;
+                loaded.bytes += bytes.len() as u64;
+            } else if name == RECORDS {
+                records = Some(parse(name, &bytes)?);
+            } else {
+                index = Some(parse(name, &bytes)?);
+            }
+        }
+        let records = match (records, index) {
+            (Some(records), _) => records,
+            (None, Some(index)) => self.records_of(index)?,
+            (None, None) => {
+                return Err(ArchiveError::NotALayout {
+                    reason: "it has no `index.json`".to_owned(),
+                });
+            }
+        };
+        self.take(&loading, records, &mut loaded)?;
+        Ok(loaded)
+    }
+
+    /// Writes records whose blobs are all there.
+    fn take(
+        &self,
+        loading: &Loading<'_>,
+        records: Vec<Record>,
+        loaded: &mut Loaded,
+    ) -> Result<(), ArchiveError> {
+        for record in &records {
+            if let Some(held) = record.blobs.iter().find(|held| !self.has(&held.digest)) {
+                return Err(ArchiveError::Incomplete {
+                    reference: record.reference.clone(),
+                    digest: held.digest.clone(),
+                });
+            }
+        }
+        for record in records {
+            loading.record(&record)?;
+            loaded.references.push(record.reference);
+        }
+        loaded.references.sort();
+        Ok(())
+    }
+
+    /// What the index of another tool says. What is no plugin, or has no name, is left out.
+    fn records_of(&self, index: IndexText) -> Result<Vec<Record>, ArchiveError> {
+        let mut records = Vec::new();
+        for entry in index.manifests {
+            let Some(image) = name_of(&entry.annotations.unwrap_or_default()) else {
+                continue;
+            };
+            let digest = entry.digest.parse::<ContentDigest>();
+            let Some(record) = digest
+                .ok()
+                .map(|digest| self.record_of(&image, &digest))
+                .transpose()?
+                .flatten()
+            else {
+                continue;
+            };
+            records.push(record);
+        }
+        if records.is_empty() {
+            return Err(ArchiveError::NotALayout {
+                reason: format!(
+                    "no plugin in it has a whole name in the annotation `{IMAGE_NAME}` or `{REF_NAME}`"
+                ),
+            });
+        }
+        Ok(records)
+    }
+
+    fn record_of(
+        &self,
+        image: &ImageReference,
+        digest: &ContentDigest,
+    ) -> Result<Option<Record>, ArchiveError> {
+        let Some((mut held, top)) = self.held_manifest(digest)? else {
+            return Ok(None);
+        };
+        let named = match top.kind {
+            ManifestKind::Image(named) => named,
+            ManifestKind::Index { entries } => {
+                let Ok(entry) = layout::choose_entry(&entries) else {
+                    return Ok(None);
+                };
+                match self.held_manifest(&entry.digest)? {
+                    Some((
+                        more,
+                        Manifest {
+                            kind: ManifestKind::Image(named),
+                            ..
+                        },
+                    )) => {
+                        held.extend(more);
+                        named
+                    }
+                    _ => return Ok(None),
+                }
+            }
+        };
+        let Ok(choice) = layout::choose(&named) else {
+            return Ok(None);
+        };
+        let Found::Bytes(bytes) = self.blob(&choice.layer.digest, MOST_BLOB.bytes())? else {
+            return Ok(None);
+        };
+        held.push(Held {
+            digest: choice.layer.digest.clone(),
+            size: bytes.len() as u64,
+        });
+        let module = if choice.is_packed() {
+            match layer::plugin_in(&bytes, crate::MOST_BYTES) {
+                Ok(module) => module,
+                Err(_) => return Ok(None),
+            }
+        } else {
+            bytes
+        };
+        Ok(Some(Record {
+            reference: format!("oci:{image}"),
+            digest: digest.clone(),
+            layout: choice.layout,
+            module: Digest::of(&module),
+            size: module.len() as u64,
+            fetched_at: 0,
+            blobs: held,
+            attached: Vec::new(),
+        }))
+    }
+
+    fn held_manifest(&self, digest: &ContentDigest) -> Result<Option<(Vec<Held>, Manifest)>, ArchiveError> {
+        let Found::Bytes(bytes) = self.blob(digest, 4 << 20)? else {
+            return Ok(None);
+        };
+        let held = Held {
+            digest: digest.clone(),
+            size: bytes.len() as u64,
+        };
+        let parsed = manifest::parse_stored(digest.clone(), &bytes).ok();
+        Ok(parsed.map(|manifest| (vec![held], manifest)))
+    }
+}
+
+/// The whole name of an image, with its registry.
+fn name_of(annotations: &BTreeMap<String, String>) -> Option<ImageReference> {
+    let names = [IMAGE_NAME, REF_NAME]
+        .into_iter()
+        .filter_map(|key| annotations.get(key));
+    let whole = |name: &&String| {
+        name.split_once('/')
+            .is_some_and(|(host, _)| host.contains(['.', ':']) || host == "localhost")
+    };
+    names.filter(whole).find_map(|name| name.parse().ok())
+}
+
+fn parse<T: for<'de> Deserialize<'de>>(name: &str, bytes: &[u8]) -> Result<T, ArchiveError> {
+    serde_json::from_slice(bytes).map_err(|error| ArchiveError::NotALayout {
+        reason: format!("its `{name}` cannot be understood: {error}"),
+    })
+}

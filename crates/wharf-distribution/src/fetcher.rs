@@ -1,0 +1,357 @@
+//! From a reference to bytes that may be compiled: files, URLs and images, through the store.
+//!
+//! ```text
+//! fetch(reference)
+//!   file:   read                                            ─► verify the digest of the bytes
+//!   https:  the digest in the reference or the lock file    ─► verify it ─► store, or download (get.rs)
+//!   oci:    the lock file ─► store, or the registry: the manifest and its digest (image.rs)
+//!             ─► verify it ─► in which form the plugin is there (layout.rs) ─► its layer: store, or download
+//!             ─► for container images, the file in it (layer.rs) ─► keep it all in the store, and then its record
+//! ```
+
+mod get;
+mod image;
+mod url;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use wharf_plugin::{
+    ByteSize, ContentDigest, Digest, IdentifyError, ImageReference, Lookalike, Reference, VerifiedArtifact,
+};
+
+use crate::registry::{RegistryClient, RegistryError};
+use crate::runtime::block_on;
+use crate::store::{Hold, Store};
+use crate::verify::{NoPolicy, Subject, Verified, Verifier};
+use crate::{FetchError, Layout, LockMode, Lockfile, MOST_BYTES, Pin, file};
+
+/// When a registry is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PullPolicy {
+    /// Only for what the store does not have. A tag then means what it meant when it was fetched first.
+    #[default]
+    IfNotPresent,
+    /// For each fetch, so that a tag means what it means now. Where the registry cannot be reached, what it meant last counts,
+    /// and [`Fetched::origin`] says why. A reference with a digest means the same for ever, and is asked for only where the store
+    /// does not have it.
+    Always,
+    /// Never: what the store does not have is not to be had.
+    Never,
+}
+
+/// The bounds of a fetch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FetchLimits {
+    /// How long a download may take. Default: 10 min.
+    pub download: Duration,
+    /// How long nothing at all may come. Default: 30 s.
+    pub idle: Duration,
+    /// How often a request is sent again that failed for a reason that may pass: nobody there, a broken connection, 429, 500,
+    /// 502, 503, 504. `Retry-After` is kept to, as long as it ends before the time is over. Default: 3.
+    pub retries: u32,
+    /// The most bytes of a plugin. Default: 64 MiB.
+    pub module: ByteSize,
+    /// The most bytes of a layer of a container image, as it is transferred. Default: 128 MiB.
+    pub layer: ByteSize,
+}
+
+impl Default for FetchLimits {
+    fn default() -> Self {
+        Self {
+            download: Duration::from_mins(10),
+            idle: Duration::from_secs(30),
+            retries: 3,
+            module: MOST_BYTES,
+            layer: ByteSize::from_mib(128),
+        }
+    }
+}
+
+/// Hears of downloads. It may be called from several threads at once.
+pub trait FetchProgress: Send + Sync {
+    /// So many bytes of what a reference means are there, of so many, as far as that is known.
+    fn downloaded(&self, reference: &Reference, bytes: u64, of: Option<u64>);
+}
+
+/// Nobody listens.
+impl FetchProgress for () {
+    fn downloaded(&self, _reference: &Reference, _bytes: u64, _of: Option<u64>) {}
+}
+
+/// Fetches plugins. It may be used from any number of threads at once, and keeps nothing in memory but the client's tokens.
+#[derive(Clone)]
+pub struct Fetcher {
+    client: Arc<RegistryClient>,
+    store: Option<Store>,
+    policy: PullPolicy,
+    verifier: Arc<dyn Verifier>,
+    lock: Option<(Arc<Lockfile>, LockMode)>,
+    limits: FetchLimits,
+    progress: Arc<dyn FetchProgress>,
+}
+
+/// A plugin's bytes, and how they came here.
+#[derive(Debug, Clone)]
+pub struct Fetched {
+    /// The bytes, which may be compiled.
+    pub artifact: VerifiedArtifact,
+    /// In which form they were there.
+    pub layout: Layout,
+    /// What the reference meant: the digest of the manifest or index; of files and URLs, that of the bytes.
+    pub resolved: ContentDigest,
+    /// Where they are from.
+    pub origin: Origin,
+    /// What was found out about who made them.
+    pub verified: Verified,
+    /// Keeps them in the store for as long as this or a clone of it lives. None without a store, and for files.
+    pub hold: Option<Hold>,
+}
+
+/// Where bytes are from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// A file of this machine.
+    File,
+    /// A registry or server, just now.
+    Network,
+    /// The store; nobody was asked.
+    Store,
+    /// The store, because the registry could not be asked.
+    StoreInstead(RegistryError),
+}
+
+/// All that is known of a plugin's bytes but the bytes themselves.
+#[derive(Debug, Clone)]
+pub struct Provenance {
+    /// In which form they were there.
+    pub layout: Layout,
+    /// What the reference meant: the digest of the manifest or index; of files and URLs, that of the bytes.
+    pub resolved: ContentDigest,
+    /// Where they are from.
+    pub origin: Origin,
+    /// What was found out about who made them.
+    pub verified: Verified,
+    /// Keeps them in the store for as long as this or a clone of it lives. None without a store, and for files.
+    pub hold: Option<Hold>,
+}
+
+impl Fetched {
+    /// The bytes, and all else, for who keeps the one longer than the other.
+    pub fn into_parts(self) -> (VerifiedArtifact, Provenance) {
+        let provenance = Provenance {
+            layout: self.layout,
+            resolved: self.resolved,
+            origin: self.origin,
+            verified: self.verified,
+            hold: self.hold,
+        };
+        (self.artifact, provenance)
+    }
+
+    /// What a lock file is to say of it.
+    pub fn pin(&self) -> Pin {
+        Pin {
+            digest: self.resolved.clone(),
+            module: self.artifact.digest(),
+            layout: self.layout,
+        }
+    }
+}
+
+impl Fetcher {
+    /// One that keeps nothing, asks for each fetch and has no policy of trust.
+    pub fn new(client: Arc<RegistryClient>) -> Self {
+        Self {
+            client,
+            store: None,
+            policy: PullPolicy::default(),
+            verifier: Arc::new(NoPolicy),
+            lock: None,
+            limits: FetchLimits::default(),
+            progress: Arc::new(()),
+        }
+    }
+
+    /// The same with a store.
+    #[must_use]
+    pub fn with_store(self, store: Store) -> Self {
+        Self {
+            store: Some(store),
+            ..self
+        }
+    }
+
+    /// The same with another pull policy.
+    #[must_use]
+    pub fn with_policy(self, policy: PullPolicy) -> Self {
+        Self { policy, ..self }
+    }
+
+    /// The same with somebody who is asked what may run.
+    #[must_use]
+    pub fn with_verifier(self, verifier: Arc<dyn Verifier>) -> Self {
+        Self { verifier, ..self }
+    }
+
+    /// The same with a lock file.
+    #[must_use]
+    pub fn with_lock(self, lockfile: Arc<Lockfile>, mode: LockMode) -> Self {
+        Self {
+            lock: Some((lockfile, mode)),
+            ..self
+        }
+    }
+
+    /// The same with other bounds.
+    #[must_use]
+    pub fn with_limits(self, limits: FetchLimits) -> Self {
+        Self { limits, ..self }
+    }
+
+    /// The same with somebody who hears of downloads.
+    #[must_use]
+    pub fn with_progress(self, progress: Arc<dyn FetchProgress>) -> Self {
+        Self { progress, ..self }
+    }
+
+    /// The store, where there is one.
+    pub fn store(&self) -> Option<&Store> {
+        self.store.as_ref()
+    }
+
+    /// The client of registries.
+    pub fn client(&self) -> &RegistryClient {
+        &self.client
+    }
+
+    /// Fetches a plugin. This blocks the thread; on one that serves a tokio runtime, another thread does the work.
+    ///
+    /// # Errors
+    /// [`FetchError`] says what is wrong and whose fault it is, and [`FetchError::hint`] what to do about it.
+    pub fn fetch(&self, reference: &Reference) -> Result<Fetched, FetchError> {
+        block_on(|| self.fetch_async(reference)).map_err(FetchError::no_runtime)?
+    }
+
+    /// The same on a tokio runtime with time and I/O. Files are read and written on the thread that polls it.
+    ///
+    /// # Errors
+    /// [`FetchError`].
+    pub async fn fetch_async(&self, reference: &Reference) -> Result<Fetched, FetchError> {
+        let pin = self.pin_of(reference)?;
+        match reference {
+            Reference::File(path) => {
+                let bytes = file::read_module(path)?;
+                self.take_file(reference, bytes, pin).await
+            }
+            Reference::Https(_) => Box::pin(self.fetch_url(reference, pin)).await,
+            Reference::Oci(text) => {
+                let image: ImageReference = text.parse().map_err(|source| FetchError::NoImage {
+                    reference: reference.clone(),
+                    source,
+                })?;
+                Box::pin(self.fetch_image(reference, image, pin)).await
+            }
+        }
+    }
+
+    /// What the references mean now, as a lock file says it. Registries are asked, whatever the pull policy and the lock file
+    /// say, and what they give is kept in the store. This blocks the thread.
+    ///
+    /// # Errors
+    /// [`FetchError`], of the first reference that has one.
+    pub fn lock<'r>(
+        &self,
+        references: impl IntoIterator<Item = &'r Reference>,
+    ) -> Result<Lockfile, FetchError> {
+        let asking = Self {
+            policy: PullPolicy::Always,
+            lock: None,
+            ..self.clone()
+        };
+        let mut lockfile = Lockfile::default();
+        for reference in references {
+            let fetched = match reference.as_https() {
+                // The lock file is where the digest of a URL may stand that has none.
+                Some(Ok((_, None))) => asking.fetch_unpinned(reference)?,
+                _ => asking.fetch(reference)?,
+            };
+            if let Origin::StoreInstead(error) = fetched.origin {
+                return Err(FetchError::registry(reference, error));
+            }
+            lockfile.set(reference, fetched.pin());
+        }
+        Ok(lockfile)
+    }
+
+    async fn take_file(
+        &self,
+        reference: &Reference,
+        bytes: Vec<u8>,
+        pin: Option<&Pin>,
+    ) -> Result<Fetched, FetchError> {
+        let digest = Digest::of(&bytes);
+        if let Some(pin) = pin.filter(|pin| pin.module != digest && self.must_be_locked()) {
+            return Err(FetchError::NotAsLocked {
+                reference: reference.clone(),
+                locked: ContentDigest::Sha256(pin.module),
+                actual: ContentDigest::Sha256(digest),
+            });
+        }
+        let resolved = ContentDigest::Sha256(digest);
+        let verified = self
+            .verify(Subject {
+                reference,
+                digest: &resolved,
+                attachments: None,
+            })
+            .await?;
+        Ok(Fetched {
+            artifact: VerifiedArtifact::dangerously_trusted(reference.clone(), bytes, verified.verification),
+            layout: Layout::File,
+            resolved,
+            origin: Origin::File,
+            verified,
+            hold: None,
+        })
+    }
+
+    async fn verify(&self, subject: Subject<'_>) -> Result<Verified, FetchError> {
+        let verified = self.verifier.verify(subject).await;
+        verified.map_err(|source| FetchError::Refused {
+            reference: subject.reference.clone(),
+            source: Box::new(source),
+        })
+    }
+
+    fn must_be_locked(&self) -> bool {
+        self.lock
+            .as_ref()
+            .is_some_and(|(_, mode)| *mode == LockMode::Require)
+    }
+
+    fn pin_of(&self, reference: &Reference) -> Result<Option<&Pin>, FetchError> {
+        let Some((lockfile, mode)) = &self.lock else {
+            return Ok(None);
+        };
+        match (lockfile.pin(reference), mode) {
+            (None, LockMode::Require) => Err(FetchError::NotLocked {
+                reference: reference.clone(),
+            }),
+            (pin, _) => Ok(pin),
+        }
+    }
+}
+
+/// Refuses what is no module before anybody keeps it.
+fn check_module(reference: &Reference, bytes: &[u8]) -> Result<(), FetchError> {
+    if bytes.starts_with(file::MAGIC) {
+        return Ok(());
+    }
+    Err(FetchError::NotAModule {
+        reference: reference.clone(),
+        source: IdentifyError::NotWasm {
+            looks_like: Lookalike::of(bytes),
+        },
+    })
+}
