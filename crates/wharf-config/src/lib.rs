@@ -27,6 +27,7 @@ mod routes;
 mod schema;
 mod source;
 mod table;
+mod trust;
 mod upstreams;
 mod yaml;
 
@@ -42,5 +43,9 @@ pub use registries::{RegistriesConfig, RegistryAuthority, RegistryConfig};
 pub use root::{AdminConfig, Config};
 pub use routes::{FilterConfig, RouteConfig};
 pub use schema::json_schema;
+pub use trust::{
+    LogConfig, SignaturesConfig, SignerConfig, SignerGroupConfig, SubjectConfig, TrustConfig, TrustDefault,
+    TrustRule, WhoConfig,
+};
 pub use upstreams::{EndpointsConfig, UpstreamConfig};
 pub use yaml::{to_yaml, to_yaml_documents};

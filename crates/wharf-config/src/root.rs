@@ -16,6 +16,7 @@ use crate::plugins::{PLUGIN, decode_plugins};
 use crate::proxy::{AccessLog, DecodedProxy, PROXY, ProxyConfig, decode_proxy};
 use crate::registries::{REGISTRIES, RegistriesConfig, decode_registries};
 use crate::table::{ADDRESS, Field, Kind, Presence, Section};
+use crate::trust::{TRUST, TrustConfig, decode_trust};
 
 /// A configuration in which everything was checked that can be checked without running anything.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +32,8 @@ pub struct Config {
     pub admin: Option<AdminConfig>,
     /// Registries of images, as far as they are not like all others.
     pub registries: RegistriesConfig,
+    /// Which plugins may run, by who signed them. None for all of them.
+    pub trust: Option<TrustConfig>,
     /// Where compiled modules are kept.
     pub cache: CacheConfig,
     /// Where the access log goes. Default: standard output.
@@ -92,6 +95,12 @@ pub(crate) static ROOT: Section = Section {
             doc: "Registries of images, as far as they are not like all others.",
         },
         Field {
+            key: "trust",
+            kind: Kind::Section(&TRUST),
+            presence: Presence::Absent("all plugins may run"),
+            doc: "Which plugins may run, by who signed them.",
+        },
+        Field {
             key: "admin",
             kind: Kind::Section(&ADMIN),
             presence: Presence::Absent("no admin port"),
@@ -142,6 +151,7 @@ pub(crate) fn decode_root(cx: &mut Context<'_>, item: &Item<'_>) -> Option<Confi
     let admission = decode_admission(cx, &fields, &mut bound);
     let admin = decode_admin(cx, &fields, &mut bound);
     let registries = decode_registries(cx, &fields);
+    let trust = decode_trust(cx, &fields);
     let cache = decode_cache(cx, &fields);
     cx.report_flaws();
     warn_of_unused(cx, &fields, upstreams.as_ref());
@@ -151,6 +161,7 @@ pub(crate) fn decode_root(cx: &mut Context<'_>, item: &Item<'_>) -> Option<Confi
         admission,
         admin,
         registries: registries?,
+        trust,
         cache: cache?,
         access_log: access_log?,
         drain_timeout: drain_timeout?,

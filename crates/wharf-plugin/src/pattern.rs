@@ -83,7 +83,11 @@ impl FromStr for ReferencePattern {
             "https" => Err(ReferencePatternError::Scheme),
             // A registry's name is the same in upper case; those of repositories have none.
             "oci" | "registry" => {
-                let (host, path) = slashless.split_at(slashless.find('/').unwrap_or(slashless.len()));
+                let name = rest.trim_start_matches('/');
+                if name.is_empty() {
+                    return Err(ReferencePatternError::Empty);
+                }
+                let (host, path) = name.split_at(name.find('/').unwrap_or(name.len()));
                 Ok(Self(format!("oci:{}{path}", host.to_ascii_lowercase())))
             }
             _ => Err(ReferencePatternError::Scheme),
@@ -210,7 +214,11 @@ fn matches(pattern: &str, text: &str) -> bool {
     while let Some((byte, behind)) = rest.split_first() {
         if *byte == b'*' {
             let crosses = behind.first() == Some(&b'*');
-            rest = if crosses { behind.get(1..).unwrap_or_default() } else { behind };
+            rest = if crosses {
+                behind.get(1..).unwrap_or_default()
+            } else {
+                behind
+            };
             let mut open = false;
             for (place, here) in reached.iter_mut().enumerate() {
                 open |= *here;
@@ -271,18 +279,45 @@ mod tests {
             assert_eq!(matches(pattern, text), expected, "{pattern:?} {text:?}");
         }
         // What makes matchers that go back take for ever.
-        assert!(!matches(&"*a".repeat(500), &"a".repeat(4000).replace("aaaa", "aaab")));
+        assert!(!matches(
+            &"*a".repeat(500),
+            &"a".repeat(4000).replace("aaaa", "aaab")
+        ));
     }
 
     #[test]
     fn one_place_is_one_place_however_it_is_written() {
         for (text, reference, expected) in [
-            ("oci:registry.example/plugins/**", "oci://registry.example/plugins/greet:1", true),
-            ("oci:Registry.Example/plugins/**", "oci:REGISTRY.example/plugins/a/b:1", true),
-            ("registry://registry.example/plugins/**", "oci://registry.example/plugins/greet", true),
-            ("oci:registry.example/plugins/**", "oci://registry.example.evil/plugins/greet", false),
-            ("oci:registry.example/plugins/*", "oci://registry.example/plugins/a/b", false),
-            ("oci:registry.example/plugins/*", "oci://registry.example/other/greet", false),
+            (
+                "oci:registry.example/plugins/**",
+                "oci://registry.example/plugins/greet:1",
+                true,
+            ),
+            (
+                "oci:Registry.Example/plugins/**",
+                "oci:REGISTRY.example/plugins/a/b:1",
+                true,
+            ),
+            (
+                "registry://registry.example/plugins/**",
+                "oci://registry.example/plugins/greet",
+                true,
+            ),
+            (
+                "oci:registry.example/plugins/**",
+                "oci://registry.example.evil/plugins/greet",
+                false,
+            ),
+            (
+                "oci:registry.example/plugins/*",
+                "oci://registry.example/plugins/a/b",
+                false,
+            ),
+            (
+                "oci:registry.example/plugins/*",
+                "oci://registry.example/other/greet",
+                false,
+            ),
             ("oci:docker.io/library/busybox", "oci:busybox", true),
             ("oci:docker.io/library/busybox:latest", "oci:busybox", true),
             ("oci:docker.io/library/busybox:1*", "oci:busybox:1.36", true),
@@ -298,7 +333,11 @@ mod tests {
             ("https://*.example.com/**", "https://evil/x.example.com/a", false),
             ("**", "https://example.com/a.wasm", true),
         ] {
-            assert_eq!(pattern(text).matches(&plain(reference)), expected, "{text} {reference}");
+            assert_eq!(
+                pattern(text).matches(&plain(reference)),
+                expected,
+                "{text} {reference}"
+            );
         }
     }
 
@@ -331,10 +370,25 @@ mod tests {
 
     #[test]
     fn what_is_no_pattern_is_refused() {
-        for text in ["", "a", "*", "oci:", "oci://", "file:", "http://a/**", "https:a", "s3:**", "oci:a\n"] {
+        for text in [
+            "",
+            "a",
+            "*",
+            "oci:",
+            "oci://",
+            "file:",
+            "http://a/**",
+            "https:a",
+            "s3:**",
+            "oci:a\n",
+        ] {
             assert!(text.parse::<ReferencePattern>().is_err(), "{text:?}");
         }
-        assert!(format!("oci:{}", "a".repeat(2000)).parse::<ReferencePattern>().is_err());
+        assert!(
+            format!("oci:{}", "a".repeat(2000))
+                .parse::<ReferencePattern>()
+                .is_err()
+        );
     }
 
     #[test]

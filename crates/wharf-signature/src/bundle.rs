@@ -34,8 +34,7 @@ pub(crate) enum Content {
 
 /// Takes a bundle apart; nothing in it is believed.
 pub(crate) fn parse(json: &[u8]) -> Result<(Content, Parsed), Refusal> {
-    let file: File =
-        serde_json::from_slice(json).map_err(|error| Refusal::bad_json("the bundle", &error))?;
+    let file: File = serde_json::from_slice(json).map_err(|error| Refusal::bad_json("the bundle", &error))?;
     if !MEDIA_TYPES.contains(&file.media_type.as_str()) {
         return Err(Refusal::UnknownFormat {
             media_type: file.media_type.chars().take(100).collect(),
@@ -50,7 +49,9 @@ pub(crate) fn parse(json: &[u8]) -> Result<(Content, Parsed), Refusal> {
         }
         (None, Some(message)) => {
             let signature = decode_base64(&message.signature).ok_or(malformed("the signature"))?;
-            let digest = message.message_digest.filter(|digest| digest.algorithm == "SHA2_256");
+            let digest = message
+                .message_digest
+                .filter(|digest| digest.algorithm == "SHA2_256");
             let digest = digest
                 .map(|digest| decode_base64(&digest.digest).ok_or(malformed("the digest of the message")))
                 .transpose()?;
@@ -83,7 +84,9 @@ fn read_material(file: &MaterialFile) -> Option<Material> {
                 others: all.collect::<Option<_>>()?,
             })
         }
-        (None, None, Some(key)) => Some(Material::Key { hint: key.hint.clone() }),
+        (None, None, Some(key)) => Some(Material::Key {
+            hint: key.hint.clone(),
+        }),
         _ => None,
     }
 }
@@ -118,7 +121,11 @@ fn read_proof(file: ProofFile) -> Option<Proof> {
         index: file.log_index.number()?,
         tree_size: file.tree_size.number()?,
         root: decode_base64(&file.root_hash)?,
-        hashes: file.hashes.iter().map(|hash| decode_base64(hash)).collect::<Option<_>>()?,
+        hashes: file
+            .hashes
+            .iter()
+            .map(|hash| decode_base64(hash))
+            .collect::<Option<_>>()?,
         checkpoint: file.checkpoint?.envelope,
     })
 }
@@ -126,7 +133,10 @@ fn read_proof(file: ProofFile) -> Option<Proof> {
 fn read_timestamps(file: Option<TimestampsFile>) -> Option<Vec<Vec<u8>>> {
     let files = file.unwrap_or_default().rfc3161_timestamps.unwrap_or_default();
     (files.len() <= MOST_TIMESTAMPS).then_some(())?;
-    files.iter().map(|file| decode_base64(&file.signed_timestamp)).collect()
+    files
+        .iter()
+        .map(|file| decode_base64(&file.signed_timestamp))
+        .collect()
 }
 
 #[derive(Deserialize)]
@@ -252,7 +262,10 @@ impl Number {
     fn number(&self) -> Option<u64> {
         match self {
             Self::Number(number) => Some(*number),
-            Self::Text(text) => text.bytes().all(|digit| digit.is_ascii_digit()).then(|| text.parse().ok())?,
+            Self::Text(text) => text
+                .bytes()
+                .all(|digit| digit.is_ascii_digit())
+                .then(|| text.parse().ok())?,
         }
     }
 }
@@ -297,7 +310,9 @@ impl KeyBundle {
     pub(crate) fn envelope(hint: String, envelope: EnvelopeFile) -> Self {
         Self {
             media_type: MEDIA_TYPE,
-            verification_material: KeyMaterial { public_key: Hint { hint } },
+            verification_material: KeyMaterial {
+                public_key: Hint { hint },
+            },
             message_signature: None,
             dsse_envelope: Some(envelope),
         }
@@ -310,8 +325,13 @@ impl KeyBundle {
         };
         Self {
             media_type: MEDIA_TYPE,
-            verification_material: KeyMaterial { public_key: Hint { hint } },
-            message_signature: Some(MessageOut { message_digest, signature }),
+            verification_material: KeyMaterial {
+                public_key: Hint { hint },
+            },
+            message_signature: Some(MessageOut {
+                message_digest,
+                signature,
+            }),
             dsse_envelope: None,
         }
     }

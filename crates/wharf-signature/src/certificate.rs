@@ -31,6 +31,7 @@ struct Extension<'a> {
 }
 
 const OID_SUBJECT_ALT_NAME: &[u8] = &[0x55, 0x1d, 0x11];
+const OID_EXTENDED_KEY_USAGE: &[u8] = &[0x55, 0x1d, 0x25];
 const OID_SCT_LIST: &[u8] = &[0x2b, 0x06, 0x01, 0x04, 0x01, 0xd6, 0x79, 0x02, 0x04, 0x02];
 /// `1.3.6.1.4.1.57264.1`, behind which is a number for each of Fulcio's extensions.
 const OID_FULCIO: &[u8] = &[0x2b, 0x06, 0x01, 0x04, 0x01, 0x83, 0xbf, 0x30, 0x01];
@@ -53,6 +54,15 @@ const MOST_EXTENSIONS: usize = 64;
 pub(crate) enum Usage {
     CodeSigning,
     TimeStamping,
+}
+
+impl Usage {
+    fn oid(self) -> &'static [u8] {
+        match self {
+            Self::CodeSigning => CODE_SIGNING,
+            Self::TimeStamping => TIME_STAMPING,
+        }
+    }
 }
 
 impl<'a> Certificate<'a> {
@@ -121,8 +131,14 @@ impl<'a> Certificate<'a> {
         at: Timestamp,
         usage: Usage,
     ) -> Result<Path, Refusal> {
+        if !self.is_for(usage) {
+            return Err(FOR_ANOTHER_USE);
+        }
         let mut worst = Refusal::UnknownAuthority;
-        for authority in authorities.iter().filter(|authority| authority.valid.contains(at)) {
+        for authority in authorities
+            .iter()
+            .filter(|authority| authority.valid.contains(at))
+        {
             match self.check_path_to(intermediates, authority, at, usage) {
                 Ok(path) => return Ok(path),
                 Err(Refusal::UnknownAuthority) => {}
@@ -130,6 +146,23 @@ impl<'a> Certificate<'a> {
             }
         }
         Err(worst)
+    }
+
+    /// Whether it says that it is for this. Authorities between it and the root may say nothing, and it may not.
+    fn is_for(&self, usage: Usage) -> bool {
+        let Some(list) = self.extension(OID_EXTENDED_KEY_USAGE) else {
+            return false;
+        };
+        let Some(list) = Value::only(list, der::SEQUENCE) else {
+            return false;
+        };
+        let mut list = list.reader();
+        while let Some(oid) = list.expect(der::OID) {
+            if oid.content == usage.oid() {
+                return true;
+            }
+        }
+        false
     }
 
     fn check_path_to(
@@ -150,10 +183,7 @@ impl<'a> Certificate<'a> {
             .chain(intermediates)
             .map(|der| CertificateDer::from(der.as_slice()))
             .collect();
-        let usage = match usage {
-            Usage::CodeSigning => KeyUsage::required(CODE_SIGNING),
-            Usage::TimeStamping => KeyUsage::required(TIME_STAMPING),
-        };
+        let usage = KeyUsage::required_if_present(usage.oid());
         let time = UnixTime::since_unix_epoch(at.since_epoch());
         let path = leaf
             .verify_for_usage(ALGORITHMS, &anchors, &between, time, usage, None, None)
@@ -170,7 +200,13 @@ pub(crate) struct Path {
     pub(crate) issuer_key: Vec<u8>,
 }
 
-const DAMAGED: Refusal = Refusal::BadCertificate { reason: "it is damaged" };
+const DAMAGED: Refusal = Refusal::BadCertificate {
+    reason: "it is damaged",
+};
+
+pub(crate) const FOR_ANOTHER_USE: Refusal = Refusal::BadCertificate {
+    reason: "it is for another use",
+};
 
 const ALGORITHMS: &[&dyn rustls_pki_types::SignatureVerificationAlgorithm] = &[
     algorithms::ECDSA_P256_SHA256,
@@ -198,9 +234,7 @@ fn refusal_of(error: &webpki::Error, made: Timestamp) -> Refusal {
         webpki::Error::InvalidSignatureForPublicKey => Refusal::BadCertificate {
             reason: "the authority did not sign it",
         },
-        webpki::Error::RequiredEkuNotFoundContext(_) => Refusal::BadCertificate {
-            reason: "it is for another use",
-        },
+        webpki::Error::RequiredEkuNotFoundContext(_) => FOR_ANOTHER_USE,
         webpki::Error::BadDer | webpki::Error::BadDerTime => DAMAGED,
         _ => Refusal::BadCertificate {
             reason: "it does not lead to the authority",
@@ -230,7 +264,9 @@ fn split(der: &[u8]) -> Option<(Vec<&[u8]>, Vec<Extension<'_>>)> {
         let mut list = Value::only(list.content, der::SEQUENCE)?.reader();
         while !list.is_empty() {
             let extension = extension(list.expect(der::SEQUENCE)?)?;
-            let again = extensions.iter().any(|earlier: &Extension<'_>| earlier.oid == extension.oid);
+            let again = extensions
+                .iter()
+                .any(|earlier: &Extension<'_>| earlier.oid == extension.oid);
             if again || extensions.len() == MOST_EXTENSIONS {
                 return None;
             }

@@ -50,9 +50,9 @@ impl<'a> Reader<'a> {
             0x81..=0x84 => {
                 let (digits, behind) = rest.split_at_checked(usize::from(first & 0x7f))?;
                 rest = behind;
-                let length = digits
-                    .iter()
-                    .try_fold(0_usize, |length, digit| Some(length.checked_mul(256)? | usize::from(*digit)))?;
+                let length = digits.iter().try_fold(0_usize, |length, digit| {
+                    Some(length.checked_mul(256)? | usize::from(*digit))
+                })?;
                 // DER has one way to write a length.
                 if length < 128 || digits.first() == Some(&0) {
                     return None;
@@ -113,7 +113,11 @@ pub(crate) fn encode(tag: u8, content: &[u8]) -> Vec<u8> {
     if length < 128 {
         whole.push(u8::try_from(length).expect("it is below 128"));
     } else {
-        let digits: Vec<u8> = length.to_be_bytes().into_iter().skip_while(|digit| *digit == 0).collect();
+        let digits: Vec<u8> = length
+            .to_be_bytes()
+            .into_iter()
+            .skip_while(|digit| *digit == 0)
+            .collect();
         whole.push(0x80 | u8::try_from(digits.len()).expect("a length has at most eight bytes"));
         whole.extend(digits);
     }
@@ -131,7 +135,10 @@ mod tests {
             let content = vec![7; length];
             let whole = encode(OCTET_STRING, &content);
             let value = Value::only(&whole, OCTET_STRING).unwrap();
-            assert_eq!((value.content, value.whole), (content.as_slice(), whole.as_slice()));
+            assert_eq!(
+                (value.content, value.whole),
+                (content.as_slice(), whole.as_slice())
+            );
             assert!(Value::only(whole.get(..whole.len() - 1).unwrap(), OCTET_STRING).is_none());
             assert!(Value::only(&whole, SEQUENCE).is_none());
         }

@@ -14,7 +14,10 @@ pub(crate) const IN_TOTO: &str = "application/vnd.in-toto+json";
 /// What cosign's newer signatures state: nothing but that somebody signed.
 pub(crate) const COSIGN_SIGN: &str = "https://sigstore.dev/cosign/sign/v1";
 
-const STATEMENTS: [&str; 2] = ["https://in-toto.io/Statement/v1", "https://in-toto.io/Statement/v0.1"];
+const STATEMENTS: [&str; 2] = [
+    "https://in-toto.io/Statement/v1",
+    "https://in-toto.io/Statement/v0.1",
+];
 
 /// An envelope with one signature.
 pub(crate) struct Envelope {
@@ -144,7 +147,9 @@ pub(crate) fn statement_about(
     let file: StatementFile = serde_json::from_slice(&envelope.payload)
         .map_err(|error| Refusal::bad_json("the statement in the envelope", &error))?;
     if !STATEMENTS.contains(&file.kind.as_str()) || file.subject.len() > MOST_SUBJECTS {
-        return Err(Refusal::Malformed { part: "the statement in the envelope" });
+        return Err(Refusal::Malformed {
+            part: "the statement in the envelope",
+        });
     }
     let (algorithm, digits) = parts(digest);
     let is_about = |subject: &&Subject| subject.digest.get(&algorithm) == Some(&digits);
@@ -153,7 +158,10 @@ pub(crate) fn statement_about(
             .subject
             .first()
             .and_then(|subject| subject.digest.first_key_value())
-            .map_or_else(|| "nothing".to_owned(), |(algorithm, digits)| format!("{algorithm}:{digits}"));
+            .map_or_else(
+                || "nothing".to_owned(),
+                |(algorithm, digits)| format!("{algorithm}:{digits}"),
+            );
         return Err(Refusal::OtherDigest {
             signed: other.chars().take(200).collect(),
             wanted: digest.to_string(),
@@ -168,9 +176,7 @@ pub(crate) fn statement_about(
 }
 
 /// Those of some values that are text.
-pub(crate) fn strings<'v>(
-    values: impl Iterator<Item = (&'v String, &'v Value)>,
-) -> BTreeMap<String, String> {
+pub(crate) fn strings<'v>(values: impl Iterator<Item = (&'v String, &'v Value)>) -> BTreeMap<String, String> {
     values
         .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
         .collect()

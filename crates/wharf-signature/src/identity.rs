@@ -80,7 +80,10 @@ impl SubjectRegex {
             reason: reason.chars().take(300).collect(),
         };
         if text.len() > MOST_EXPRESSION {
-            return Err(wrong(format!("it has {} bytes, and the most is {MOST_EXPRESSION}", text.len())));
+            return Err(wrong(format!(
+                "it has {} bytes, and the most is {MOST_EXPRESSION}",
+                text.len()
+            )));
         }
         // Subjects are ASCII, and an expression over bytes needs no tables of Unicode.
         let expression = ParserBuilder::new()
@@ -154,7 +157,9 @@ impl SubjectPattern {
 impl PartialEq for SubjectPattern {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Exact(left), Self::Exact(right)) | (Self::Prefix(left), Self::Prefix(right)) => left == right,
+            (Self::Exact(left), Self::Exact(right)) | (Self::Prefix(left), Self::Prefix(right)) => {
+                left == right
+            }
             (Self::Regex(left), Self::Regex(right)) => left == right,
             _ => false,
         }
@@ -214,13 +219,27 @@ mod tests {
 
     #[test]
     fn subjects_are_matched_as_a_whole() {
-        let identity = workflow("https://github.com/acme/plugins/.github/workflows/a.yml@refs/tags/v1", None);
+        let identity = workflow(
+            "https://github.com/acme/plugins/.github/workflows/a.yml@refs/tags/v1",
+            None,
+        );
         let regex = |text: &str| subject(SubjectPattern::Regex(SubjectRegex::new(text).unwrap()));
         for (pattern, expected) in [
             (subject(SubjectPattern::Exact(identity.subject.clone())), true),
-            (subject(SubjectPattern::Exact("https://github.com/acme/plugins".to_owned())), false),
-            (subject(SubjectPattern::Prefix("https://github.com/acme/".to_owned())), true),
-            (subject(SubjectPattern::Prefix("https://github.com/acme-evil/".to_owned())), false),
+            (
+                subject(SubjectPattern::Exact(
+                    "https://github.com/acme/plugins".to_owned(),
+                )),
+                false,
+            ),
+            (
+                subject(SubjectPattern::Prefix("https://github.com/acme/".to_owned())),
+                true,
+            ),
+            (
+                subject(SubjectPattern::Prefix("https://github.com/acme-evil/".to_owned())),
+                false,
+            ),
             (regex(r"https://github\.com/acme/.*@refs/tags/.*"), true),
             (regex(r"https://github\.com/acme/"), false),
             (regex(r"x|https://github\.com/acme/.*"), true),
@@ -259,13 +278,32 @@ mod tests {
             (workflow(own, url("https://github.com/Acme/Plugins")), true, true),
             (workflow(own, url("https://github.com/acme/other")), true, false),
             // A workflow of theirs that somebody else called.
-            (workflow(own, url("https://github.com/evil/plugins")), false, false),
-            (workflow("https://github.com/evil/x", url("https://github.com/acme/plugins")), true, true),
+            (
+                workflow(own, url("https://github.com/evil/plugins")),
+                false,
+                false,
+            ),
+            (
+                workflow(
+                    "https://github.com/evil/x",
+                    url("https://github.com/acme/plugins"),
+                ),
+                true,
+                true,
+            ),
             (workflow("https://github.com/acme", None), false, false),
-            (workflow("https://github.com.evil/acme/plugins", None), false, false),
+            (
+                workflow("https://github.com.evil/acme/plugins", None),
+                false,
+                false,
+            ),
         ] {
             assert_eq!(acme(None).matches(&identity), owner_matches, "{identity:?}");
-            assert_eq!(acme(Some("plugins")).matches(&identity), repository_matches, "{identity:?}");
+            assert_eq!(
+                acme(Some("plugins")).matches(&identity),
+                repository_matches,
+                "{identity:?}"
+            );
         }
         let elsewhere = Identity {
             issuer: "https://issuer.example".to_owned(),

@@ -107,7 +107,11 @@ impl PublicKey {
         };
         let algorithm = [der::encode(der::OID, oid), parameters].concat();
         let bits = [&[0], raw].concat();
-        let fields = [der::encode(der::SEQUENCE, &algorithm), der::encode(der::BIT_STRING, &bits)].concat();
+        let fields = [
+            der::encode(der::SEQUENCE, &algorithm),
+            der::encode(der::BIT_STRING, &bits),
+        ]
+        .concat();
         Self::from_spki_der(&der::encode(der::SEQUENCE, &fields))
     }
 
@@ -135,12 +139,14 @@ impl PublicKey {
     /// SHA-512; which of them is not said anywhere, and all of them are sound.
     pub(crate) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
         let algorithms: &[&'static dyn VerificationAlgorithm] = match self.algorithm {
-            KeyAlgorithm::EcdsaP256 => {
-                &[&signature::ECDSA_P256_SHA256_ASN1, &signature::ECDSA_P256_SHA384_ASN1]
-            }
-            KeyAlgorithm::EcdsaP384 => {
-                &[&signature::ECDSA_P384_SHA384_ASN1, &signature::ECDSA_P384_SHA256_ASN1]
-            }
+            KeyAlgorithm::EcdsaP256 => &[
+                &signature::ECDSA_P256_SHA256_ASN1,
+                &signature::ECDSA_P256_SHA384_ASN1,
+            ],
+            KeyAlgorithm::EcdsaP384 => &[
+                &signature::ECDSA_P384_SHA384_ASN1,
+                &signature::ECDSA_P384_SHA256_ASN1,
+            ],
             KeyAlgorithm::Ed25519 => &[&signature::ED25519],
             KeyAlgorithm::Rsa => &[
                 &signature::RSA_PKCS1_2048_8192_SHA256,
@@ -152,7 +158,9 @@ impl PublicKey {
             ],
         };
         let verifies = |algorithm: &&'static dyn VerificationAlgorithm| {
-            UnparsedPublicKey::new(*algorithm, &self.raw).verify(message, signature).is_ok()
+            UnparsedPublicKey::new(*algorithm, &self.raw)
+                .verify(message, signature)
+                .is_ok()
         };
         algorithms.iter().any(verifies)
     }
@@ -227,7 +235,9 @@ pub enum KeyError {
     #[error("the key is damaged: it is no SubjectPublicKeyInfo")]
     Malformed,
     /// A key of another kind.
-    #[error("keys are ECDSA on P-256 or P-384, Ed25519, or RSA of 2048 bits and more, and this is of another kind")]
+    #[error(
+        "keys are ECDSA on P-256 or P-384, Ed25519, or RSA of 2048 bits and more, and this is of another kind"
+    )]
     Unsupported,
 }
 
@@ -242,7 +252,10 @@ mod tests {
         let key = PublicKey::from_pem(P256).unwrap();
         assert_eq!(key.algorithm(), KeyAlgorithm::EcdsaP256);
         assert_eq!(key.to_pem(), P256);
-        assert_eq!(PublicKey::from_raw(KeyAlgorithm::EcdsaP256, &key.raw), Ok(key.clone()));
+        assert_eq!(
+            PublicKey::from_raw(KeyAlgorithm::EcdsaP256, &key.raw),
+            Ok(key.clone())
+        );
         assert!(!key.verifies(b"message", b"signature"));
     }
 
@@ -255,15 +268,23 @@ mod tests {
         for (text, error) in [
             ("", KeyError::NoPem),
             ("-----BEGIN PUBLIC KEY-----", KeyError::NoPem),
-            (&certificate, KeyError::OtherBlock { label: "CERTIFICATE".to_owned() }),
-            (&private, KeyError::Private),
-            (&damaged, KeyError::Malformed),
-            (&several, KeyError::Several { count: 2 }),
+            (
+                certificate.as_str(),
+                KeyError::OtherBlock {
+                    label: "CERTIFICATE".to_owned(),
+                },
+            ),
+            (private.as_str(), KeyError::Private),
+            (damaged.as_str(), KeyError::Malformed),
+            (several.as_str(), KeyError::Several { count: 2 }),
         ] {
             assert_eq!(PublicKey::from_pem(text), Err(error), "{text}");
         }
         let mut spki = PublicKey::from_pem(P256).unwrap().spki_der().to_vec();
-        let place = spki.windows(OID_P256.len()).position(|window| window == OID_P256).unwrap();
+        let place = spki
+            .windows(OID_P256.len())
+            .position(|window| window == OID_P256)
+            .unwrap();
         spki[place + OID_P256.len() - 1] = 6;
         assert_eq!(PublicKey::from_spki_der(&spki), Err(KeyError::Unsupported));
     }

@@ -43,14 +43,14 @@ pub use layout::{
 };
 pub use log::LogEntry;
 pub use policy::{
-    Applicable, DefaultAction, Denial, Grounds, InVain, LogRule, Missing, Needs, Rule, SignatureRule, SignerGroup,
-    SignerPattern, TrustPolicy, Verdict, WantedSigner, decide,
+    Applicable, DefaultAction, Denial, Grounds, InVain, LogRule, Missing, Needs, Rule, SignatureRule,
+    SignerGroup, SignerPattern, TrustPolicy, Verdict, WantedSigner, decide,
 };
 pub use refusal::{Fault, LogFault, Refusal};
-pub use sign::{PrivateKey, PrivateKeyError, SimpleSigned, SigningError};
+pub use sign::{PrivateKey, PrivateKeyError, SigningError, SimpleSigned};
 pub use time::Timestamp;
 pub use trust_root::{MOST_TRUST_ROOT, TrustRoot, TrustRootError};
 pub use verifier::{
-    Artifact, Checked, MOST_SIGNATURE_BYTES, MOST_SIGNATURES, Purpose, RefusedSignature, SignatureSource, Signer,
-    VerifiedSignature, Verifier,
+    Artifact, Checked, MOST_SIGNATURE_BYTES, MOST_SIGNATURES, Purpose, RefusedSignature, SignatureSource,
+    Signer, VerifiedSignature, Verifier,
 };

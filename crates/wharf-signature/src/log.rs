@@ -62,7 +62,9 @@ pub struct LogEntry {
 impl Entry {
     /// Whether a log that is believed has it, and when it took it.
     pub(crate) fn check(&self, root: &TrustRoot, now: Timestamp) -> Result<LogEntry, Refusal> {
-        let log = root.log(&self.log).ok_or_else(|| Refusal::UnknownLog { log: self.log_name() })?;
+        let log = root
+            .log(&self.log)
+            .ok_or_else(|| Refusal::UnknownLog { log: self.log_name() })?;
         if self.promise.is_none() && self.proof.is_none() {
             return Err(LogFault::NoProof.into());
         }
@@ -113,7 +115,11 @@ impl Entry {
     }
 
     fn log_name(&self) -> String {
-        self.log.iter().take(64).map(|byte| format!("{byte:02x}")).collect()
+        self.log
+            .iter()
+            .take(64)
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
     }
 
     /// Whether it is the entry of this signature.
@@ -132,5 +138,8 @@ pub(crate) fn check_time(made: Timestamp, now: Timestamp) -> Result<(), Refusal>
 
 /// SHA-256 of some bytes.
 pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
-    digest(&SHA256, bytes).as_ref().try_into().expect("SHA-256 has 32 bytes")
+    digest(&SHA256, bytes)
+        .as_ref()
+        .try_into()
+        .expect("SHA-256 has 32 bytes")
 }

@@ -58,11 +58,21 @@ mod tests {
 
     #[test]
     fn blocks_are_written_and_read() {
-        let text = format!("before\n{}between{}", encode("A KEY", &[7; 100]), encode("B", b"b"));
+        let text = format!(
+            "before\n{}between{}",
+            encode("A KEY", &[7; 100]),
+            encode("B", b"b")
+        );
         let read = blocks(&text, 2).unwrap();
         assert_eq!(read.len(), 2);
-        assert_eq!((read[0].label.as_str(), read[0].bytes.as_slice()), ("A KEY", &[7; 100][..]));
-        assert_eq!((read[1].label.as_str(), read[1].bytes.as_slice()), ("B", &b"b"[..]));
+        assert_eq!(
+            (read[0].label.as_str(), read[0].bytes.as_slice()),
+            ("A KEY", &[7; 100][..])
+        );
+        assert_eq!(
+            (read[1].label.as_str(), read[1].bytes.as_slice()),
+            ("B", &b"b"[..])
+        );
         assert!(blocks(&text, 1).is_none());
         assert_eq!(blocks("none", 1).unwrap().len(), 0);
     }

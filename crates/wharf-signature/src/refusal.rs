@@ -57,6 +57,9 @@ pub enum Refusal {
         /// What the statement is.
         predicate_type: String,
     },
+    /// A signature, where a statement is asked for.
+    #[error("it is a signature, and a statement is asked for")]
+    NoStatement,
     /// It was made with another key.
     #[error("none of the {keys} keys of the rule made it")]
     WrongKey {
@@ -66,6 +69,12 @@ pub enum Refusal {
     /// What was signed was changed, or the signature was.
     #[error("the signature does not fit what it is said to sign")]
     BadSignature,
+    /// It does not fit its Ed25519 key, which it would not either if it were one of Ed25519ph. Those are not understood, and
+    /// which it is it does not say.
+    #[error(
+        "the signature does not fit its Ed25519 key: either something was changed, or it is one of Ed25519ph, which is not understood"
+    )]
+    NotEd25519,
     /// Nothing is known of certificates.
     #[error("it was made with a certificate, and there is no root of trust to check it with")]
     NoTrustRoot,
@@ -73,7 +82,9 @@ pub enum Refusal {
     #[error("its certificate is of an authority that the root of trust does not have")]
     UnknownAuthority,
     /// The signature was made after the certificate's end.
-    #[error("its certificate had expired when it was made: it was made at {made}, and the certificate ended at {ended}")]
+    #[error(
+        "its certificate had expired when it was made: it was made at {made}, and the certificate ended at {ended}"
+    )]
     CertificateExpired {
         /// When the signature was made.
         made: Timestamp,
@@ -81,7 +92,9 @@ pub enum Refusal {
         ended: Timestamp,
     },
     /// The signature was made before the certificate's begin.
-    #[error("its certificate was not valid yet when it was made: it was made at {made}, and the certificate began at {began}")]
+    #[error(
+        "its certificate was not valid yet when it was made: it was made at {made}, and the certificate began at {began}"
+    )]
     CertificateNotYetValid {
         /// When the signature was made.
         made: Timestamp,
@@ -101,7 +114,9 @@ pub enum Refusal {
         reason: &'static str,
     },
     /// When it was made is said by nobody who is trusted.
-    #[error("nobody who is trusted says when it was made: it has neither an entry of a log with a signed time nor a timestamp")]
+    #[error(
+        "nobody who is trusted says when it was made: it has neither an entry of a log with a signed time nor a timestamp"
+    )]
     NoTrustedTime,
     /// It was made later than now.
     #[error("it was made at {made}, and now it is {now}")]
@@ -198,15 +213,16 @@ impl Refusal {
             | Self::LogNotInUse { .. } => Fault::Tampering,
             Self::UnknownFormat { .. }
             | Self::OtherPredicate { .. }
+            | Self::NoStatement
+            | Self::NotEd25519
             | Self::CertificateExpired { .. }
             | Self::CertificateNotYetValid { .. }
             | Self::BadCertificate { .. }
             | Self::CertificateNotLogged { .. }
             | Self::NoTrustedTime => Fault::Signer,
-            Self::WrongKey { .. }
-            | Self::NoTrustRoot
-            | Self::UnknownAuthority
-            | Self::UnknownLog { .. } => Fault::Policy,
+            Self::WrongKey { .. } | Self::NoTrustRoot | Self::UnknownAuthority | Self::UnknownLog { .. } => {
+                Fault::Policy
+            }
             Self::FromTheFuture { .. } => Fault::Machine,
         }
     }
@@ -225,8 +241,12 @@ impl Refusal {
             Self::OtherPredicate { .. } => {
                 "a statement is not a signature: sign with `cosign sign` or `wharf sign`"
             }
+            Self::NoStatement => "state what is asked for with `cosign attest` or `wharf attest`",
             Self::WrongKey { .. } => {
                 "sign with a key of the rule, or add the signer's public key to the rule in `trust`"
+            }
+            Self::NotEd25519 => {
+                "cosign 3 signs with Ed25519ph: sign with an ECDSA key, with cosign 2, or with `wharf sign`"
             }
             Self::BadSignature => "do not use it: sign again, and find out who changed it",
             Self::NoTrustRoot | Self::UnknownAuthority | Self::UnknownLog { .. } => {

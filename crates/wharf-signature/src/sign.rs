@@ -76,8 +76,14 @@ impl PrivateKey {
     pub fn from_pkcs8(der: &[u8]) -> Result<Self, PrivateKeyError> {
         let random = SystemRandom::new();
         let curves = [
-            (&signature::ECDSA_P256_SHA256_ASN1_SIGNING, KeyAlgorithm::EcdsaP256),
-            (&signature::ECDSA_P384_SHA384_ASN1_SIGNING, KeyAlgorithm::EcdsaP384),
+            (
+                &signature::ECDSA_P256_SHA256_ASN1_SIGNING,
+                KeyAlgorithm::EcdsaP256,
+            ),
+            (
+                &signature::ECDSA_P384_SHA384_ASN1_SIGNING,
+                KeyAlgorithm::EcdsaP384,
+            ),
         ];
         for (algorithm, kind) in curves {
             if let Ok(pair) = EcdsaKeyPair::from_pkcs8(algorithm, der, &random) {
@@ -125,7 +131,8 @@ impl PrivateKey {
         })
     }
 
-    /// Signs a digest as cosign 3 does: a bundle, for the referrers of the digest.
+    /// Signs a digest as cosign 3 does: a bundle, for the referrers of the digest. cosign 3 does not verify those of Ed25519
+    /// keys, of which it wants Ed25519ph.
     ///
     /// # Errors
     /// The system has no random numbers.
@@ -135,7 +142,12 @@ impl PrivateKey {
         annotations: &BTreeMap<String, String>,
     ) -> Result<Vec<u8>, SigningError> {
         let predicate = Value::Object(Map::new());
-        self.bundle_of(&StatementFile::of(digest, COSIGN_SIGN, predicate, Some(annotations)))
+        self.bundle_of(&StatementFile::of(
+            digest,
+            COSIGN_SIGN,
+            predicate,
+            Some(annotations),
+        ))
     }
 
     /// States something about a digest: a bundle with an in-toto statement.
@@ -151,8 +163,7 @@ impl PrivateKey {
         self.bundle_of(&StatementFile::of(digest, predicate_type, predicate, None))
     }
 
-    /// Signs the bytes of a file, as `cosign sign-blob` does: a bundle, to be kept beside the file. An Ed25519 key signs
-    /// the bytes themselves.
+    /// Signs the bytes of a file, as `cosign sign-blob` does: a bundle, to be kept beside the file.
     ///
     /// # Errors
     /// The system has no random numbers.
@@ -203,10 +214,14 @@ pub struct SigningError;
 #[non_exhaustive]
 pub enum PrivateKeyError {
     /// No text with one PEM block.
-    #[error("this is no private key: one is a single PEM block, as `cosign generate-key-pair` or `openssl genpkey` writes it")]
+    #[error(
+        "this is no private key: one is a single PEM block, as `cosign generate-key-pair` or `openssl genpkey` writes it"
+    )]
     NoPem,
     /// Another PEM block.
-    #[error("this is a PEM block {label:?}, which is not read: convert it with `openssl pkcs8 -topk8 -nocrypt`")]
+    #[error(
+        "this is a PEM block {label:?}, which is not read: convert it with `openssl pkcs8 -topk8 -nocrypt`"
+    )]
     OtherBlock {
         /// What stands behind `BEGIN`.
         label: String,
@@ -268,21 +283,38 @@ mod tests {
 
     #[test]
     fn what_opens_no_key_is_told() {
-        let open = |text: &str, password| PrivateKey::from_pem(text, password).unwrap_err();
+        let open = |text: &str, password: Option<&[u8]>| PrivateKey::from_pem(text, password).unwrap_err();
         assert_eq!(open(COSIGN_25, None), PrivateKeyError::NoPassword);
-        assert_eq!(open(COSIGN_25, Some(b"other")), PrivateKeyError::WrongPassword);
+        assert_eq!(
+            open(COSIGN_25, Some(b"other".as_slice())),
+            PrivateKeyError::WrongPassword
+        );
         assert_eq!(open("", None), PrivateKeyError::NoPem);
         assert_eq!(open(&COSIGN_25.repeat(2), PASSWORD), PrivateKeyError::NoPem);
-        assert_eq!(open(&pem::encode("PRIVATE KEY", b"x"), None), PrivateKeyError::Unusable);
-        let other = |label: &str| PrivateKeyError::OtherBlock { label: label.to_owned() };
-        assert_eq!(open(&pem::encode("EC PRIVATE KEY", b"x"), None), other("EC PRIVATE KEY"));
-        assert_eq!(open(include_str!("../tests/data/cosign-2.5/cosign.pub"), None), other("PUBLIC KEY"));
+        assert_eq!(
+            open(&pem::encode("PRIVATE KEY", b"x"), None),
+            PrivateKeyError::Unusable
+        );
+        let other = |label: &str| PrivateKeyError::OtherBlock {
+            label: label.to_owned(),
+        };
+        assert_eq!(
+            open(&pem::encode("EC PRIVATE KEY", b"x"), None),
+            other("EC PRIVATE KEY")
+        );
+        assert_eq!(
+            open(include_str!("../tests/data/cosign-2.5/cosign.pub"), None),
+            other("PUBLIC KEY")
+        );
     }
 
     #[test]
     fn a_private_key_shows_nothing_of_itself() {
         let key = PrivateKey::from_pem(COSIGN_25, PASSWORD).unwrap();
         let shown = format!("{key:?}");
-        assert!(shown.starts_with("PrivateKey(of PublicKey(ECDSA P-256 sha256:"), "{shown}");
+        assert!(
+            shown.starts_with("PrivateKey(of PublicKey(ECDSA P-256 sha256:"),
+            "{shown}"
+        );
     }
 }

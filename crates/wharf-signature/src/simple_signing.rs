@@ -115,10 +115,14 @@ pub(crate) fn parse(
     let material = match given(CERTIFICATE) {
         None => Material::Key { hint: String::new() },
         Some(certificate) => {
-            let mut leaf = certificates(certificate).ok_or(malformed("the annotation with the certificate"))?;
+            let mut leaf =
+                certificates(certificate).ok_or(malformed("the annotation with the certificate"))?;
             let chain = given(CHAIN).map_or(Some(Vec::new()), |chain| certificates(chain));
             Material::Certificate {
-                leaf: leaf.pop().filter(|_| leaf.is_empty()).ok_or(malformed("the one certificate"))?,
+                leaf: leaf
+                    .pop()
+                    .filter(|_| leaf.is_empty())
+                    .ok_or(malformed("the one certificate"))?,
                 others: chain.ok_or(malformed("the annotation with the chain"))?,
             }
         }
@@ -168,7 +172,9 @@ fn entry(bundle: &str) -> Result<Entry, Refusal> {
             proof: None,
         })
     };
-    read().ok_or(Refusal::Malformed { part: "the annotation with the log entry" })
+    read().ok_or(Refusal::Malformed {
+        part: "the annotation with the log entry",
+    })
 }
 
 #[derive(Deserialize)]

@@ -46,7 +46,11 @@ impl Timestamp {
             number(date.next()?, 4)?,
             number(date.next()?, 2)?,
             number(date.next()?, 2)?,
-            [number(time.next()?, 2)?, number(time.next()?, 2)?, number(time.next()?, 2)?],
+            [
+                number(time.next()?, 2)?,
+                number(time.next()?, 2)?,
+                number(time.next()?, 2)?,
+            ],
         )?;
         match offset {
             "Z" | "z" => Some(Self(moment)),
@@ -79,7 +83,13 @@ impl Timestamp {
             return None;
         }
         let part = |from: usize, length: usize| number(text.get(from..from + length)?, length);
-        civil(part(0, 4)?, part(4, 2)?, part(6, 2)?, [part(8, 2)?, part(10, 2)?, part(12, 2)?]).map(Self)
+        civil(
+            part(0, 4)?,
+            part(4, 2)?,
+            part(6, 2)?,
+            [part(8, 2)?, part(10, 2)?, part(12, 2)?],
+        )
+        .map(Self)
     }
 }
 
@@ -101,10 +111,17 @@ impl fmt::Display for Timestamp {
         let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
         let shifted_month = (5 * day_of_year + 2) / 153;
         let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-        let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+        let month = if shifted_month < 10 {
+            shifted_month + 3
+        } else {
+            shifted_month - 9
+        };
         let year = era.saturating_mul(400).saturating_add(year_of_era) + u64::from(month <= 2);
         let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+        write!(
+            f,
+            "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z"
+        )
     }
 }
 
@@ -126,7 +143,11 @@ fn civil(year: u64, month: u64, day: u64, [hour, minute, second]: [u64; 3]) -> O
     if !good || hour > 23 || minute > 59 || second > 60 {
         return None;
     }
-    let (year, shifted_month) = if month <= 2 { (year - 1, month + 9) } else { (year, month - 3) };
+    let (year, shifted_month) = if month <= 2 {
+        (year - 1, month + 9)
+    } else {
+        (year, month - 3)
+    };
     let (era, year_of_era) = (year / 400, year % 400);
     let day_of_year = (153 * shifted_month + 2) / 5 + day - 1;
     let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
@@ -149,7 +170,10 @@ mod tests {
             ("9999-12-31T23:59:59Z", 253_402_300_799),
         ] {
             let moment = Timestamp::from_rfc3339(text).unwrap();
-            assert_eq!((moment.unix_seconds(), moment.to_string().as_str()), (seconds, text));
+            assert_eq!(
+                (moment.unix_seconds(), moment.to_string().as_str()),
+                (seconds, text)
+            );
             let generalized: String = text.chars().filter(|c| c.is_ascii_digit() || *c == 'Z').collect();
             assert_eq!(Timestamp::from_generalized(generalized.as_bytes()), Some(moment));
         }
@@ -176,7 +200,14 @@ mod tests {
         ] {
             assert_eq!(Timestamp::from_rfc3339(text), None, "{text}");
         }
-        for text in ["", "Z", "20210112115327", "202101121153Z", "20210112115327.xZ", "2021011211532éZ"] {
+        for text in [
+            "",
+            "Z",
+            "20210112115327",
+            "202101121153Z",
+            "20210112115327.xZ",
+            "2021011211532éZ",
+        ] {
             assert_eq!(Timestamp::from_generalized(text.as_bytes()), None, "{text}");
         }
     }

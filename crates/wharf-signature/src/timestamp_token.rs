@@ -11,7 +11,7 @@
 
 use ring::digest::{Algorithm, SHA256, SHA384, SHA512, digest};
 
-use crate::certificate::{Certificate, Usage};
+use crate::certificate::{Certificate, FOR_ANOTHER_USE, Usage};
 use crate::der::{self, Value};
 use crate::log::check_time;
 use crate::refusal::Refusal;
@@ -73,13 +73,19 @@ pub(crate) fn check(
         });
     };
     signer
-        .check_path(&carried, &root.timestamp_authorities, token.time, Usage::TimeStamping)
+        .check_path(
+            &carried,
+            &root.timestamp_authorities,
+            token.time,
+            Usage::TimeStamping,
+        )
         .map_err(|refusal| match refusal {
-            Refusal::UnknownAuthority => UNKNOWN_AUTHORITY,
             Refusal::CertificateExpired { .. } | Refusal::CertificateNotYetValid { .. } => {
                 bad("the authority's certificate was not valid then")
             }
-            _ => bad("the authority's certificate cannot be used"),
+            FOR_ANOTHER_USE => bad("the authority's certificate is for another use"),
+            // Also where the name is that of an authority that is believed, and the key is not.
+            _ => UNKNOWN_AUTHORITY,
         })?;
     Ok(token.time)
 }
@@ -181,7 +187,12 @@ fn parse_info(info: &[u8]) -> Option<(Imprint<'_>, Timestamp)> {
 }
 
 fn algorithm(identifier: &Value<'_>) -> Option<&'static Algorithm> {
-    match identifier.reader().expect(der::OID)?.content.strip_prefix(OID_SHA2)? {
+    match identifier
+        .reader()
+        .expect(der::OID)?
+        .content
+        .strip_prefix(OID_SHA2)?
+    {
         [1] => Some(&SHA256),
         [2] => Some(&SHA384),
         [3] => Some(&SHA512),

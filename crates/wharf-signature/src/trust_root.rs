@@ -75,7 +75,10 @@ impl TrustRoot {
         let file: File = serde_json::from_slice(json).map_err(|error| TrustRootError::BadJson {
             reason: error.to_string().chars().take(200).collect(),
         })?;
-        if !file.media_type.starts_with("application/vnd.dev.sigstore.trustedroot") {
+        if !file
+            .media_type
+            .starts_with("application/vnd.dev.sigstore.trustedroot")
+        {
             return Err(TrustRootError::OtherFormat {
                 media_type: file.media_type.chars().take(100).collect(),
             });
@@ -283,8 +286,18 @@ mod tests {
         let json: serde_json::Value = serde_json::from_str(PUBLIC).unwrap();
         let count = |key: &str| json[key].as_array().unwrap().len();
         assert_eq!(
-            [root.logs.len(), root.certificate_logs.len(), root.authorities.len(), root.timestamp_authorities.len()],
-            [count("tlogs"), count("ctlogs"), count("certificateAuthorities"), count("timestampAuthorities")]
+            [
+                root.logs.len(),
+                root.certificate_logs.len(),
+                root.authorities.len(),
+                root.timestamp_authorities.len()
+            ],
+            [
+                count("tlogs"),
+                count("ctlogs"),
+                count("certificateAuthorities"),
+                count("timestampAuthorities")
+            ]
         );
     }
 
@@ -297,19 +310,37 @@ mod tests {
             TrustRoot::from_json(changed.to_string().as_bytes()).unwrap_err()
         };
         let damaged = |place, part| TrustRootError::Damaged { place, part };
-        assert_eq!(changed("/tlogs/0/publicKey/rawBytes", "AAAA".into()), damaged("tlogs", "key"));
-        assert_eq!(changed("/ctlogs/0/logId/keyId", "AAAA".into()), damaged("ctlogs", "identifier"));
         assert_eq!(
-            changed("/certificateAuthorities/0/certChain/certificates", serde_json::json!([])),
+            changed("/tlogs/0/publicKey/rawBytes", "AAAA".into()),
+            damaged("tlogs", "key")
+        );
+        assert_eq!(
+            changed("/ctlogs/0/logId/keyId", "AAAA".into()),
+            damaged("ctlogs", "identifier")
+        );
+        assert_eq!(
+            changed(
+                "/certificateAuthorities/0/certChain/certificates",
+                serde_json::json!([])
+            ),
             damaged("certificateAuthorities", "certificate")
         );
         assert_eq!(
             changed("/tlogs/0/publicKey/validFor/start", "yesterday".into()),
             damaged("tlogs", "time")
         );
-        assert!(matches!(changed("/mediaType", "x".into()), TrustRootError::OtherFormat { .. }));
-        assert!(matches!(TrustRoot::from_json(b"{"), Err(TrustRootError::BadJson { .. })));
-        assert!(matches!(TrustRoot::from_json(b"[]"), Err(TrustRootError::BadJson { .. })));
+        assert!(matches!(
+            changed("/mediaType", "x".into()),
+            TrustRootError::OtherFormat { .. }
+        ));
+        assert!(matches!(
+            TrustRoot::from_json(b"{"),
+            Err(TrustRootError::BadJson { .. })
+        ));
+        assert!(matches!(
+            TrustRoot::from_json(b"[]"),
+            Err(TrustRootError::BadJson { .. })
+        ));
         let empty = br#"{"mediaType":"application/vnd.dev.sigstore.trustedroot+json;version=0.1"}"#;
         assert_eq!(TrustRoot::from_json(empty), Err(TrustRootError::Empty));
         assert!(matches!(

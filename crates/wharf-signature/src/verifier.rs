@@ -10,7 +10,7 @@ use crate::certificate::{Certificate, Usage, sct};
 use crate::envelope::{self, COSIGN_SIGN, Envelope, EnvelopeFile, Statement};
 use crate::evidence::{Evidence, Material, Parsed};
 use crate::identity::Identity;
-use crate::key::PublicKey;
+use crate::key::{KeyAlgorithm, PublicKey};
 use crate::log::{LogEntry, Logged, sha256};
 use crate::refusal::Refusal;
 use crate::simple_signing;
@@ -66,12 +66,18 @@ impl SignatureSource<'_> {
     /// All bytes that belong to it.
     fn bytes(&self) -> usize {
         let of = |annotations: &BTreeMap<String, String>| -> usize {
-            annotations.iter().map(|(key, value)| key.len() + value.len()).sum()
+            annotations
+                .iter()
+                .map(|(key, value)| key.len() + value.len())
+                .sum()
         };
         match self {
             Self::Bundle(json) => json.len(),
             Self::SimpleSigning { payload, annotations } => payload.len() + of(annotations),
-            Self::Envelope { envelope, annotations } => envelope.len() + of(annotations),
+            Self::Envelope {
+                envelope,
+                annotations,
+            } => envelope.len() + of(annotations),
         }
     }
 }
@@ -213,7 +219,9 @@ impl<'a> Verifier<'a> {
         let signed_at = evidence.times.iter().min().copied();
         let (signer, log) = match &claim.parsed.material {
             Material::Key { hint } => check_key(&claim, evidence, hint, keys)?,
-            Material::Certificate { leaf, others } => self.check_certificate(&claim, evidence, leaf, others)?,
+            Material::Certificate { leaf, others } => {
+                self.check_certificate(&claim, evidence, leaf, others)?
+            }
         };
         Ok(VerifiedSignature {
             signer,
@@ -259,9 +267,11 @@ fn check_key(
 ) -> Result<(Signer, Option<LogEntry>), Refusal> {
     let made = |key: &&PublicKey| key.verifies(&claim.signed, &claim.parsed.signature);
     let Some(key) = keys.iter().find(made) else {
-        return Err(match keys.iter().any(|key| key.hint() == hint) {
-            true => Refusal::BadSignature,
-            false => Refusal::WrongKey { keys: keys.len() },
+        let hinted = keys.iter().find(|key| key.hint() == hint);
+        return Err(match hinted.map(PublicKey::algorithm) {
+            Some(KeyAlgorithm::Ed25519) => Refusal::NotEd25519,
+            Some(_) => Refusal::BadSignature,
+            None => Refusal::WrongKey { keys: keys.len() },
         });
     };
     let log = evidence.log_entry(&claim.logged(key.spki_der()))?;
@@ -285,7 +295,9 @@ impl Claim {
         match source {
             SignatureSource::Bundle(json) => match bundle::parse(json)? {
                 (Content::Envelope(envelope), parsed) => Self::of_envelope(artifact, envelope, parsed),
-                (Content::Message { digest }, parsed) => Self::of_message(artifact, digest.as_deref(), parsed),
+                (Content::Message { digest }, parsed) => {
+                    Self::of_message(artifact, digest.as_deref(), parsed)
+                }
             },
             SignatureSource::SimpleSigning { payload, annotations } => Ok(Self {
                 annotations: simple_signing::annotations_for(payload, artifact.digest)?,
@@ -294,7 +306,10 @@ impl Claim {
                 statement: None,
                 parsed: simple_signing::parse(annotations, None)?,
             }),
-            SignatureSource::Envelope { envelope, annotations } => {
+            SignatureSource::Envelope {
+                envelope,
+                annotations,
+            } => {
                 let file: EnvelopeFile = serde_json::from_slice(envelope)
                     .map_err(|error| Refusal::bad_json("the envelope", &error))?;
                 let envelope = file.read()?;
@@ -333,17 +348,18 @@ impl Claim {
     }
 
     fn check_purpose(&self, purpose: Purpose<'_>) -> Result<(), Refusal> {
-        let stated = self.statement.as_ref().map(|statement| statement.predicate_type.as_str());
-        let good = match purpose {
-            Purpose::Signature => stated.is_none(),
-            Purpose::Attestation { predicate_type } => stated == Some(predicate_type),
-        };
-        if good {
-            return Ok(());
+        let stated = self
+            .statement
+            .as_ref()
+            .map(|statement| statement.predicate_type.as_str());
+        match (purpose, stated) {
+            (Purpose::Signature, None) => Ok(()),
+            (Purpose::Attestation { predicate_type }, Some(stated)) if stated == predicate_type => Ok(()),
+            (Purpose::Attestation { .. }, None) => Err(Refusal::NoStatement),
+            (_, Some(stated)) => Err(Refusal::OtherPredicate {
+                predicate_type: stated.chars().take(200).collect(),
+            }),
         }
-        Err(Refusal::OtherPredicate {
-            predicate_type: stated.unwrap_or("a signature").chars().take(200).collect(),
-        })
     }
 
     fn logged<'c>(&'c self, verifier: &'c [u8]) -> Logged<'c> {

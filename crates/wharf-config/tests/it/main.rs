@@ -8,6 +8,7 @@ mod generated;
 mod hostile;
 mod refused;
 mod registries;
+mod trust;
 
 use std::path::Path;
 

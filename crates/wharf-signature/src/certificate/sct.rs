@@ -31,7 +31,9 @@ struct Entry<'a> {
 /// Whether one of the logs signed that it knows a certificate.
 pub(crate) fn check(certificate: &Certificate<'_>, path: &Path, logs: &[LogKey]) -> Result<(), Refusal> {
     let not = |reason| Refusal::CertificateNotLogged { reason };
-    let list = certificate.extension(OID_SCT_LIST).ok_or(not("it carries none"))?;
+    let list = certificate
+        .extension(OID_SCT_LIST)
+        .ok_or(not("it carries none"))?;
     let entries = entries(list).ok_or(not("those that it carries are damaged"))?;
     let mut reason = "it is of no log that the root of trust has";
     for entry in entries {
@@ -39,7 +41,9 @@ pub(crate) fn check(certificate: &Certificate<'_>, path: &Path, logs: &[LogKey])
         let known = logs.iter().filter(|log| log.id == entry.log);
         for log in known {
             reason = "the log did not sign it";
-            let Some(signed) = signed(certificate, path, &entry) else { continue };
+            let Some(signed) = signed(certificate, path, &entry) else {
+                continue;
+            };
             if log.valid.contains(at) && log.key.verifies(&signed, entry.signature) {
                 return Ok(());
             }
@@ -102,7 +106,9 @@ fn signed(certificate: &Certificate<'_>, path: &Path, entry: &Entry<'_>) -> Opti
     let fields: Vec<u8> = certificate.fields.concat();
     let without = der::encode(der::SEQUENCE, &[fields, extensions].concat());
     let length = u32::try_from(without.len()).ok()?.to_be_bytes();
-    let (0, length) = (*length.first()?, length.get(1..)?) else { return None };
+    let (0, length) = (*length.first()?, length.get(1..)?) else {
+        return None;
+    };
     let extensions_length = u16::try_from(entry.extensions.len()).ok()?;
     Some(
         [

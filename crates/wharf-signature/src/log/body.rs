@@ -35,7 +35,11 @@ pub(super) fn check(body: &[u8], logged: &Logged<'_>) -> Result<(), LogFault> {
     };
     let claim = claim.ok_or(LogFault::UnknownKind)?;
     let is_ours = |signed: &&Signed| signed.signature == logged.signature;
-    let signed = claim.signatures.iter().find(is_ours).ok_or(LogFault::OtherSignature)?;
+    let signed = claim
+        .signatures
+        .iter()
+        .find(is_ours)
+        .ok_or(LogFault::OtherSignature)?;
     if signed.verifier != logged.verifier {
         return Err(LogFault::OtherKey);
     }
@@ -128,7 +132,8 @@ fn pem_verifier(encoded: &str) -> Option<Vec<u8>> {
 
 /// The certificate or key of the newer versions.
 fn raw_verifier(verifier: &Value) -> Option<Vec<u8>> {
-    let raw = text(verifier, "/x509Certificate/rawBytes").or_else(|| text(verifier, "/publicKey/rawBytes"))?;
+    let raw =
+        text(verifier, "/x509Certificate/rawBytes").or_else(|| text(verifier, "/publicKey/rawBytes"))?;
     decode_base64(raw)
 }
 

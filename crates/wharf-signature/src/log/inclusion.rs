@@ -58,20 +58,31 @@ mod tests {
     #[test]
     fn every_leaf_of_every_small_tree_leads_to_its_root() {
         for size in 1..40_usize {
-            let leaves: Vec<_> = (0..size).map(|leaf_index| leaf(&leaf_index.to_be_bytes())).collect();
+            let leaves: Vec<_> = (0..size)
+                .map(|leaf_index| leaf(&leaf_index.to_be_bytes()))
+                .collect();
             for index in 0..size {
                 let (expected, path) = tree(&leaves, index);
                 let at = |index: usize, size: usize, path: &[Vec<u8>]| {
                     root(leaves[index], index as u64, size as u64, path)
                 };
                 assert_eq!(at(index, size, &path), Some(expected), "{index} of {size}");
-                assert_ne!(root(leaf(b"other"), index as u64, size as u64, &path), Some(expected));
-                let (short, long) = (path.get(1..).unwrap_or_default(), [path.clone(), vec![vec![0; 32]]].concat());
+                assert_ne!(
+                    root(leaf(b"other"), index as u64, size as u64, &path),
+                    Some(expected)
+                );
+                let (short, long) = (
+                    path.get(1..).unwrap_or_default(),
+                    [path.clone(), vec![vec![0; 32]]].concat(),
+                );
                 assert!(path.is_empty() || at(index, size, short) != Some(expected));
                 assert_ne!(at(index, size, &long), Some(expected));
                 if size > 1 {
                     let elsewhere = (index + 1) % size;
-                    assert_ne!(root(leaves[index], elsewhere as u64, size as u64, &path), Some(expected));
+                    assert_ne!(
+                        root(leaves[index], elsewhere as u64, size as u64, &path),
+                        Some(expected)
+                    );
                 }
             }
         }

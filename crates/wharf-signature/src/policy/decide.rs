@@ -7,7 +7,9 @@ use wharf_plugin::UnclearReference;
 
 use crate::verifier::{Signer, VerifiedSignature};
 
-use super::{Applicable, DefaultAction, LogRule, Needs, SignatureRule, SignerGroup, SignerPattern, WantedSigner};
+use super::{
+    Applicable, DefaultAction, LogRule, Needs, SignatureRule, SignerGroup, SignerPattern, WantedSigner,
+};
 
 /// Whether a plugin may run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -182,7 +184,11 @@ impl SignatureRule {
     }
 
     /// For each of a group's patterns a signer who counts for it, no signer for two of them, and as many as can be.
-    fn agreed<'s>(&self, group: &SignerGroup, signatures: &'s [VerifiedSignature]) -> Vec<Option<&'s Signer>> {
+    fn agreed<'s>(
+        &self,
+        group: &SignerGroup,
+        signatures: &'s [VerifiedSignature],
+    ) -> Vec<Option<&'s Signer>> {
         let mut distinct: Vec<&Signer> = Vec::new();
         for signature in signatures {
             if !distinct.iter().any(|known| known.is_same_as(&signature.signer)) {
@@ -222,7 +228,9 @@ impl SignatureRule {
             _ => false,
         };
         let has_all = |asked: &BTreeMap<String, String>| {
-            asked.iter().all(|(key, value)| signature.annotations.get(key) == Some(value))
+            asked
+                .iter()
+                .all(|(key, value)| signature.annotations.get(key) == Some(value))
         };
         let logged = match self.log {
             LogRule::Never => true,
@@ -231,7 +239,9 @@ impl SignatureRule {
         };
         match signature {
             _ if !named => Some(InVain::NotNamed),
-            VerifiedSignature { statement: Some(_), .. } => Some(InVain::Statement),
+            VerifiedSignature {
+                statement: Some(_), ..
+            } => Some(InVain::Statement),
             _ if !has_all(&self.annotations) || !has_all(&wanted.annotations) => Some(InVain::Annotations),
             _ if !logged => Some(InVain::NotLogged),
             _ => None,
@@ -265,7 +275,11 @@ impl SignatureRule {
         Missing {
             required,
             agreed,
-            missing: absent.iter().take(MOST_SHOWN).map(|wanted| wanted.signer.to_string()).collect(),
+            missing: absent
+                .iter()
+                .take(MOST_SHOWN)
+                .map(|wanted| wanted.signer.to_string())
+                .collect(),
             others: signatures.iter().filter_map(in_vain).take(MOST_SHOWN).collect(),
         }
     }
@@ -280,7 +294,9 @@ fn assign(
     tried: &mut [bool],
 ) -> bool {
     for &place in candidates.get(pattern).into_iter().flatten() {
-        let Some(tried_here) = tried.get_mut(place) else { continue };
+        let Some(tried_here) = tried.get_mut(place) else {
+            continue;
+        };
         if std::mem::replace(tried_here, true) {
             continue;
         }

@@ -54,11 +54,13 @@ struct Cipher {
 /// What is in the box.
 pub(super) fn decrypt(json: &[u8], password: &[u8]) -> Result<Vec<u8>, PrivateKeyError> {
     let damaged = |reason| PrivateKeyError::Damaged { reason };
-    let file: File = serde_json::from_slice(json).map_err(|_| damaged("it is not the JSON that it is to be"))?;
+    let file: File =
+        serde_json::from_slice(json).map_err(|_| damaged("it is not the JSON that it is to be"))?;
     if file.kdf.name != "scrypt" || file.cipher.name != "nacl/secretbox" {
         return Err(damaged("it is encrypted in a way that is not understood"));
     }
-    let parameters = scrypt_parameters(&file.kdf.params).ok_or(damaged("its numbers for scrypt are out of bounds"))?;
+    let parameters =
+        scrypt_parameters(&file.kdf.params).ok_or(damaged("its numbers for scrypt are out of bounds"))?;
     let salt = decode_base64(&file.kdf.salt).ok_or(damaged("its salt is no Base64"))?;
     let nonce = decode_base64(&file.cipher.nonce).and_then(|nonce| <[u8; 24]>::try_from(nonce).ok());
     let nonce = nonce.ok_or(damaged("its nonce has not 24 bytes"))?;
@@ -71,7 +73,9 @@ pub(super) fn decrypt(json: &[u8], password: &[u8]) -> Result<Vec<u8>, PrivateKe
 fn scrypt_parameters(written: &Parameters) -> Option<scrypt::Params> {
     let memory = written.cost.checked_mul(128)?.checked_mul(u64::from(written.r))?;
     let good = written.cost.is_power_of_two() && memory <= MOST_MEMORY && written.p <= MOST_PARALLEL;
-    let log = u8::try_from(written.cost.checked_ilog2()?).ok().filter(|_| good)?;
+    let log = u8::try_from(written.cost.checked_ilog2()?)
+        .ok()
+        .filter(|_| good)?;
     scrypt::Params::new(log, written.r, written.p).ok()
 }
 
@@ -82,7 +86,10 @@ fn open(key: &[u8; 32], nonce: &[u8; 24], sealed: &[u8]) -> Option<Vec<u8>> {
     stream.apply_keystream(&mut authenticator);
     let expected = Poly1305::new(&authenticator.into()).compute_unpadded(content);
     // Every byte is compared, so that the time tells nothing of the tag.
-    let difference = expected.iter().zip(tag).fold(0, |all, (left, right)| all | (left ^ right));
+    let difference = expected
+        .iter()
+        .zip(tag)
+        .fold(0, |all, (left, right)| all | (left ^ right));
     if difference != 0 {
         return None;
     }
@@ -107,9 +114,19 @@ mod tests {
             (65_536, 8, 0),
             (65_536, 8, 1 << 20),
         ] {
-            assert!(scrypt_parameters(&Parameters { cost, r, p }).is_none(), "{cost} {r} {p}");
+            assert!(
+                scrypt_parameters(&Parameters { cost, r, p }).is_none(),
+                "{cost} {r} {p}"
+            );
         }
-        assert!(scrypt_parameters(&Parameters { cost: 65_536, r: 8, p: 1 }).is_some());
+        assert!(
+            scrypt_parameters(&Parameters {
+                cost: 65_536,
+                r: 8,
+                p: 1
+            })
+            .is_some()
+        );
     }
 
     #[test]
