@@ -131,8 +131,8 @@ impl PrivateKey {
         })
     }
 
-    /// Signs a digest as cosign 3 does: a bundle, for the referrers of the digest. cosign 3 does not verify those of Ed25519
-    /// keys, of which it wants Ed25519ph.
+    /// Signs a digest as cosign 3 does: a bundle, for the referrers of the digest. cosign 3.1 verifies those of keys of ECDSA
+    /// on P-256 and of RSA.
     ///
     /// # Errors
     /// The system has no random numbers.

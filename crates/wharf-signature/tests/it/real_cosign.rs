@@ -287,26 +287,23 @@ fn cosign_verifies_what_is_signed_in_its_older_layout() {
     }
 }
 
-/// Not with Ed25519, where cosign 3 wants Ed25519ph.
+/// With P-384 and Ed25519 cosign 3.1.1 does not verify images, not even what it signed itself; files it does with P-384.
 #[test]
 fn cosign_verifies_bundles_that_are_signed() {
     let Some(harbour) = Harbour::start() else { return };
-    for (name, key) in [
-        ("p256", include_str!("../data/cosign-3.1/cosign.key")),
-        ("p384", include_str!("../data/cosign-3.1/p384.key")),
-        ("rsa", include_str!("../data/cosign-3.1/rsa.key")),
+    for (name, key, has_images) in [
+        ("p256", include_str!("../data/cosign-3.1/cosign.key"), true),
+        ("p384", include_str!("../data/cosign-3.1/p384.key"), false),
+        ("rsa", include_str!("../data/cosign-3.1/rsa.key"), true),
     ] {
         let private = PrivateKey::from_pem(key, Some(PASSWORD.as_bytes())).unwrap();
         harbour.write("key.pub", private.public_key().to_pem());
         let (digest, reference) = harbour.push_plugin(name);
         let bundle = private.sign_bundle(&digest, &annotations()).unwrap();
         push_bundle(&harbour, &digest, &bundle, SIGN_PREDICATE_TYPE);
-        let said = harbour.cosign(
-            "3.1",
-            &[verify_options("3.1"), vec!["key.pub", &reference]].concat(),
-            true,
-        );
-        assert!(said.contains("platform"), "{said}");
+        let arguments = [verify_options("3.1"), vec!["key.pub", &reference]].concat();
+        let said = harbour.cosign("3.1", &arguments, has_images);
+        assert_eq!(said.contains("platform"), has_images, "{said}");
 
         let file = private.sign_file(b"a file").unwrap();
         harbour.write("bundle.json", file);
