@@ -44,7 +44,7 @@ pub(crate) fn blocks(text: &str, most: usize) -> Option<Vec<Block>> {
 pub(crate) fn encode(label: &str, bytes: &[u8]) -> String {
     let mut text = format!("-----BEGIN {label}-----\n");
     for (index, character) in encode_base64(bytes).chars().enumerate() {
-        if index > 0 && index % 64 == 0 {
+        if index > 0 && index.is_multiple_of(64) {
             text.push('\n');
         }
         text.push(character);

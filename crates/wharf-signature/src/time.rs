@@ -132,7 +132,7 @@ fn number(text: &str, digits: usize) -> Option<u64> {
 
 /// The seconds since 1970 of a moment in UTC. A leap second is the second before it.
 fn civil(year: u64, month: u64, day: u64, [hour, minute, second]: [u64; 3]) -> Option<u64> {
-    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
     let days_of_month = match month {
         4 | 6 | 9 | 11 => 30,
         2 => 28 + u64::from(leap),
