@@ -1,5 +1,5 @@
 //! Kubewarden's policies, in the two forms in which people have them: the `policies.yml` of policy-server, and custom
-//! resources.
+//! resources; and the files beside them.
 
 mod capabilities;
 mod collection;
@@ -11,6 +11,7 @@ mod module;
 mod policy;
 mod resources;
 mod sources;
+mod verification;
 mod webhook;
 
 pub use files::{LoadedPolicies, load_policies, parse_policies};
@@ -22,6 +23,7 @@ pub use policy::{
 };
 pub use resources::{CustomResource, ResourceKind};
 pub use sources::{Sources, load_sources};
+pub use verification::load_verification;
 pub use webhook::{
     FailurePolicy, LabelSelector, LabelSelectorRequirement, MatchCondition, MatchPolicy, Operation,
     RuleScope, SelectorOperator, SideEffects, WebhookConfig, WebhookRule,

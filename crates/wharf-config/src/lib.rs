@@ -29,6 +29,7 @@ mod schema;
 mod source;
 mod table;
 pub mod trivy;
+mod trust;
 mod upstreams;
 mod yaml;
 
@@ -48,5 +49,9 @@ pub use scan::{
     ScanConfig, ScanLimitsConfig, ScanModuleConfig,
 };
 pub use schema::json_schema;
+pub use trust::{
+    LogConfig, SignaturesConfig, SignerConfig, SignerGroupConfig, SubjectConfig, TrustConfig, TrustDefault,
+    TrustRule, WhoConfig,
+};
 pub use upstreams::{EndpointsConfig, UpstreamConfig};
 pub use yaml::{to_yaml, to_yaml_documents};

@@ -17,6 +17,7 @@ use crate::proxy::{AccessLog, DecodedProxy, PROXY, ProxyConfig, decode_proxy};
 use crate::registries::{REGISTRIES, RegistriesConfig, decode_registries};
 use crate::scan::{SCAN, ScanConfig, decode_scan};
 use crate::table::{ADDRESS, Field, Kind, Presence, Section};
+use crate::trust::{TRUST, TrustConfig, decode_trust};
 
 /// A configuration in which everything was checked that can be checked without running anything.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +35,8 @@ pub struct Config {
     pub admin: Option<AdminConfig>,
     /// Registries of images, as far as they are not like all others.
     pub registries: RegistriesConfig,
+    /// Which plugins may run, by who signed them. None for all of them.
+    pub trust: Option<TrustConfig>,
     /// Where compiled modules are kept.
     pub cache: CacheConfig,
     /// Where the access log goes. Default: standard output.
@@ -101,6 +104,12 @@ pub(crate) static ROOT: Section = Section {
             doc: "Registries of images, as far as they are not like all others.",
         },
         Field {
+            key: "trust",
+            kind: Kind::Section(&TRUST),
+            presence: Presence::Absent("all plugins may run"),
+            doc: "Which plugins may run, by who signed them.",
+        },
+        Field {
             key: "admin",
             kind: Kind::Section(&ADMIN),
             presence: Presence::Absent("no admin port"),
@@ -152,6 +161,7 @@ pub(crate) fn decode_root(cx: &mut Context<'_>, item: &Item<'_>) -> Option<Confi
     let scan = decode_scan(cx, &fields, &plugins);
     let admin = decode_admin(cx, &fields, &mut bound);
     let registries = decode_registries(cx, &fields);
+    let trust = decode_trust(cx, &fields);
     let cache = decode_cache(cx, &fields);
     cx.report_flaws();
     warn_of_unused(cx, &fields, upstreams.as_ref());
@@ -162,6 +172,7 @@ pub(crate) fn decode_root(cx: &mut Context<'_>, item: &Item<'_>) -> Option<Confi
         scan,
         admin,
         registries: registries?,
+        trust,
         cache: cache?,
         access_log: access_log?,
         drain_timeout: drain_timeout?,

@@ -12,6 +12,7 @@ mod digest;
 mod image;
 mod limits;
 mod name;
+mod pattern;
 mod reference;
 mod sections;
 mod spec;
@@ -26,6 +27,7 @@ pub use image::{
 };
 pub use limits::{Limits, OnFault};
 pub use name::{NameError, PluginName};
+pub use pattern::{PlainReference, ReferencePattern, ReferencePatternError, UnclearReference};
 pub use reference::{Reference, ReferenceError};
 pub use sections::{Bounds, ModuleSections, Producer, Section};
 pub use spec::PluginSpec;

@@ -19,6 +19,7 @@ mod inspect;
 mod observer;
 mod plan;
 mod script;
+mod signatures;
 mod world;
 
 pub use chain::chain;
@@ -27,16 +28,18 @@ pub use header_pairs::header_pairs;
 pub use host_functions::host_functions;
 pub use http1::http1;
 pub use inspect::inspect;
+pub use signatures::signatures;
 
 /// A target: its name, which is also that of its corpus, and what it does.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 6] = [
+pub const TARGETS: [Target; 7] = [
     ("header_pairs", header_pairs),
     ("host_functions", host_functions),
     ("config", config),
     ("chain", chain),
     ("http1", http1),
     ("inspect", inspect),
+    ("signatures", signatures),
 ];

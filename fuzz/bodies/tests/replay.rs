@@ -76,3 +76,8 @@ fn every_target_is_replayed_here() {
     ];
     assert_eq!(TARGETS.map(|(name, _)| name), here);
 }
+
+#[test]
+fn signatures() {
+    replay("signatures");
+}

@@ -9,6 +9,7 @@ mod hostile;
 mod refused;
 mod registries;
 mod trivy;
+mod trust;
 
 use std::path::Path;
 

@@ -299,6 +299,7 @@ fn config(arguments: &AdmissionArguments) -> Result<Config, Code> {
             docker_config: arguments.docker_config_json_path.clone(),
             hosts: sources(arguments)?,
         },
+        trust: None,
         cache: CacheConfig::default(),
         access_log: AccessLog::Off,
     })

@@ -1,0 +1,26 @@
+//! Signatures of real tools, of a world of our own with its own authority and log, and of those who mean harm.
+
+mod cosign;
+mod hostile;
+mod keyless;
+mod real_cosign;
+mod world;
+
+use wharf_plugin::ContentDigest;
+use wharf_signature::{
+    Artifact, Checked, PublicKey, Purpose, SignatureSource, Timestamp, TrustRoot, Verifier,
+};
+
+/// What becomes of one signature.
+fn verify(
+    bytes: &[u8],
+    source: SignatureSource<'_>,
+    keys: &[PublicKey],
+    root: Option<&TrustRoot>,
+    purpose: Purpose<'_>,
+) -> Checked {
+    let digest = ContentDigest::sha256_of(bytes);
+    let artifact = Artifact::new(&digest, bytes).expect("it is the digest of these bytes");
+    let now = Timestamp::from_unix_seconds(world::NOW);
+    Verifier::new(root, now).verify(artifact, purpose, &[source], keys)
+}
