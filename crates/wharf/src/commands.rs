@@ -26,7 +26,7 @@ use wharf_telemetry::logging::{self, LogFormat};
 use crate::cli::{Arguments, Command, Format};
 use crate::commands::admission::AdmissionArguments;
 use crate::exit::Code;
-use crate::words::{colours, say};
+use crate::words::{colours, complain, say};
 
 /// Runs a command.
 pub(crate) fn run(arguments: Arguments) -> ExitCode {
@@ -74,6 +74,11 @@ fn log(arguments: &Arguments) -> Result<(Option<String>, LogFormat), Code> {
 /// Reads a configuration; says what is odd about it, and what is wrong.
 fn load(path: &Path) -> Result<Config, Code> {
     match wharf_config::load(path) {
+        Ok(loaded) if loaded.config.trust.is_some() => {
+            let error = TrustIsNotEnforced(path.to_owned());
+            complain(&error, Some(TrustIsNotEnforced::HINT));
+            Err(Code::Configuration)
+        }
         Ok(loaded) => {
             loaded
                 .warnings
@@ -87,6 +92,27 @@ fn load(path: &Path) -> Result<Config, Code> {
         }
     }
 }
+
+/// A configuration that asks for signatures, which nobody looks at yet: to go on would be to run what it forbids.
+#[derive(Debug)]
+struct TrustIsNotEnforced(PathBuf);
+
+impl TrustIsNotEnforced {
+    const HINT: &str =
+        "remove `trust:`, and take only files that you trust, until a version that enforces it";
+}
+
+impl fmt::Display for TrustIsNotEnforced {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} says under `trust:` whose signatures plugins need, and this version does not look at signatures",
+            self.0.display()
+        )
+    }
+}
+
+impl std::error::Error for TrustIsNotEnforced {}
 
 /// A configuration without a host.
 #[derive(Debug)]
