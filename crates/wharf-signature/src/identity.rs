@@ -252,7 +252,7 @@ mod tests {
             issuer: "https://issuer.example".to_owned(),
             ..identity.clone()
         };
-        assert!(!subject(SubjectPattern::Exact(identity.subject.clone())).matches(&other));
+        assert!(!subject(SubjectPattern::Exact(identity.subject)).matches(&other));
     }
 
     #[test]

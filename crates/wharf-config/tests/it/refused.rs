@@ -68,7 +68,7 @@ fn a_typo_in_a_key() {
             27 | replicas: 3
                | ^^^^^^^^
                |
-               = hint: the keys here are `version`, `plugins`, `proxy`, `admission`, `scan`, `registries`, `admin`, `cache`"#]],
+               = hint: the keys here are `version`, `plugins`, `proxy`, `admission`, `scan`, `registries`, `trust`, `admin`, `cache`"#]],
     );
     check(
         &example_with("limits: {", "limits: { <<: {},"),

@@ -160,7 +160,134 @@ trust:
         - { github: acme, subject: a }
         - { github: acme, annotations: { a: 1 } }
 ",
-        &expect![[r""]],
+        &expect![[r#"
+            error: `trust.default` cannot be `maybe`
+             --> wharf.yaml:3:12
+              |
+            3 |   default: maybe
+              |            ^^^^^
+              |
+              = hint: write `deny`, `warn` or `allow`
+
+            error: `trust.rules[0]` says neither whose signatures it needs nor that it needs none
+             --> wharf.yaml:5:7
+              |
+            5 |     - references: ["oci:a/**"]
+              |       ^^^^^^^^^^^^^^^^^^^^^^^^
+              |
+              = hint: add `signatures:`, or `allow: unsigned`
+
+            error: `trust.rules[1]` has both `signatures` and `allow: unsigned`
+             --> wharf.yaml:6:35
+              |
+            6 |     - { references: ["oci:a/**"], allow: unsigned, signatures: [{ github: acme }] }
+              |                                   ^^^^^
+              |
+              = hint: remove one of them
+
+            error: `trust.rules[2]` has `require`, and needs no signatures
+             --> wharf.yaml:7:52
+              |
+            7 |     - { references: ["oci:a/**"], allow: unsigned, require: 2 }
+              |                                                    ^^^^^^^
+              |
+              = hint: remove `allow` or `require`
+
+            error: `trust.rules[3].references[0]`: a pattern of references begins with `oci:`, `file:` or `https://`, or is `**`
+             --> wharf.yaml:8:22
+              |
+            8 |     - { references: ["a/**"], allow: unsigned }
+              |                      ^^^^^^
+              |
+              = hint: write for example `oci:registry.example/plugins/**`
+
+            error: `trust.rules[4].references` is empty
+             --> wharf.yaml:9:21
+              |
+            9 |     - { references: [], allow: unsigned }
+              |                     ^^
+              |
+              = hint: it needs at least one item
+
+            error: 2 signers are required, and `trust.rules[5].signatures` has 1
+              --> wharf.yaml:11:16
+               |
+            11 |       require: 2
+               |                ^
+               |
+               = hint: name as many signers as are required, or require fewer
+
+            error: `trust.rules[6].signatures[0]` does not say in exactly one way who signs
+              --> wharf.yaml:15:11
+               |
+            15 |         - {}
+               |           ^^
+               |
+               = hint: write `key`, or `issuer` with one of `subject`, `subjectPrefix` and `subjectRegex`, or `github`
+
+            error: `trust.rules[6].signatures[1]` does not say in exactly one way who signs
+              --> wharf.yaml:16:11
+               |
+            16 |         - { key: a.pub, github: acme }
+               |           ^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+               |
+               = hint: write `key`, or `issuer` with one of `subject`, `subjectPrefix` and `subjectRegex`, or `github`
+
+            error: `trust.rules[6].signatures[2]` has 0 of `subject`, `subjectPrefix` and `subjectRegex`
+              --> wharf.yaml:17:11
+               |
+            17 |         - { issuer: x }
+               |           ^^^^^^^^^^^^^
+               |
+               = hint: write one of them: without it everybody whom the issuer knows could sign
+
+            error: `trust.rules[6].signatures[3]` has 2 of `subject`, `subjectPrefix` and `subjectRegex`
+              --> wharf.yaml:18:11
+               |
+            18 |         - { issuer: x, subject: a, subjectPrefix: a }
+               |           ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+               |
+               = hint: write one of them: without it everybody whom the issuer knows could sign
+
+            error: `trust.rules[6].signatures[4].subject` is empty
+              --> wharf.yaml:19:33
+               |
+            19 |         - { issuer: x, subject: '' }
+               |                                 ^^
+               |
+               = hint: give it a value
+
+            error: `trust.rules[6].signatures[5].subjectRegex` is no regular expression: unclosed group
+              --> wharf.yaml:20:38
+               |
+            20 |         - { issuer: x, subjectRegex: '(' }
+               |                                      ^^^
+               |
+               = hint: in it, `.` is any character and `\.` is a dot
+
+            error: `trust.rules[6].signatures[6].github` is neither an owner nor a repository: `https://github.com/acme`
+              --> wharf.yaml:21:21
+               |
+            21 |         - { github: 'https://github.com/acme' }
+               |                     ^^^^^^^^^^^^^^^^^^^^^^^^^
+               |
+               = hint: write `acme` or `acme/plugins`, without `https://github.com/`
+
+            error: `trust.rules[6].signatures[7]` does not say in exactly one way who signs
+              --> wharf.yaml:22:11
+               |
+            22 |         - { github: acme, subject: a }
+               |           ^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+               |
+               = hint: write `key`, or `issuer` with one of `subject`, `subjectPrefix` and `subjectRegex`, or `github`
+
+            error: `trust.rules[6].signatures[8].annotations.a` is to be text, and this is a number
+              --> wharf.yaml:23:45
+               |
+            23 |         - { github: acme, annotations: { a: 1 } }
+               |                                             ^
+               |
+               = hint: put it between quotes: "1""#]],
     );
 }
 

@@ -83,7 +83,7 @@ fn too_much_too_deep_and_too_many_are_refused() {
     assert!(matches!(bundle(deep.as_bytes()), Refusal::BadJson { .. }));
     let entries = format!(
         "{{\"tlogEntries\":[{}],\"publicKey\"",
-        vec!["{\"canonicalizedBody\":\"\"}"; 5].join(",")
+        ["{\"canonicalizedBody\":\"\"}"; 5].join(",")
     );
     let many = BUNDLE.replacen("{\"publicKey\"", &entries, 1);
     assert_eq!(

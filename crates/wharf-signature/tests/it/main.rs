@@ -1,5 +1,7 @@
 //! Signatures of real tools, of a world of our own with its own authority and log, and of those who mean harm.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod cosign;
 mod hostile;
 mod keyless;

@@ -275,30 +275,39 @@ fn the_modules_of_a_directory_are_found_and_chosen_by_name() {
 }
 
 #[test]
+fn a_scan_for_nothing_says_so() {
+    let (code, report, said) = scan(&blog(), &["tree"]);
+    assert_eq!((code, targets(&report).len()), (0, 0));
+    assert!(said.starts_with("warning: there is no module"), "{said}");
+}
+
+#[test]
 fn a_target_that_is_missing_is_told() {
     let folder = folder();
     check(
         &folder,
         &["nowhere"],
         &expect![[r#"
-        exit code 1
-        --- stderr ---
-        error: there is no file or directory nowhere
+            exit code 1
+            --- stderr ---
+            warning: there is no module, so nothing is looked for: --module and --module-dir name some
+            error: there is no file or directory nowhere
 
-        hint: check the path; a relative one is taken from the directory that the command runs in
-    "#]],
+            hint: check the path; a relative one is taken from the directory that the command runs in
+        "#]],
     );
     std::os::unix::fs::symlink("loop", folder.path().join("loop")).unwrap();
     check(
         &folder,
         &["loop"],
         &expect![[r#"
-        exit code 1
-        --- stderr ---
-        error: loop is a loop of links
+            exit code 1
+            --- stderr ---
+            warning: there is no module, so nothing is looked for: --module and --module-dir name some
+            error: loop is a loop of links
 
-        hint: name the directory itself, not a link
-    "#]],
+            hint: name the directory itself, not a link
+        "#]],
     );
 }
 
@@ -342,7 +351,7 @@ fn a_report_that_cannot_be_written_is_told_before_the_scan() {
 #[test]
 fn a_report_replaces_its_file_as_a_whole() {
     let folder = blog().with("report.json", "old");
-    let (code, _, said) = scan(&folder, &["--output", "report.json", "tree"]);
+    let (code, _, said) = scan(&folder, &["--module", SECRETS, "--output", "report.json", "tree"]);
     assert_eq!((code, said.as_str()), (0, ""));
     let report: Value =
         serde_json::from_slice(&fs::read(folder.path().join("report.json")).unwrap()).unwrap();

@@ -131,11 +131,12 @@ fn what_is_skipped_is_not_looked_at() {
         &folder,
         &["--skip-dirs", "[a", "tree"],
         &expect![[r#"
-        exit code 2
-        --- stderr ---
-        error: the pattern `[a` is not a glob: a `[` is not closed
+            exit code 2
+            --- stderr ---
+            warning: there is no module, so nothing is looked for: --module and --module-dir name some
+            error: the pattern `[a` is not a glob: a `[` is not closed
 
-        hint: correct the pattern of --skip-dirs or --skip-files
-    "#]],
+            hint: correct the pattern of --skip-dirs or --skip-files
+        "#]],
     );
 }
