@@ -361,11 +361,12 @@ mod tests {
             "https://a\\b/c",
             "https://a/b\\c",
             "file:/../a.wasm",
-            "oci:Upper/Case",
         ] {
             let reference: Reference = reference.parse().unwrap();
             assert!(PlainReference::of(&reference).is_err(), "{reference}");
         }
+        // It cannot even be written.
+        assert!("oci:Upper/Case".parse::<Reference>().is_err());
     }
 
     #[test]

@@ -7,9 +7,10 @@ use serde_json::{Value, json};
 use wharf_admission::PreparedPolicies;
 use wharf_config::Config;
 use wharf_engine::EngineError;
+use wharf_scan::ModuleError;
 use wharf_telemetry::Metrics;
 
-use super::{NothingToServe, load};
+use super::{NothingToServe, TrustIsNotEnforced, load, scan};
 use crate::admission::{self, AdmissionError, Reach};
 use crate::exit::Code;
 use crate::plugins::{self, Prepared, Problem};
@@ -42,6 +43,9 @@ fn speak(path: &Path) -> Code {
     if let Some(policies) = &tried.policies {
         found.push(counted(policies.len(), "policy", "policies"));
     }
+    if let Some(modules) = tried.modules {
+        found.push(counted(modules, "module", "modules"));
+    }
     say(format_args!(
         "{}: good, with {} that started",
         path.display(),
@@ -58,12 +62,16 @@ fn counted(count: usize, one: &str, several: &str) -> String {
 struct Tried {
     plugins: Option<Prepared>,
     policies: Option<Arc<PreparedPolicies>>,
+    /// How many modules scans have.
+    modules: Option<usize>,
     failures: Vec<Failure>,
 }
 
 /// Something that would not serve.
 enum Failure {
     Nothing(NothingToServe),
+    Trust(TrustIsNotEnforced),
+    Module(Box<ModuleError>),
     Engine(EngineError),
     Plugin(Problem),
     Admission(AdmissionError),
@@ -75,9 +83,15 @@ impl Tried {
         let mut tried = Self {
             plugins: None,
             policies: None,
+            modules: None,
             failures: Vec::new(),
         };
-        if config.proxy.is_none() && config.admission.is_none() {
+        if config.trust.is_some() {
+            tried
+                .failures
+                .push(Failure::Trust(TrustIsNotEnforced(path.to_owned())));
+        }
+        if config.proxy.is_none() && config.admission.is_none() && config.scan.is_none() {
             tried
                 .failures
                 .push(Failure::Nothing(NothingToServe(path.to_owned())));
@@ -110,15 +124,27 @@ impl Tried {
                 }
             }
         }
+        if let Some(scan) = &config.scan {
+            match plugins::engine(config) {
+                Err(error) => tried.failures.push(Failure::Engine(error)),
+                Ok(engine) => {
+                    let (modules, failed) = scan::try_modules(engine, scan);
+                    tried.modules = Some(modules);
+                    tried
+                        .failures
+                        .extend(failed.into_iter().map(|error| Failure::Module(Box::new(error))));
+                }
+            }
+        }
         tried
     }
 
     /// The code of the first failure.
     fn code(&self) -> Option<Code> {
         self.failures.first().map(|failure| match failure {
-            Failure::Nothing(_) => Code::Configuration,
+            Failure::Nothing(_) | Failure::Trust(_) => Code::Configuration,
             Failure::Engine(_) => Code::Failure,
-            Failure::Plugin(_) | Failure::Policy { .. } => Code::Plugin,
+            Failure::Plugin(_) | Failure::Policy { .. } | Failure::Module(_) => Code::Plugin,
             Failure::Admission(error) => error.code(),
         })
     }
@@ -128,6 +154,8 @@ impl Failure {
     fn say(&self) {
         match self {
             Self::Nothing(error) => complain(error, Some(NothingToServe::HINT)),
+            Self::Trust(error) => complain(error, Some(TrustIsNotEnforced::HINT)),
+            Self::Module(error) => complain(error.as_ref(), Some(&error.hint())),
             Self::Engine(error) => complain(error, None),
             Self::Plugin(problem) => explain(problem.error.as_ref(), &problem.notes, problem.hint.as_deref()),
             Self::Admission(error) => complain(error, error.hint().as_deref()),
@@ -140,6 +168,8 @@ impl Failure {
     fn as_json(&self) -> Value {
         match self {
             Self::Nothing(error) => as_json(error, &[], Some(NothingToServe::HINT)),
+            Self::Trust(error) => as_json(error, &[], Some(TrustIsNotEnforced::HINT)),
+            Self::Module(error) => as_json(error.as_ref(), &[], Some(&error.hint())),
             Self::Engine(error) => as_json(error, &[], None),
             Self::Plugin(problem) => as_json(problem.error.as_ref(), &problem.notes, problem.hint.as_deref()),
             Self::Admission(error) => as_json(error, &[], error.hint().as_deref()),

@@ -10,6 +10,7 @@ mod target;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use wharf_config::ScanConfig;
 use wharf_engine::{Engine, EngineSettings};
 use wharf_loader::Loader;
 use wharf_report::{Report, ScanResult, ScanWarning, WarningKind};
@@ -105,6 +106,24 @@ fn try_run(arguments: &ScanArguments) -> Result<u8, Code> {
         (false, true) => plan.exit_code,
         (false, false) => 0,
     })
+}
+
+/// Loads the modules of a configuration and asks each what it is: how many can be used, and why others cannot.
+pub(super) fn try_modules(engine: Engine, config: &ScanConfig) -> (usize, Vec<ModuleError>) {
+    let loader = Loader::new(engine, std::sync::Arc::new(crate::progress::Progress::new()));
+    let specs: Vec<_> = config
+        .modules
+        .iter()
+        .map(|module| plan::of_config(module, None))
+        .collect();
+    match Modules::load(&loader, &specs, None) {
+        Ok(loaded) => (
+            loaded.modules.len(),
+            loaded.failed.into_iter().map(|(error, _)| error).collect(),
+        ),
+        // Each can be used by itself, which is what is asked here.
+        Err(_) => (specs.len(), Vec::new()),
+    }
 }
 
 fn load(plan: &Plan) -> Result<LoadedModules, Code> {

@@ -13,7 +13,7 @@ use wharf_proxy::{Server, ServerSettings};
 use wharf_telemetry::{AccessLog, AccessLogSink, Metrics};
 
 use super::check::complain_all;
-use super::{NothingToServe, load};
+use super::{NothingToServe, TrustIsNotEnforced, load};
 use crate::admin::{self, Admin};
 use crate::admission::{self, Admission, PreparedAdmission, ReadPolicies};
 use crate::exit::Code;
@@ -48,6 +48,11 @@ pub(super) fn run(path: &Path) -> Code {
 /// The policies of a configuration, read anew.
 fn read_policies(path: &Path) -> Option<PolicySet> {
     match wharf_config::load(path) {
+        Ok(loaded) if loaded.config.trust.is_some() => {
+            let error = TrustIsNotEnforced(path.to_owned());
+            tracing::error!("{error}; what was served before goes on.");
+            None
+        }
         Ok(loaded) => loaded.config.admission.map(|admission| admission.policies),
         Err(errors) => {
             tracing::error!(

@@ -20,6 +20,7 @@ mod headers;
 mod inspect;
 mod lifecycle;
 mod local_reply;
+mod module_commands;
 mod new_command;
 mod pause;
 mod plugins_refused;

@@ -198,7 +198,7 @@ fn modules(
     let mut modules: Vec<_> = scan
         .modules
         .iter()
-        .map(|module| of_config(module, arguments))
+        .map(|module| of_config(module, arguments.on_fault))
         .collect();
     modules.extend(arguments.module.iter().map(|source| by_itself(source, default)));
     let directory = arguments
@@ -223,7 +223,8 @@ fn modules(
     Ok(modules)
 }
 
-fn of_config(module: &ScanModuleConfig, arguments: &ScanArguments) -> ModuleSpec {
+/// A module as the configuration has it; a flag says otherwise of its faults.
+pub(super) fn of_config(module: &ScanModuleConfig, on_fault: Option<FaultChoice>) -> ModuleSpec {
     let configured = match module.on_fault {
         ModuleFault::Fail => OnFault::Fail,
         ModuleFault::Warn => OnFault::Warn,
@@ -246,7 +247,7 @@ fn of_config(module: &ScanModuleConfig, arguments: &ScanArguments) -> ModuleSpec
             },
             ..Settings::default()
         },
-        on_fault: match arguments.on_fault {
+        on_fault: match on_fault {
             Some(FaultChoice::Fail) => OnFault::Fail,
             Some(FaultChoice::Warn) => OnFault::Warn,
             Some(FaultChoice::Skip) => OnFault::Skip,

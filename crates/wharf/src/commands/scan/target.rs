@@ -18,6 +18,17 @@ const MOST_BYTES: u64 = 1 << 30;
 
 /// Opens the target; says what is wrong.
 pub(super) fn open(path: &Path, plan: &Plan, interrupt: &Interrupt) -> Result<Target, Code> {
+    let text = path.to_string_lossy();
+    let is_reference = ["oci:", "registry:", "docker:"]
+        .iter()
+        .any(|scheme| text.starts_with(scheme));
+    if is_reference && !path.exists() {
+        say(format_args!(
+            "error: {text} is in a registry, and images of registries are not read yet\n\nhint: `skopeo copy docker://NAME oci:DIRECTORY`, \
+             then scan the directory"
+        ));
+        return Err(Code::Failure);
+    }
     match kind(path, plan.target_type) {
         TargetChoice::Image => image(path, plan, interrupt),
         TargetChoice::Sbom => read_sbom(path),

@@ -46,3 +46,41 @@ fn serving_passes_over_plugins_that_only_scans_use() {
         String::from_utf8_lossy(&output.stderr)
     );
 }
+
+#[test]
+fn checking_tries_the_modules_of_scans() {
+    let folder = blog()
+        .with(
+            "good.yaml",
+            format!("version: 1\nplugins:\n  s: {{ source: \"file:{SECRETS}\" }}\nscan: {{ modules: [s] }}\n"),
+        )
+        .with(
+            "bad.yaml",
+            "version: 1\nplugins:\n  b: { source: file:guests/trivy/wat/no-free.wat }\nscan: { modules: [b] }\n",
+        );
+    let output = folder.run(&["check", "good.yaml"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(said.contains("good, with 1 module that started"), "{said}");
+    let output = folder.run(&["check", "bad.yaml"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(4), "{said}");
+    assert!(said.contains("exports no \"free\""), "{said}");
+}
+
+#[test]
+fn a_configuration_that_asks_for_signatures_is_refused() {
+    let folder = blog().with("wharf.yaml", "version: 1\ntrust: { default: deny }\nscan: {}\n");
+    for arguments in [
+        &["scan", "-c", "wharf.yaml", "tree"][..],
+        &["check", "wharf.yaml"],
+        &["check", "wharf.yaml", "--json"],
+        &["serve", "wharf.yaml"],
+    ] {
+        let output = folder.run(arguments);
+        assert_eq!(output.status.code(), Some(3), "{arguments:?}");
+        let told = [output.stdout, output.stderr].concat();
+        let told = String::from_utf8_lossy(&told).into_owned();
+        assert!(told.contains("does not look at signatures"), "{told}");
+    }
+}
