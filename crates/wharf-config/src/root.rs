@@ -107,7 +107,7 @@ pub(crate) static ROOT: Section = Section {
             key: "trust",
             kind: Kind::Section(&TRUST),
             presence: Presence::Absent("all plugins may run"),
-            doc: "Which plugins may run, by who signed them.",
+            doc: "Which plugins may run, by who signed them. Not enforced yet: every command refuses a file that has it.",
         },
         Field {
             key: "admin",
