@@ -136,8 +136,8 @@ impl ClusterCapabilities {
 
     /// Lets policies ask about images too. Without it `oci/*` is not offered.
     #[must_use]
-    pub fn with_registries(mut self, client: RegistryClient) -> Self {
-        self.images = Some(Arc::new(Images::new(Arc::new(client))));
+    pub fn with_registries(mut self, client: Arc<RegistryClient>) -> Self {
+        self.images = Some(Arc::new(Images::new(client)));
         self
     }
 

@@ -27,6 +27,7 @@ mod routes;
 mod scan;
 mod schema;
 mod source;
+mod store;
 mod table;
 pub mod trivy;
 mod trust;
@@ -49,6 +50,7 @@ pub use scan::{
     ScanConfig, ScanLimitsConfig, ScanModuleConfig,
 };
 pub use schema::json_schema;
+pub use store::StoreConfig;
 pub use trust::{
     LogConfig, SignaturesConfig, SignerConfig, SignerGroupConfig, SubjectConfig, TrustConfig, TrustDefault,
     TrustRule, WhoConfig,

@@ -7,6 +7,7 @@ use wharf_plugin::{ByteSize, Limits, OnFault, PluginName, PluginSpec, Reference}
 
 use crate::decode::{Context, Fields, Item};
 use crate::diagnostic::{Complaint, quoted};
+use crate::registries::{PULL_POLICY, decode_pull_policy};
 use crate::table::{Field, Kind, Presence, Section, TEXT, TextRule, milliseconds, seconds};
 
 /// One plugin.
@@ -18,13 +19,20 @@ pub(crate) static PLUGIN: Section = Section {
         Field {
             key: "source",
             kind: Kind::Text(TextRule {
-                what: "a source such as `file:plugins/greet.wasm`",
-                pattern: "^file:.+\\.(wasm|wat)$",
+                what: "a source such as `file:plugins/greet.wasm` or `oci:registry.example/greet:1.2`",
+                pattern: "^(file:.+\\.(wasm|wat)|https://.+|(oci|registry):.+)$",
                 example: "file:plugins/greet.wasm",
             }),
             presence: Presence::Required,
             doc: "Where the module is: `file:` and a path, relative to the directory of the configuration file, of a \
-                  `.wasm` or `.wat` file.",
+                  `.wasm` or `.wat` file; `oci:` and the name of an image in a registry, with a tag or a digest; `https:` \
+                  and the rest of a URL, with `#sha256:` and the digest of its bytes behind it, unless the lock file has it.",
+        },
+        Field {
+            key: "pullPolicy",
+            kind: PULL_POLICY,
+            presence: Presence::Absent("that of `registries.pullPolicy`"),
+            doc: "When the registry is asked for this plugin.",
         },
         Field {
             key: "limits",
@@ -190,6 +198,7 @@ pub(crate) fn decode_plugins(
 fn decode_plugin(cx: &mut Context<'_>, item: &Item<'_>, name: Option<PluginName>) -> Option<PluginSpec> {
     let fields = Fields::open(cx, item, &PLUGIN)?;
     let source = decode_source(cx, &fields);
+    let pull_policy = decode_pull_policy(cx, &fields);
     let limits = decode_limits(cx, &fields);
     let on_fault = fields.choice(cx, "onFault");
     let env = decode_env(cx, &fields);
@@ -202,6 +211,7 @@ fn decode_plugin(cx: &mut Context<'_>, item: &Item<'_>, name: Option<PluginName>
     Some(PluginSpec {
         name: name?,
         source: source?,
+        pull_policy,
         root_id: root_id?,
         vm_id: vm_id?,
         vm_config: vm_config?,
@@ -233,17 +243,28 @@ fn decode_source(cx: &mut Context<'_>, fields: &Fields<'_>) -> Option<Reference>
                 .hint("the path is relative to the directory of the configuration file"),
             }
         }
-        Ok(Reference::Https(_) | Reference::Oci(_)) => {
-            let scheme = text.split(':').next().unwrap_or_default();
-            Complaint::new(
-                item.span(),
-                format!("`{scheme}:` sources are not fetched yet in this version"),
-            )
-            .hint("fetch the module yourself and name the file with `file:`")
-        }
+        Ok(reference) => match flaw_of(&reference) {
+            None => return Some(reference),
+            Some((message, hint)) => {
+                Complaint::new(item.span(), format!("{}: {message}", quoted(text))).hint(hint)
+            }
+        },
         Err(error) => Complaint::new(item.span(), error.to_string()).hint(error.hint()),
     };
     cx.error(complaint);
+    None
+}
+
+/// What is wrong with a reference that only those see who fetch it, and what to do.
+fn flaw_of(reference: &Reference) -> Option<(String, String)> {
+    if let Some(Err(error)) = reference.as_image() {
+        let hint = "write for example `oci:registry.example/plugins/greet:1.2`".to_owned();
+        return Some((error.to_string(), hint));
+    }
+    if let Some(Err(error)) = reference.as_https() {
+        let hint = "a digest is `#sha256:` and 64 hexadecimal digits".to_owned();
+        return Some((error.to_string(), hint));
+    }
     None
 }
 

@@ -1,21 +1,37 @@
-//! `registries`: where images are, and who one is there.
+//! `registries`: where images are, who one is there, and when they are asked.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use wharf_plugin::RegistryHost;
+use wharf_plugin::{PullPolicy, RegistryHost};
 
 use crate::decode::{Context, Fields, Item};
 use crate::diagnostic::Complaint;
-use crate::table::{Field, Kind, PATH, Presence, Section};
+use crate::table::{Field, Kind, PATH, Presence, Section, TEXT, seconds};
 
 /// Registries of images, as far as they are not like all others.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RegistriesConfig {
     /// Docker's `config.json`, or the directory that it is in. None for the user's own, where there is one.
     pub docker_config: Option<PathBuf>,
     /// Those that are reached in a way of their own.
     pub hosts: BTreeMap<RegistryHost, RegistryConfig>,
+    /// When they are asked for plugins that say nothing of it. Default: for what the store does not have.
+    pub pull_policy: PullPolicy,
+    /// How often a server asks anew for what is always asked for. Default: 5 min.
+    pub refresh_interval: Duration,
+}
+
+impl Default for RegistriesConfig {
+    fn default() -> Self {
+        Self {
+            docker_config: None,
+            hosts: BTreeMap::new(),
+            pull_policy: PullPolicy::default(),
+            refresh_interval: Duration::from_mins(5),
+        }
+    }
 }
 
 /// How one registry is reached.
@@ -25,6 +41,8 @@ pub struct RegistryConfig {
     pub plain_http: bool,
     /// The authorities that its certificate may be from, beside those of the system.
     pub authorities: Vec<RegistryAuthority>,
+    /// Registries that have the same and are asked first, in this order.
+    pub mirrors: Vec<RegistryHost>,
 }
 
 /// A certificate of an authority, or several.
@@ -39,16 +57,34 @@ pub enum RegistryAuthority {
 /// The registries.
 pub(crate) static REGISTRIES: Section = Section {
     id: "registries",
-    doc: "Registries of images, which the admission server asks for its policies. A registry needs to be named only where it \
-          is not reached as all others are, with TLS by an authority that the system knows. HTTPS_PROXY, HTTP_PROXY and \
-          NO_PROXY of the environment count.",
+    doc: "Registries of images, which plugins and policies are fetched from and policies may ask. A registry needs to be named \
+          only where it is not reached as all others are, with TLS by an authority that the system knows. HTTPS_PROXY, \
+          HTTP_PROXY and NO_PROXY of the environment count.",
     fields: &[
         Field {
             key: "dockerConfig",
             kind: PATH,
             presence: Presence::Absent("`$DOCKER_CONFIG` or `~/.docker`, where there is such a file"),
-            doc: "The `config.json` with the credentials, or the directory that it is in. Credential helpers that it names \
-                  are run.",
+            doc: "The `config.json` with the credentials, or the directory that it is in; the `.dockerconfigjson` of a pull \
+                  secret of Kubernetes is one too. Credential helpers that it names are run.",
+        },
+        Field {
+            key: "pullPolicy",
+            kind: PULL_POLICY,
+            presence: Presence::Default("ifNotPresent"),
+            doc: "When a registry is asked for a plugin or policy that says nothing of it: for what the store does not have \
+                  (`ifNotPresent`), at each start and every `refreshInterval` (`always`, for tags that move), or never \
+                  (`never`, where there is no network).",
+        },
+        Field {
+            key: "refreshInterval",
+            kind: Kind::Duration {
+                min: seconds(1),
+                max: seconds(7 * 24 * 3600),
+            },
+            presence: Presence::Default("5m"),
+            doc: "How often a server asks anew for what has `always`. What changed is swapped in with no request lost; where the \
+                  registry cannot be asked, what runs goes on.",
         },
         Field {
             key: "hosts",
@@ -82,8 +118,25 @@ static REGISTRY: Section = Section {
             doc: "Files with the certificates of authorities that its own may be from, as PEM or DER, beside those of the \
                   system.",
         },
+        Field {
+            key: "mirrors",
+            kind: Kind::List { item: &TEXT, min: 1 },
+            presence: Presence::Absent("none"),
+            doc: "Registries that have the same, by their host, with its port where it has one. They are asked first, in this \
+                  order; where none has the plugin, the registry itself is asked. Signatures and digests count all the same.",
+        },
     ],
 };
+
+/// When a registry is asked.
+pub(crate) const PULL_POLICY: Kind = Kind::Choice(&["ifNotPresent", "always", "never"]);
+
+/// The `pullPolicy` of a section; none where the key is not given and has no default.
+pub(crate) fn decode_pull_policy(cx: &mut Context<'_>, fields: &Fields<'_>) -> Option<PullPolicy> {
+    let item = fields.item("pullPolicy")?;
+    let name = item.choice(cx, &["ifNotPresent", "always", "never"])?;
+    PullPolicy::of_name(name)
+}
 
 const PATH_LIST: Kind = Kind::List { item: &PATH, min: 1 };
 
@@ -102,7 +155,14 @@ pub(crate) fn decode_registries(cx: &mut Context<'_>, root: &Fields<'_>) -> Opti
             hosts.insert(host, registry);
         }
     }
-    Some(RegistriesConfig { docker_config, hosts })
+    let pull_policy = decode_pull_policy(cx, &fields).unwrap_or_default();
+    let refresh_interval = fields.duration(cx, "refreshInterval");
+    Some(RegistriesConfig {
+        docker_config,
+        hosts,
+        pull_policy,
+        refresh_interval: refresh_interval?,
+    })
 }
 
 /// The host of a registry.
@@ -142,9 +202,17 @@ fn decode_registry(cx: &mut Context<'_>, item: &Item<'_>) -> Option<RegistryConf
         cx.error(complaint.hint("without TLS there is no certificate: remove one of them"));
         return None;
     }
+    let mut mirrors = Vec::new();
+    if fields.item("mirrors").is_some() {
+        for mirror in fields.list(cx, "mirrors")? {
+            let host = mirror.text(cx, &TEXT)?;
+            mirrors.push(decode_host(cx, host, mirror.span())?);
+        }
+    }
     Some(RegistryConfig {
         plain_http,
         authorities,
+        mirrors,
     })
 }
 

@@ -16,6 +16,7 @@ use crate::plugins::{PLUGIN, decode_plugins};
 use crate::proxy::{AccessLog, DecodedProxy, PROXY, ProxyConfig, decode_proxy};
 use crate::registries::{REGISTRIES, RegistriesConfig, decode_registries};
 use crate::scan::{SCAN, ScanConfig, decode_scan};
+use crate::store::{STORE, StoreConfig, decode_store};
 use crate::table::{ADDRESS, Field, Kind, Presence, Section};
 use crate::trust::{TRUST, TrustConfig, decode_trust};
 
@@ -37,6 +38,8 @@ pub struct Config {
     pub registries: RegistriesConfig,
     /// Which plugins may run, by who signed them. None for all of them.
     pub trust: Option<TrustConfig>,
+    /// Where what was fetched is kept.
+    pub store: StoreConfig,
     /// Where compiled modules are kept.
     pub cache: CacheConfig,
     /// Where the access log goes. Default: standard output.
@@ -107,7 +110,13 @@ pub(crate) static ROOT: Section = Section {
             key: "trust",
             kind: Kind::Section(&TRUST),
             presence: Presence::Absent("all plugins may run"),
-            doc: "Which plugins may run, by who signed them. Not enforced yet: every command refuses a file that has it.",
+            doc: "Which plugins may run, by who signed them.",
+        },
+        Field {
+            key: "store",
+            kind: Kind::Section(&STORE),
+            presence: Presence::Absent("the defaults"),
+            doc: "Where plugins from registries and URLs are kept.",
         },
         Field {
             key: "admin",
@@ -162,6 +171,7 @@ pub(crate) fn decode_root(cx: &mut Context<'_>, item: &Item<'_>) -> Option<Confi
     let admin = decode_admin(cx, &fields, &mut bound);
     let registries = decode_registries(cx, &fields);
     let trust = decode_trust(cx, &fields);
+    let store = decode_store(cx, &fields);
     let cache = decode_cache(cx, &fields);
     cx.report_flaws();
     warn_of_unused(cx, &fields, upstreams.as_ref());
@@ -173,6 +183,7 @@ pub(crate) fn decode_root(cx: &mut Context<'_>, item: &Item<'_>) -> Option<Confi
         admin,
         registries: registries?,
         trust,
+        store: store?,
         cache: cache?,
         access_log: access_log?,
         drain_timeout: drain_timeout?,

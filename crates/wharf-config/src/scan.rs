@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use wharf_plugin::{ByteSize, Limits, PluginName, Reference};
+use wharf_plugin::{ByteSize, Limits, PluginName, PullPolicy, Reference};
 
 use crate::decode::{Context, Fields, Item};
 use crate::diagnostic::{Complaint, quoted};
@@ -54,6 +54,8 @@ pub struct ScanModuleConfig {
     pub plugin: PluginName,
     /// Where its bytes are.
     pub source: Reference,
+    /// When a registry is asked for them; none for what is said of all plugins.
+    pub pull_policy: Option<PullPolicy>,
     /// What an instance may use: the plugin's limits where it has them, and otherwise those of scans.
     pub limits: Limits,
     /// How long an instance lives.
@@ -475,6 +477,7 @@ fn decode_module(
     Some(ScanModuleConfig {
         plugin: spec.name.clone(),
         source: spec.source.clone(),
+        pull_policy: spec.pull_policy,
         limits,
         state,
         real_clock,

@@ -9,6 +9,7 @@ use wharf_plugin::ReferencePattern;
 
 use crate::decode::{Context, Fields, Item};
 use crate::diagnostic::{Complaint, quoted};
+use crate::kubewarden::load_verification;
 use crate::registries::decode_path;
 use crate::table::{Field, Kind, PATH, Presence, Section, TEXT, TextRule};
 
@@ -164,7 +165,8 @@ pub(crate) static TRUST: Section = Section {
 
 static RULE: Section = Section {
     id: "trustRule",
-    doc: "What plugins of some references need: `signatures`, or nothing with `allow: unsigned`.",
+    doc: "What plugins of some references need: `signatures`, those of a `verification` file, or nothing with \
+          `allow: unsigned`.",
     fields: &[
         Field {
             key: "references",
@@ -191,8 +193,14 @@ static RULE: Section = Section {
                 item: &Kind::Section(&SIGNER),
                 min: 1,
             },
-            presence: Presence::Absent("none; then `allow: unsigned` is needed"),
+            presence: Presence::Absent("none; then `verification` or `allow: unsigned` is needed"),
             doc: "Whose signatures count.",
+        },
+        Field {
+            key: "verification",
+            kind: PATH,
+            presence: Presence::Absent("`signatures` says it"),
+            doc: "Kubewarden's `verification.yml`, as it stands: whose signatures are needed.",
         },
         Field {
             key: "annotations",
@@ -286,46 +294,90 @@ fn decode_signatures(
     fields: &Fields<'_>,
 ) -> Option<Option<SignaturesConfig>> {
     let allow = fields.choice(cx, "allow");
-    match (fields.item("allow"), fields.item("signatures")) {
-        (Some(_), None) => {
-            let useless = ["require", "annotations", "log"]
-                .into_iter()
-                .find_map(|key| Some((key, fields.item(key)?)));
-            if let Some((key, useless)) = useless {
-                let message = format!("{} has `{key}`, and needs no signatures", item.name());
-                cx.error(
-                    Complaint::new(useless.at.clone(), message).hint(format!("remove `allow` or `{key}`")),
-                );
-                return None;
-            }
-            allow.map(|_| None)
-        }
-        (Some(allow), Some(_)) => {
-            let message = format!("{} has both `signatures` and `allow: unsigned`", item.name());
-            cx.error(Complaint::new(allow.at.clone(), message).hint("remove one of them"));
-            None
-        }
-        (None, None) => {
-            let message = format!(
-                "{} says neither whose signatures it needs nor that it needs none",
-                item.name()
-            );
-            let hint = "add `signatures:`, or `allow: unsigned`";
-            cx.error(Complaint::new(item.at.clone(), message).hint(hint));
-            None
-        }
-        (None, Some(list)) => decode_needed(cx, fields, list).map(Some),
+    let given: Vec<&str> = ["allow", "signatures", "verification"]
+        .into_iter()
+        .filter(|key| fields.item(key).is_some())
+        .collect();
+    if let [first, second, ..] = given.as_slice() {
+        let message = format!("{} has both `{first}` and `{second}`", item.name());
+        let at = fields
+            .item(second)
+            .map_or(item.at.clone(), |item| item.at.clone());
+        cx.error(Complaint::new(at, message).hint("remove one of them"));
+        return None;
     }
+    let useless: &[&str] = match given.first() {
+        Some(&"allow") => &["require", "annotations", "log"],
+        // The file says how many, and which annotations.
+        Some(&"verification") => &["require", "annotations"],
+        _ => &[],
+    };
+    if let Some((key, useless)) = useless.iter().find_map(|key| Some((key, fields.item(key)?))) {
+        let has = given.first().copied().unwrap_or_default();
+        let message = match has {
+            "allow" => format!("{} has `{key}`, and needs no signatures", item.name()),
+            _ => format!("{} has `{key}`, which its `verification` says", item.name()),
+        };
+        cx.error(Complaint::new(useless.at.clone(), message).hint(format!("remove `{has}` or `{key}`")));
+        return None;
+    }
+    if let Some(list) = fields.item("signatures") {
+        return decode_needed(cx, fields, list).map(Some);
+    }
+    if let Some(file) = fields.item("verification") {
+        return decode_verification_file(cx, fields, file).map(Some);
+    }
+    if fields.item("allow").is_some() {
+        return allow.map(|_| None);
+    }
+    let message = format!(
+        "{} says neither whose signatures it needs nor that it needs none",
+        item.name()
+    );
+    cx.error(Complaint::new(item.at.clone(), message).hint("add `signatures:`, or `allow: unsigned`"));
+    None
+}
+
+/// Reads Kubewarden's file. What is wrong with it is reported with the rest.
+fn decode_verification_file(
+    cx: &mut Context<'_>,
+    fields: &Fields<'_>,
+    item: &Item<'_>,
+) -> Option<SignaturesConfig> {
+    let log = decode_log(cx, fields)?;
+    let path = decode_existing(cx, item, "the file of signatures")?;
+    if !cx.reads_files() {
+        // Nobody runs anything by a configuration whose files were not read; with no group nothing is ever enough.
+        return Some(SignaturesConfig {
+            groups: Vec::new(),
+            annotations: BTreeMap::new(),
+            log,
+        });
+    }
+    match load_verification(&path) {
+        Ok((mut signatures, _)) => {
+            signatures.log = log;
+            Some(signatures)
+        }
+        Err(errors) => {
+            cx.append(errors);
+            None
+        }
+    }
+}
+
+fn decode_log(cx: &mut Context<'_>, fields: &Fields<'_>) -> Option<LogConfig> {
+    fields.choice(cx, "log").map(|word| match word {
+        "always" => LogConfig::Always,
+        "never" => LogConfig::Never,
+        _ => LogConfig::Identities,
+    })
 }
 
 fn decode_needed(cx: &mut Context<'_>, fields: &Fields<'_>, list: &Item<'_>) -> Option<SignaturesConfig> {
     let require = fields.integer(cx, "require");
     let annotations = decode_pairs(cx, fields, "annotations");
-    let log = fields.choice(cx, "log").map(|word| match word {
-        "always" => LogConfig::Always,
-        "never" => LogConfig::Never,
-        _ => LogConfig::Identities,
-    });
+    let log = decode_log(cx, fields);
     let signers = signers::decode_signers(cx, fields);
     let signers = signers?;
     let require = usize::try_from(require?).ok()?;

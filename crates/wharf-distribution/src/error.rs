@@ -175,8 +175,8 @@ pub enum FetchError {
     #[error("the system does not give what fetching needs")]
     NoRuntime(#[source] io::Error),
     /// A reference that [`fetch`](crate::fetch) does not fetch.
-    #[error("{reference}: plugins are only fetched from files in this version")]
-    NotSupportedYet {
+    #[error("{reference} is not a file, and nobody is there who fetches anything else")]
+    OnlyFiles {
         /// The reference.
         reference: Reference,
     },
@@ -251,7 +251,9 @@ impl FetchError {
             Self::Busy { .. } => "look what the other process does, or try again later".to_owned(),
             Self::Store(error) => error.hint().to_owned(),
             Self::NoRuntime(_) => "raise the limits of this process (`ulimit -n`, `ulimit -u`)".to_owned(),
-            Self::NotSupportedYet { .. } => "download it and name it with `file:`".to_owned(),
+            Self::OnlyFiles { .. } => {
+                "fetch it with `wharf pull --output FILE`, and name the file; a program gives its loader a `Fetcher`".to_owned()
+            }
         }
     }
 }

@@ -17,7 +17,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use wharf_plugin::{
-    ByteSize, ContentDigest, Digest, IdentifyError, ImageReference, Lookalike, Reference, VerifiedArtifact,
+    ByteSize, ContentDigest, Digest, IdentifyError, ImageReference, Lookalike, PullPolicy, Reference,
+    VerifiedArtifact,
 };
 
 use crate::registry::{RegistryClient, RegistryError};
@@ -25,20 +26,6 @@ use crate::runtime::block_on;
 use crate::store::{Hold, Store};
 use crate::verify::{NoPolicy, Subject, Verified, Verifier};
 use crate::{FetchError, Layout, LockMode, Lockfile, MOST_BYTES, Pin, file};
-
-/// When a registry is asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum PullPolicy {
-    /// Only for what the store does not have. A tag then means what it meant when it was fetched first.
-    #[default]
-    IfNotPresent,
-    /// For each fetch, so that a tag means what it means now. Where the registry cannot be reached, what it meant last counts,
-    /// and [`Fetched::origin`] says why. A reference with a digest means the same for ever, and is asked for only where the store
-    /// does not have it.
-    Always,
-    /// Never: what the store does not have is not to be had.
-    Never,
-}
 
 /// The bounds of a fetch.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -303,6 +290,7 @@ impl Fetcher {
             .verify(Subject {
                 reference,
                 digest: &resolved,
+                bytes: Some(&bytes),
                 attachments: None,
             })
             .await?;

@@ -30,12 +30,13 @@ mod store;
 mod text;
 mod verify;
 
+pub use wharf_plugin::PullPolicy;
 use wharf_plugin::{ByteSize, Reference, VerifiedArtifact};
 
 pub use archive::{ArchiveError, Loaded, Saved};
 pub use attachments::Attachments;
 pub use error::{FetchError, FileKind};
-pub use fetcher::{FetchLimits, FetchProgress, Fetched, Fetcher, Origin, Provenance, PullPolicy};
+pub use fetcher::{FetchLimits, FetchProgress, Fetched, Fetcher, Origin, Provenance};
 pub use layout::{Layout, LayoutError};
 pub use lockfile::{LOCKFILE_NAME, LockMode, Lockfile, LockfileError, Pin};
 pub use publish::{PublishError, PushFormat, Pushed, publish, publish_async};
@@ -61,7 +62,7 @@ pub fn fetch(reference: &Reference) -> Result<VerifiedArtifact, FetchError> {
             let bytes = file::read_module(path)?;
             Ok(VerifiedArtifact::dangerously_unverified(reference.clone(), bytes))
         }
-        Reference::Https(_) | Reference::Oci(_) => Err(FetchError::NotSupportedYet {
+        Reference::Https(_) | Reference::Oci(_) => Err(FetchError::OnlyFiles {
             reference: reference.clone(),
         }),
     }

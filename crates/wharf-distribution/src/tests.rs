@@ -217,7 +217,7 @@ fn other_references_are_not_supported_yet() {
     for reference in ["https://example.com/a.wasm", "oci://registry.example/a:1"] {
         let reference: Reference = reference.parse().unwrap();
         let error = fetch(&reference).unwrap_err();
-        assert!(matches!(&error, FetchError::NotSupportedYet { reference: r } if *r == reference));
+        assert!(matches!(&error, FetchError::OnlyFiles { reference: r } if *r == reference));
         assert!(error.hint().contains("file:"));
     }
 }

@@ -42,6 +42,9 @@ pub struct Subject<'a> {
     /// The digest of the manifest or index that the reference means now; of a file or URL, that of its bytes. This is what
     /// signatures are made of.
     pub digest: &'a ContentDigest,
+    /// The bytes of that digest: the manifest or index, or a file's module. None for URLs, which are not asked for before their
+    /// digest was verified.
+    pub bytes: Option<&'a [u8]>,
     /// What else the registry, or the store, has beside the manifest. None for files and URLs.
     pub attachments: Option<&'a Attachments<'a>>,
 }

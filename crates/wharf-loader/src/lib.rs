@@ -179,7 +179,11 @@ impl Loader {
     fn load_from(&self, spec: &PluginSpec, started: Instant) -> Result<LoadedPlugin, LoadFailure> {
         let (artifact, provenance) = match &self.fetcher {
             Some(fetcher) => {
-                let (artifact, provenance) = fetcher.fetch(&spec.source)?.into_parts();
+                let fetched = match spec.pull_policy {
+                    Some(policy) => fetcher.clone().with_policy(policy).fetch(&spec.source)?,
+                    None => fetcher.fetch(&spec.source)?,
+                };
+                let (artifact, provenance) = fetched.into_parts();
                 (artifact, Some(provenance))
             }
             None => (wharf_distribution::fetch(&spec.source)?, None),

@@ -13,6 +13,7 @@ mod image;
 mod limits;
 mod name;
 mod pattern;
+mod pull_policy;
 mod reference;
 mod sections;
 mod spec;
@@ -28,6 +29,7 @@ pub use image::{
 pub use limits::{Limits, OnFault};
 pub use name::{NameError, PluginName};
 pub use pattern::{PlainReference, ReferencePattern, ReferencePatternError, UnclearReference};
+pub use pull_policy::PullPolicy;
 pub use reference::{Reference, ReferenceError};
 pub use sections::{Bounds, ModuleSections, Producer, Section};
 pub use spec::PluginSpec;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::{Limits, OnFault, PluginName, Reference};
+use crate::{Limits, OnFault, PluginName, PullPolicy, Reference};
 
 /// A plugin as its deployer asks for it: all that is known before its bytes are fetched.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,6 +11,8 @@ pub struct PluginSpec {
     pub name: PluginName,
     /// Where its bytes are.
     pub source: Reference,
+    /// When a registry is asked what its source means. None for what the deployer says for all plugins.
+    pub pull_policy: Option<PullPolicy>,
     /// Which of the root contexts in the module is meant; most modules have one and ignore this. Default: empty.
     pub root_id: String,
     /// Plugins with the same `vm_id`, `vm_config`, bytes and `env` share a VM in each worker, and plugins with the
@@ -39,6 +41,7 @@ impl PluginSpec {
         Self {
             name,
             source,
+            pull_policy: None,
             root_id: String::new(),
             vm_id: String::new(),
             vm_config: Vec::new(),

@@ -24,6 +24,8 @@ pub struct ModuleSpec {
     pub plugin: PluginName,
     /// Where its bytes are.
     pub source: wharf_plugin::Reference,
+    /// When a registry is asked for them; none for what the loader's fetcher says.
+    pub pull_policy: Option<wharf_plugin::PullPolicy>,
     /// How it is run.
     pub settings: Settings,
     /// What a fault of it does to the scan.
@@ -232,6 +234,7 @@ fn load_one(loader: &Loader, spec: &ModuleSpec) -> Result<ScanModule, ModuleErro
     };
     let plugin = PluginSpec {
         limits: spec.settings.limits.clone(),
+        pull_policy: spec.pull_policy,
         ..PluginSpec::new(spec.plugin.clone(), spec.source.clone())
     };
     let loaded = loader

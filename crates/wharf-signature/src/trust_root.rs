@@ -62,7 +62,7 @@ impl Validity {
 }
 
 impl TrustRoot {
-    /// Reads a `trusted_root.json`.
+    /// Reads a `trusted_root.json`, or the one in Sigstore's ClientTrustConfig.
     ///
     /// Keys of kinds that are not understood are left out: what only they would prove is then not proven.
     ///
@@ -72,9 +72,14 @@ impl TrustRoot {
         if json.len() > MOST_TRUST_ROOT {
             return Err(TrustRootError::TooLarge { bytes: json.len() });
         }
-        let file: File = serde_json::from_slice(json).map_err(|error| TrustRootError::BadJson {
+        let bad_json = |error: serde_json::Error| TrustRootError::BadJson {
             reason: error.to_string().chars().take(200).collect(),
-        })?;
+        };
+        let outer: Outer = serde_json::from_slice(json).map_err(bad_json)?;
+        let file = match outer.trusted_root {
+            Some(file) if outer.media_type.starts_with(CLIENT_TRUST_CONFIG) => file,
+            _ => serde_json::from_slice(json).map_err(bad_json)?,
+        };
         if !file
             .media_type
             .starts_with("application/vnd.dev.sigstore.trustedroot")
@@ -214,6 +219,18 @@ fn validity(file: Option<ValidityFile>) -> Option<Validity> {
         start: moment(file.start)?,
         end: moment(file.end)?,
     })
+}
+
+/// What a ClientTrustConfig calls itself, before its version.
+const CLIENT_TRUST_CONFIG: &str = "application/vnd.dev.sigstore.clienttrustconfig";
+
+/// What of a file tells which of the two it is.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Outer {
+    #[serde(default)]
+    media_type: String,
+    trusted_root: Option<File>,
 }
 
 #[derive(Deserialize)]

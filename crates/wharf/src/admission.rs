@@ -12,8 +12,7 @@ use wharf_admission::{
     PreparedPolicies, StartError,
 };
 use wharf_config::kubewarden::{PolicyModule, PolicySet};
-use wharf_config::{AdmissionConfig, AdmissionTls, OnBadPolicy, RegistriesConfig};
-use wharf_distribution::registry::AuthorityError;
+use wharf_config::{AdmissionConfig, AdmissionTls, OnBadPolicy};
 use wharf_engine::{Allocation, CompiledCache, Engine, EngineError, EngineSettings};
 use wharf_loader::Loader;
 use wharf_plugin::{ByteSize, Digest};
@@ -22,7 +21,7 @@ use wharf_tls::{AlpnProtocol, ReloadReport, ServerTls, ServerTlsSettings, WATCH_
 
 use crate::exit::Code;
 use crate::progress::Progress;
-use crate::registries;
+use crate::supply::Supply;
 use crate::words::{complain, say};
 
 /// How often the files of the policies are looked at.
@@ -60,9 +59,6 @@ pub(crate) enum AdmissionError {
     /// The cluster that policies may ask does not answer.
     #[error(transparent)]
     Cluster(#[from] ConnectError),
-    /// A private authority of a registry cannot be used.
-    #[error(transparent)]
-    Registry(#[from] AuthorityError),
     /// Its threads or its socket cannot be had.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -78,7 +74,6 @@ impl AdmissionError {
                  it answers"
                     .to_owned(),
             ),
-            Self::Registry(error) => Some(error.hint().to_owned()),
             Self::Engine(_) | Self::Start(StartError::Threads(_)) => None,
             Self::Start(_) => Some("`admission.bind`, or --addr and --port, is the address of the admission server".to_owned()),
         }
@@ -86,7 +81,7 @@ impl AdmissionError {
 
     pub(crate) fn code(&self) -> Code {
         match self {
-            Self::Tls(_) | Self::Registry(_) => Code::Configuration,
+            Self::Tls(_) => Code::Configuration,
             Self::Engine(_) | Self::Cluster(_) | Self::Start(_) => Code::Failure,
         }
     }
@@ -114,13 +109,12 @@ pub(crate) struct LoadedAdmission {
 /// [`AdmissionError`]. Policies that are bad are none: [`PreparedPolicies::bad`] has them.
 pub(crate) fn load(
     config: &AdmissionConfig,
-    registries: &RegistriesConfig,
+    supply: &Supply,
     cache: Option<CompiledCache>,
     metrics: &Arc<Metrics>,
     reach: Reach,
 ) -> Result<LoadedAdmission, AdmissionError> {
     let tls = load_tls(&config.tls)?;
-    let client = registries::client(registries)?;
     let engine = Engine::new(EngineSettings {
         cache,
         allocation: pool(config),
@@ -128,11 +122,13 @@ pub(crate) fn load(
     })?;
     let runtime = AdmissionServer::runtime()?;
     let settings = AdmissionSettings {
-        loader: Loader::new(engine, Arc::new(Progress::new())),
+        loader: Loader::new(engine, Arc::new(Progress::new())).with_fetcher(supply.fetcher().clone()),
         metrics: Arc::clone(metrics),
         capabilities: match reach {
             Reach::Nothing => Arc::new(()),
-            Reach::Cluster => Arc::new(connect(config, &runtime, metrics)?.with_registries(client)),
+            Reach::Cluster => {
+                Arc::new(connect(config, &runtime, metrics)?.with_registries(Arc::clone(supply.client())))
+            }
         },
     };
     Ok(LoadedAdmission {
@@ -145,7 +141,7 @@ pub(crate) fn load(
 /// Loads the policies and the certificate, and listens; nothing is answered yet. Says what is wrong.
 pub(crate) fn prepare(
     config: &AdmissionConfig,
-    registries: &RegistriesConfig,
+    supply: &Supply,
     cache: Option<CompiledCache>,
     metrics: &Arc<Metrics>,
 ) -> Result<PreparedAdmission, Code> {
@@ -153,7 +149,7 @@ pub(crate) fn prepare(
         complain(&error, error.hint().as_deref());
         error.code()
     };
-    let loaded = load(config, registries, cache, metrics, Reach::Cluster).map_err(complained)?;
+    let loaded = load(config, supply, cache, metrics, Reach::Cluster).map_err(complained)?;
     let bad = loaded.policies.bad();
     let refuses = config.on_bad_policy == OnBadPolicy::RefuseStart;
     for (id, reason) in &bad {

@@ -14,6 +14,7 @@ use crate::commands::scan::arguments::ScanArguments;
 use crate::commands::schema::SchemaOf;
 use crate::commands::single;
 use crate::commands::test::TestArguments;
+use crate::supply::SupplyArguments;
 
 /// Runs the WebAssembly plugins that platform teams already have.
 #[derive(Debug, Parser)]
@@ -52,16 +53,22 @@ pub(crate) enum Command {
         /// The configuration file.
         #[arg(value_name = "CONFIG", default_value = "wharf.yaml")]
         config: PathBuf,
+        /// Fetch nothing that the lock file beside the configuration does not have.
+        #[arg(long)]
+        locked: bool,
     },
     /// Serve Kubewarden's policies by policy-server's flags and variables, with no configuration.
     Admission(Box<AdmissionArguments>),
     /// Check a configuration as `serve` would: compile its plugins and start each in a VM made to try it.
     ///
-    /// Nothing is bound and nothing is sent.
+    /// Nothing is bound, and nothing is sent but to registries.
     Check {
         /// The configuration file.
         #[arg(value_name = "CONFIG", default_value = "wharf.yaml")]
         config: PathBuf,
+        /// Fetch nothing that the lock file beside the configuration does not have.
+        #[arg(long)]
+        locked: bool,
         /// Print what was found as JSON on stdout.
         #[arg(long)]
         json: bool,
@@ -73,6 +80,8 @@ pub(crate) enum Command {
         /// The module: the path of a file, or a reference such as `file:greet.wasm`.
         #[arg(value_name = "PLUGIN", value_parser = single::plugin)]
         plugin: Reference,
+        #[command(flatten)]
+        supply: SupplyArguments,
         /// Print what was found as JSON on stdout.
         #[arg(long)]
         json: bool,

@@ -26,7 +26,7 @@ use wharf_telemetry::logging::{self, LogFormat};
 use crate::cli::{Arguments, Command, Format};
 use crate::commands::admission::AdmissionArguments;
 use crate::exit::Code;
-use crate::words::{colours, complain, say};
+use crate::words::{colours, say};
 
 /// Runs a command.
 pub(crate) fn run(arguments: Arguments) -> ExitCode {
@@ -41,10 +41,10 @@ pub(crate) fn run(arguments: Arguments) -> ExitCode {
     }
     let code = match arguments.command {
         Command::Scan(arguments) => return scan::run(&arguments),
-        Command::Serve { config } => serve::run(&config),
+        Command::Serve { config, locked } => serve::run(&config, locked),
         Command::Admission(arguments) => admission::run(&arguments),
-        Command::Check { config, json } => check::run(&config, json),
-        Command::Inspect { plugin, json } => inspect::run(&plugin, json),
+        Command::Check { config, locked, json } => check::run(&config, locked, json),
+        Command::Inspect { plugin, supply, json } => inspect::run(&plugin, &supply, json),
         Command::Run(arguments) => run::run(&arguments),
         Command::Manifest(arguments) => manifest::run(&arguments),
         Command::New(what) => new::run(&what),
@@ -71,14 +71,12 @@ fn log(arguments: &Arguments) -> Result<(Option<String>, LogFormat), Code> {
     Ok((level, format))
 }
 
+/// The configuration where nobody names one.
+pub(crate) const DEFAULT_CONFIG: &str = "wharf.yaml";
+
 /// Reads a configuration; says what is odd about it, and what is wrong.
-fn load(path: &Path) -> Result<Config, Code> {
+pub(crate) fn load(path: &Path) -> Result<Config, Code> {
     match wharf_config::load(path) {
-        Ok(loaded) if loaded.config.trust.is_some() => {
-            let error = TrustIsNotEnforced(path.to_owned());
-            complain(&error, Some(TrustIsNotEnforced::HINT));
-            Err(Code::Configuration)
-        }
         Ok(loaded) => {
             loaded
                 .warnings
@@ -92,27 +90,6 @@ fn load(path: &Path) -> Result<Config, Code> {
         }
     }
 }
-
-/// A configuration that asks for signatures, which nobody looks at yet: to go on would be to run what it forbids.
-#[derive(Debug)]
-struct TrustIsNotEnforced(PathBuf);
-
-impl TrustIsNotEnforced {
-    const HINT: &str =
-        "remove `trust:`, and take only files that you trust, until a version that enforces it";
-}
-
-impl fmt::Display for TrustIsNotEnforced {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} says under `trust:` whose signatures plugins need, and this version does not look at signatures",
-            self.0.display()
-        )
-    }
-}
-
-impl std::error::Error for TrustIsNotEnforced {}
 
 /// A configuration without a host.
 #[derive(Debug)]

@@ -8,6 +8,8 @@ mod exit;
 mod plugins;
 mod progress;
 mod registries;
+mod supply;
+mod trust;
 mod words;
 
 use clap::Parser;

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use wharf_config::{Config, ProxyConfig};
+use wharf_distribution::Fetcher;
 use wharf_engine::{CacheReport, CompiledCache, Engine, EngineError, EngineSettings};
 use wharf_loader::{LoadError, LoadedPlugin, Loader};
 use wharf_plugin::{Abi, PluginName, PluginSpec};
@@ -94,14 +95,18 @@ fn filters(config: &Config, proxy: &ProxyConfig) -> Vec<Arc<PluginSpec>> {
         .collect()
 }
 
+/// Who loads the proxy's filters.
+pub(crate) fn loader(engine: Engine, fetcher: &Fetcher) -> Loader {
+    Loader::new(engine, Arc::new(Progress::new())).with_fetcher(fetcher.clone())
+}
+
 /// Loads all plugins, links them, and tries each in a canary VM. Finds every problem, not only the first.
 pub(crate) fn prepare(
-    engine: Engine,
+    loader: &Loader,
     config: &Config,
     proxy: &ProxyConfig,
     metrics: &Metrics,
 ) -> Result<Prepared, Vec<Problem>> {
-    let loader = Loader::new(engine, Arc::new(Progress::new()));
     let specs = filters(config, proxy);
     let mut problems = Vec::new();
     let mut compiled = BTreeMap::new();

@@ -1,12 +1,14 @@
-//! A bar for compilations that take longer than a blink.
+//! A bar for compilations and downloads that take longer than a blink.
 
+use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use wharf_distribution::FetchProgress;
 use wharf_engine::{CacheReport, CompileError};
 use wharf_loader::LoadProgress;
-use wharf_plugin::{ByteSize, PluginName};
+use wharf_plugin::{ByteSize, PluginName, Reference};
 
 /// How long a compilation runs before it is shown.
 const BLINK: Duration = Duration::from_millis(300);
@@ -58,5 +60,52 @@ impl LoadProgress for Progress {
         if let Some(index) = running.iter().position(|(name, _)| name == plugin) {
             running.swap_remove(index).1.finish_and_clear();
         }
+    }
+}
+
+/// Shows what is being downloaded, on a terminal only.
+pub(crate) struct DownloadProgress {
+    bars: MultiProgress,
+    running: Mutex<HashMap<Reference, (Instant, Option<ProgressBar>)>>,
+}
+
+impl DownloadProgress {
+    pub(crate) fn new() -> Self {
+        Self {
+            bars: MultiProgress::with_draw_target(ProgressDrawTarget::stderr()),
+            running: Mutex::default(),
+        }
+    }
+
+    fn show(&self, reference: &Reference, of: Option<u64>) -> ProgressBar {
+        let bar = ProgressBar::no_length().with_message(reference.to_string());
+        if let Some(of) = of {
+            bar.set_length(of);
+        }
+        let style = "{spinner} fetching {msg} {bytes} of {total_bytes} {bytes_per_sec}";
+        if let Ok(style) = ProgressStyle::with_template(style) {
+            bar.set_style(style);
+        }
+        self.bars.add(bar)
+    }
+}
+
+impl FetchProgress for DownloadProgress {
+    fn downloaded(&self, reference: &Reference, bytes: u64, of: Option<u64>) {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        if of.is_some_and(|of| bytes >= of) {
+            if let Some((_, Some(bar))) = running.remove(reference) {
+                bar.finish_and_clear();
+            }
+            return;
+        }
+        let (began, bar) = running
+            .entry(reference.clone())
+            .or_insert_with(|| (Instant::now(), None));
+        if began.elapsed() < BLINK {
+            return;
+        }
+        bar.get_or_insert_with(|| self.show(reference, of))
+            .set_position(bytes);
     }
 }

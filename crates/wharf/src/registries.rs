@@ -31,7 +31,7 @@ fn settings(registry: &RegistryConfig) -> HostSettings {
     HostSettings {
         plain_http: registry.plain_http,
         authorities: authorities.collect(),
-        ..HostSettings::default()
+        mirrors: registry.mirrors.clone(),
     }
 }
 

@@ -99,7 +99,7 @@ ungranted: { module: file:digest.wat, hostCapabilities: [oci/v1/oci_manifest] }
             let mut made =
                 ClusterCapabilities::connect(&kubernetes, runtime.handle(), metrics, &limits).unwrap();
             if with_registries {
-                made = made.with_registries(RegistryClient::new(settings).unwrap());
+                made = made.with_registries(Arc::new(RegistryClient::new(settings).unwrap()));
             }
             Arc::new(made) as Arc<dyn SharedCapabilities>
         });

@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use wharf_plugin::{ContentDigest, ImageReference, Reference, VerifiedArtifact};
+use wharf_plugin::{ContentDigest, ImageReference, PullPolicy, Reference, VerifiedArtifact};
 
 use super::get::{Place, Wanted};
 use super::{Fetched, Fetcher, Origin, check_module};
@@ -11,7 +11,7 @@ use crate::layout::{self, Choice};
 use crate::registry::{Descriptor, ImageManifest, Manifest, ManifestKind, RegistryError, Visit, manifest};
 use crate::store::{Attached, Found, Held, Hold, NewBlob, Partial, Record, Store};
 use crate::verify::{Subject, Verified};
-use crate::{FetchError, Pin, PullPolicy, layer};
+use crate::{FetchError, Pin, layer};
 
 /// The most bytes of a configuration that is kept beside the plugin.
 const MOST_CONFIG: u64 = 1 << 20;
@@ -387,6 +387,7 @@ fn subject<'a>(errand: &'a Errand<'_>, top: &'a Manifest, attachments: &'a Attac
     Subject {
         reference: errand.reference,
         digest: &top.digest,
+        bytes: Some(top.text.as_bytes()),
         attachments: Some(attachments),
     }
 }

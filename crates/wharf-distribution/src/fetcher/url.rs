@@ -1,6 +1,6 @@
 //! Plugins of servers that are no registries: by a URL, and the digest that their bytes must have.
 
-use wharf_plugin::{ContentDigest, Reference, VerifiedArtifact};
+use wharf_plugin::{ContentDigest, PullPolicy, Reference, VerifiedArtifact};
 
 use super::get::{Place, Wanted};
 use super::{Fetched, Fetcher, Origin, check_module};
@@ -8,7 +8,7 @@ use crate::registry::DownloadError;
 use crate::runtime::block_on;
 use crate::store::{Found, Held, Record};
 use crate::verify::Subject;
-use crate::{FetchError, Layout, Pin, PullPolicy};
+use crate::{FetchError, Layout, Pin};
 
 impl Fetcher {
     /// Fetches what a URL has. The digest is known before anybody is asked, so it is verified before, too.
@@ -37,6 +37,7 @@ impl Fetcher {
         let subject = Subject {
             reference,
             digest: &digest,
+            bytes: None,
             attachments: None,
         };
         let verified = self.verify(subject).await?;

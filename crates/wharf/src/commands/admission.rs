@@ -3,21 +3,22 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
-use wharf_config::kubewarden::{PolicySet, Sources, load_policies, load_sources};
+use wharf_config::kubewarden::{PolicySet, Sources, load_policies, load_sources, load_verification};
 use wharf_config::{
     AccessLog, AdminConfig, AdmissionConfig, AdmissionTls, CacheConfig, Config, OnBadPolicy,
-    RegistriesConfig, TlsFiles,
+    RegistriesConfig, StoreConfig, TlsFiles, TrustConfig, TrustDefault, TrustRule,
 };
 
 use super::serve;
 use crate::cli::Format;
 use crate::exit::Code;
-use crate::words::{colours, say};
+use crate::supply::Supply;
+use crate::words::{colours, complain, say};
 
 /// What a review may take where policy-server would have let it take for ever.
 const NO_TIMEOUT: Duration = Duration::from_secs(3600);
@@ -113,6 +114,16 @@ pub(crate) struct AdmissionArguments {
     /// Docker's `config.json` with the credentials for registries, or its directory; by default the user's own.
     #[arg(long, value_name = "PATH", env = "KUBEWARDEN_DOCKER_CONFIG_JSON_PATH")]
     docker_config_json_path: Option<PathBuf>,
+    /// Where fetched policies are kept; by default the store of the user's cache directory.
+    #[arg(long, value_name = "DIR", env = "KUBEWARDEN_POLICIES_DOWNLOAD_DIR")]
+    policies_download_dir: Option<PathBuf>,
+    /// Kubewarden's file of the signatures that all policies need.
+    #[arg(long, value_name = "FILE", env = "KUBEWARDEN_VERIFICATION_CONFIG_PATH")]
+    verification_path: Option<PathBuf>,
+    /// The `trusted_root.json` or ClientTrustConfig of Sigstore that signatures of identities are checked with; by default that of
+    /// the public instance.
+    #[arg(long, value_name = "FILE", env = "KUBEWARDEN_SIGSTORE_TRUST_CONFIG_PATH")]
+    sigstore_trust_config: Option<PathBuf>,
     /// Do not start when a policy cannot be used. Without it the others are served.
     #[arg(long)]
     refuse_bad_policies: bool,
@@ -181,10 +192,6 @@ struct Unused {
         value_parser = BoolishValueParser::new()
     )]
     enable_metrics: bool,
-    #[arg(long, env = "KUBEWARDEN_POLICIES_DOWNLOAD_DIR", hide = true)]
-    policies_download_dir: Option<PathBuf>,
-    #[arg(long, env = "KUBEWARDEN_VERIFICATION_CONFIG_PATH", hide = true)]
-    verification_path: Option<PathBuf>,
     #[arg(long, env = "KUBEWARDEN_SIGSTORE_CACHE_DIR", hide = true)]
     sigstore_cache_dir: Option<PathBuf>,
     #[arg(
@@ -200,7 +207,6 @@ impl Unused {
     /// Those that were given and would have changed something in policy-server.
     fn given(&self) -> Vec<&'static str> {
         let given = [
-            ("--policies-download-dir", self.policies_download_dir.is_some()),
             ("--sigstore-cache-dir", self.sigstore_cache_dir.is_some()),
             ("--enable-pprof", self.enable_pprof),
         ];
@@ -221,7 +227,16 @@ pub(super) fn run(arguments: &AdmissionArguments) -> Code {
                 let files = files.clone();
                 move || read_again(&files)
             });
-            serve::serve(&config, read, files).err().unwrap_or(Code::Success)
+            let supply = match Supply::of(&config, Path::new("."), false) {
+                Ok(supply) => supply,
+                Err(error) => {
+                    complain(&error, Some(error.hint()));
+                    return Code::Configuration;
+                }
+            };
+            serve::serve(&config, &supply, read, files)
+                .err()
+                .unwrap_or(Code::Success)
         }
         Err(code) => code,
     }
@@ -232,15 +247,6 @@ fn config(arguments: &AdmissionArguments) -> Result<Config, Code> {
         say(format_args!(
             "warning: {flag} has nothing to set here and is not used"
         ));
-    }
-    if arguments.unused.verification_path.is_some() {
-        // To go on without it would run what the deployer wants to be refused.
-        say(
-            "error: --verification-path is given, and signatures cannot be verified yet\n\n\
-             hint: verify the policies before they are deployed, and leave the flag or its variable \
-             KUBEWARDEN_VERIFICATION_CONFIG_PATH out",
-        );
-        return Err(Code::CommandLine);
     }
     let bind = SocketAddr::new(arguments.addr, arguments.port);
     let tls = match (&arguments.cert_file, &arguments.key_file) {
@@ -298,11 +304,36 @@ fn config(arguments: &AdmissionArguments) -> Result<Config, Code> {
         registries: RegistriesConfig {
             docker_config: arguments.docker_config_json_path.clone(),
             hosts: sources(arguments)?,
+            ..RegistriesConfig::default()
         },
-        trust: None,
+        trust: trust(arguments)?,
+        store: StoreConfig {
+            directory: arguments.policies_download_dir.clone(),
+            ..StoreConfig::default()
+        },
         cache: CacheConfig::default(),
         access_log: AccessLog::Off,
     })
+}
+
+/// Whose signatures all policies need, where there is a file that says so.
+fn trust(arguments: &AdmissionArguments) -> Result<Option<TrustConfig>, Code> {
+    let Some(path) = &arguments.verification_path else {
+        return Ok(None);
+    };
+    let (signatures, warnings) = load_verification(path).map_err(|errors| {
+        say(errors.render(colours()));
+        Code::Configuration
+    })?;
+    warnings.iter().for_each(|warning| say(warning.render(colours())));
+    Ok(Some(TrustConfig {
+        default: TrustDefault::Deny,
+        root: arguments.sigstore_trust_config.clone(),
+        rules: vec![TrustRule {
+            references: vec!["**".parse().expect("two asterisks are a pattern")],
+            signatures: Some(signatures),
+        }],
+    }))
 }
 
 /// The registries that are not reached as all others are.

@@ -10,23 +10,28 @@ use wharf_engine::EngineError;
 use wharf_scan::ModuleError;
 use wharf_telemetry::Metrics;
 
-use super::{NothingToServe, TrustIsNotEnforced, load, scan};
+use super::{NothingToServe, load, scan};
 use crate::admission::{self, AdmissionError, Reach};
 use crate::exit::Code;
 use crate::plugins::{self, Prepared, Problem};
+use crate::supply::{Supply, SupplyError};
 use crate::words::{complain, explain, print, say};
 
 /// Does all that `serve` would do before it binds anything.
-pub(super) fn run(path: &Path, as_json: bool) -> Code {
-    if as_json { report(path) } else { speak(path) }
+pub(super) fn run(path: &Path, locked: bool, as_json: bool) -> Code {
+    if as_json {
+        report(path, locked)
+    } else {
+        speak(path, locked)
+    }
 }
 
-fn speak(path: &Path) -> Code {
+fn speak(path: &Path, locked: bool) -> Code {
     let config = match load(path) {
         Ok(config) => config,
         Err(code) => return code,
     };
-    let tried = Tried::of(&config, path);
+    let tried = Tried::of(&config, path, locked);
     for (index, failure) in tried.failures.iter().enumerate() {
         if index > 0 {
             say("");
@@ -70,7 +75,7 @@ struct Tried {
 /// Something that would not serve.
 enum Failure {
     Nothing(NothingToServe),
-    Trust(TrustIsNotEnforced),
+    Supply(SupplyError),
     Module(Box<ModuleError>),
     Engine(EngineError),
     Plugin(Problem),
@@ -79,37 +84,42 @@ enum Failure {
 }
 
 impl Tried {
-    fn of(config: &Config, path: &Path) -> Self {
+    fn of(config: &Config, path: &Path, locked: bool) -> Self {
         let mut tried = Self {
             plugins: None,
             policies: None,
             modules: None,
             failures: Vec::new(),
         };
-        if config.trust.is_some() {
-            tried
-                .failures
-                .push(Failure::Trust(TrustIsNotEnforced(path.to_owned())));
-        }
         if config.proxy.is_none() && config.admission.is_none() && config.scan.is_none() {
             tried
                 .failures
                 .push(Failure::Nothing(NothingToServe(path.to_owned())));
         }
+        let supply = match Supply::of(config, path, locked) {
+            Ok(supply) => supply,
+            Err(error) => {
+                tried.failures.push(Failure::Supply(error));
+                return tried;
+            }
+        };
         let metrics = Arc::new(Metrics::new());
         if let Some(proxy) = &config.proxy {
             match plugins::engine(config) {
                 Err(error) => tried.failures.push(Failure::Engine(error)),
-                Ok(engine) => match plugins::prepare(engine, config, proxy, &metrics) {
-                    Ok(prepared) => tried.plugins = Some(prepared),
-                    Err(problems) => tried.failures.extend(problems.into_iter().map(Failure::Plugin)),
-                },
+                Ok(engine) => {
+                    let loader = plugins::loader(engine, supply.fetcher());
+                    match plugins::prepare(&loader, config, proxy, &metrics) {
+                        Ok(prepared) => tried.plugins = Some(prepared),
+                        Err(problems) => tried.failures.extend(problems.into_iter().map(Failure::Plugin)),
+                    }
+                }
             }
         }
         if let Some(admission) = &config.admission {
             match admission::load(
                 admission,
-                &config.registries,
+                &supply,
                 plugins::cache(config),
                 &metrics,
                 Reach::Nothing,
@@ -128,7 +138,8 @@ impl Tried {
             match plugins::engine(config) {
                 Err(error) => tried.failures.push(Failure::Engine(error)),
                 Ok(engine) => {
-                    let (modules, failed) = scan::try_modules(engine, scan);
+                    let (modules, failed) =
+                        scan::try_modules(&plugins::loader(engine, supply.fetcher()), scan);
                     tried.modules = Some(modules);
                     tried
                         .failures
@@ -142,7 +153,7 @@ impl Tried {
     /// The code of the first failure.
     fn code(&self) -> Option<Code> {
         self.failures.first().map(|failure| match failure {
-            Failure::Nothing(_) | Failure::Trust(_) => Code::Configuration,
+            Failure::Nothing(_) | Failure::Supply(_) => Code::Configuration,
             Failure::Engine(_) => Code::Failure,
             Failure::Plugin(_) | Failure::Policy { .. } | Failure::Module(_) => Code::Plugin,
             Failure::Admission(error) => error.code(),
@@ -154,7 +165,7 @@ impl Failure {
     fn say(&self) {
         match self {
             Self::Nothing(error) => complain(error, Some(NothingToServe::HINT)),
-            Self::Trust(error) => complain(error, Some(TrustIsNotEnforced::HINT)),
+            Self::Supply(error) => complain(error, Some(error.hint())),
             Self::Module(error) => complain(error.as_ref(), Some(&error.hint())),
             Self::Engine(error) => complain(error, None),
             Self::Plugin(problem) => explain(problem.error.as_ref(), &problem.notes, problem.hint.as_deref()),
@@ -168,7 +179,7 @@ impl Failure {
     fn as_json(&self) -> Value {
         match self {
             Self::Nothing(error) => as_json(error, &[], Some(NothingToServe::HINT)),
-            Self::Trust(error) => as_json(error, &[], Some(TrustIsNotEnforced::HINT)),
+            Self::Supply(error) => as_json(error, &[], Some(error.hint())),
             Self::Module(error) => as_json(error.as_ref(), &[], Some(&error.hint())),
             Self::Engine(error) => as_json(error, &[], None),
             Self::Plugin(problem) => as_json(problem.error.as_ref(), &problem.notes, problem.hint.as_deref()),
@@ -191,7 +202,7 @@ pub(super) fn complain_all(problems: &[Problem]) {
 }
 
 /// The same for programs: one JSON object, `{"ok", "errors", "warnings", "plugins", "policies"}`.
-fn report(path: &Path) -> Code {
+fn report(path: &Path, locked: bool) -> Code {
     let mut report = json!({ "ok": false, "errors": [], "warnings": [], "plugins": [], "policies": [] });
     let code = match wharf_config::load(path) {
         Err(found) => {
@@ -200,7 +211,7 @@ fn report(path: &Path) -> Code {
             Code::Configuration
         }
         Ok(loaded) => {
-            let tried = Tried::of(&loaded.config, path);
+            let tried = Tried::of(&loaded.config, path, locked);
             report["errors"] = tried.failures.iter().map(Failure::as_json).collect();
             report["warnings"] = json!(loaded.warnings);
             report["plugins"] = tried.plugins.as_ref().map(describe).unwrap_or_default().into();

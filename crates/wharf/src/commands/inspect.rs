@@ -11,10 +11,15 @@ use wharf_plugin::Reference;
 use self::findings::Inspection;
 use super::single;
 use crate::exit::Code;
+use crate::supply::{Supply, SupplyArguments};
 use crate::words::{complain, print};
 
 /// Looks at a module and says what is in it.
-pub(super) fn run(plugin: &Reference, as_json: bool) -> Code {
+pub(super) fn run(plugin: &Reference, supply: &SupplyArguments, as_json: bool) -> Code {
+    let supply = match Supply::by_flags(supply, std::iter::once(plugin)) {
+        Ok(supply) => supply,
+        Err(code) => return code,
+    };
     let engine = match single::engine() {
         Ok(engine) => engine,
         Err(error) => {
@@ -22,7 +27,7 @@ pub(super) fn run(plugin: &Reference, as_json: bool) -> Code {
             return Code::Failure;
         }
     };
-    let inspection = Inspection::of(plugin, &engine);
+    let inspection = Inspection::of(plugin, supply.fetcher(), &engine);
     let printed = if as_json {
         print(format_args!("{:#}", report::json(&inspection)))
     } else {

@@ -16,6 +16,7 @@ use self::deployed::{Deployed, NoPolicy};
 use self::file::PolicyFile;
 use super::single;
 use crate::exit::Code;
+use crate::supply::{Supply, SupplyArguments};
 use crate::words::{colours, complain, print, say};
 
 #[derive(Debug, Args)]
@@ -63,6 +64,8 @@ pub(crate) struct ManifestArguments {
     /// Print only what is not in the namespace: the webhooks and the right to read what the policies ask for.
     #[arg(long)]
     cluster_wide: bool,
+    #[command(flatten)]
+    supply: SupplyArguments,
 }
 
 /// What happens when there is no answer to a review.
@@ -107,16 +110,21 @@ pub(super) fn run(arguments: &ManifestArguments) -> Code {
 
 fn manifests(arguments: &ManifestArguments) -> Result<String, Code> {
     let ca_bundle = arguments.ca_bundle.as_deref().map(read).transpose()?;
+    let is_remote =
+        arguments.policy_file.is_some() || arguments.policies.iter().any(|policy| policy.as_file().is_none());
+    let supply = Supply::by_flags_for(&arguments.supply, is_remote)?;
+    let fetcher = supply.fetcher();
     let (policies, policy_file) = match &arguments.policy_file {
         Some(path) => {
             let file = read_policies(path)?;
             let policies = file
-                .deployed(arguments.modules.as_deref())
+                .deployed(fetcher, arguments.modules.as_deref())
                 .map_err(|error| refused(&error))?;
             (policies, file.text)
         }
         None => {
-            let policies = deployed::of_references(&arguments.policies).map_err(|error| refused(&error))?;
+            let policies =
+                deployed::of_references(fetcher, &arguments.policies).map_err(|error| refused(&error))?;
             let text = deployed::policies_yml(&policies);
             (policies, text)
         }

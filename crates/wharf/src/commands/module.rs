@@ -14,14 +14,13 @@ use wharf_abi_trivy::{
     AnalysisResult, CallError, Changes, Host, LogLine, LogSource, ModuleInfo, Settings, TrivyModule,
 };
 use wharf_engine::Engine;
-use wharf_loader::Loader;
 use wharf_report::{Report, ScanResult};
 
 use self::arguments::ModuleFlags;
 use super::policy::{Output, Stop, Subject, load_module};
 use super::single::{self, shown};
 use crate::exit::Code;
-use crate::progress::Progress;
+use crate::plugins;
 use crate::words::print;
 
 /// The largest file that is read here: the one that is looked at, and a report.
@@ -92,7 +91,7 @@ fn load(subject: &Subject<'_>, host: &Arc<RunHost>) -> Result<TrivyModule, Stop>
     if let Some(memory) = subject.memory {
         settings.limits.memory = memory;
     }
-    let loader = Loader::new(engine, Arc::new(Progress::new()));
+    let loader = plugins::loader(engine, subject.fetcher);
     let loaded = load_module(&loader, subject.module, &settings.limits)?;
     TrivyModule::load(&loaded.module, settings, Arc::clone(host) as Arc<dyn Host>).map_err(|error| {
         let hint = error.hint().to_owned();

@@ -11,7 +11,6 @@ use std::cell::RefCell;
 use std::fmt;
 use std::path::Path;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use wharf_abi_wapc::kubewarden::capability::{Capabilities, CapabilityPatterns, Grants, PatternError};
@@ -21,6 +20,7 @@ use wharf_abi_wapc::kubewarden::{
 };
 use wharf_config::ConfigErrors;
 use wharf_config::cases::{Clock, Randomness};
+use wharf_distribution::Fetcher;
 use wharf_engine::Deadline;
 use wharf_loader::{LoadedPlugin, Loader};
 use wharf_plugin::{Abi, ByteSize, Limits, PluginSpec, Reference};
@@ -30,7 +30,7 @@ use self::host::{Notes, RunHost, SharedWorld, World};
 use self::replay::Recorded;
 use super::single;
 use crate::exit::Code;
-use crate::progress::Progress;
+use crate::plugins;
 use crate::words::{colours, complain, explain, print, say};
 
 /// What a review may take where nobody says otherwise, as in `admission:`.
@@ -42,6 +42,8 @@ pub(super) const MEMORY: ByteSize = ByteSize::from_mib(256);
 /// What is run, and what it may cost.
 pub(super) struct Subject<'a> {
     pub(super) module: &'a Reference,
+    /// What fetches it.
+    pub(super) fetcher: &'a Fetcher,
     pub(super) deadline: Option<Duration>,
     pub(super) memory: Option<ByteSize>,
 }
@@ -215,7 +217,7 @@ fn load(subject: &Subject<'_>) -> Result<(LoadedPlugin, Limits), Stop> {
         memory: subject.memory.unwrap_or(MEMORY),
         ..Limits::default()
     };
-    let loader = Loader::new(engine, Arc::new(Progress::new()));
+    let loader = plugins::loader(engine, subject.fetcher);
     Ok((load_module(&loader, subject.module, &limits)?, limits))
 }
 

@@ -15,6 +15,7 @@ use bytes::Bytes;
 use wharf_abi_proxy_wasm::{
     ContextId, Namespace, PluginContext, Program, Shared, SharedVm, StartError, Vm, VmSettings,
 };
+use wharf_distribution::Fetcher;
 use wharf_loader::{LoadedPlugin, Loader};
 use wharf_plugin::{Abi, Limits, PluginName, PluginSpec, Reference};
 
@@ -27,7 +28,8 @@ use super::module;
 use super::policy::{self, Output, Subject};
 use super::single;
 use crate::exit::Code;
-use crate::progress::Progress;
+use crate::plugins;
+use crate::supply::Supply;
 use crate::words::{complain, print};
 
 /// A filter that is loaded and linked. VMs of it are cheap to make, on any thread.
@@ -113,8 +115,13 @@ impl Run {
 
 /// Runs what the flags ask for: a filter, a policy, an operation of a waPC guest, or a module of Trivy.
 pub(super) fn run(arguments: &RunArguments) -> Code {
+    let supply = match Supply::by_flags(&arguments.supply, std::iter::once(&arguments.plugin)) {
+        Ok(supply) => supply,
+        Err(code) => return code,
+    };
     let subject = Subject {
         module: &arguments.plugin,
+        fetcher: supply.fetcher(),
         deadline: arguments.deadline,
         memory: arguments.memory,
     };
@@ -124,10 +131,10 @@ pub(super) fn run(arguments: &RunArguments) -> Code {
     };
     policy::run(&subject, &arguments.policy, output)
         .or_else(|| module::run(&subject, &arguments.module, output))
-        .unwrap_or_else(|| run_filter(arguments))
+        .unwrap_or_else(|| run_filter(arguments, supply.fetcher()))
 }
 
-fn run_filter(arguments: &RunArguments) -> Code {
+fn run_filter(arguments: &RunArguments, fetcher: &Fetcher) -> Code {
     let engine = match single::engine() {
         Ok(engine) => engine,
         Err(error) => {
@@ -135,7 +142,7 @@ fn run_filter(arguments: &RunArguments) -> Code {
             return Code::Failure;
         }
     };
-    let loader = Loader::new(engine, Arc::new(Progress::new()));
+    let loader = plugins::loader(engine, fetcher);
     let ready = match load(&loader, &arguments.plugin, &arguments.plan.setup.limits) {
         Ok(ready) => ready,
         Err(NotReady { error, hint }) => {

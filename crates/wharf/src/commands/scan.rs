@@ -109,14 +109,13 @@ fn try_run(arguments: &ScanArguments) -> Result<u8, Code> {
 }
 
 /// Loads the modules of a configuration and asks each what it is: how many can be used, and why others cannot.
-pub(super) fn try_modules(engine: Engine, config: &ScanConfig) -> (usize, Vec<ModuleError>) {
-    let loader = Loader::new(engine, std::sync::Arc::new(crate::progress::Progress::new()));
+pub(super) fn try_modules(loader: &Loader, config: &ScanConfig) -> (usize, Vec<ModuleError>) {
     let specs: Vec<_> = config
         .modules
         .iter()
         .map(|module| plan::of_config(module, None))
         .collect();
-    match Modules::load(&loader, &specs, None) {
+    match Modules::load(loader, &specs, None) {
         Ok(loaded) => (
             loaded.modules.len(),
             loaded.failed.into_iter().map(|(error, _)| error).collect(),
@@ -135,7 +134,7 @@ fn load(plan: &Plan) -> Result<LoadedModules, Code> {
         complain(&error, None);
         Code::Failure
     })?;
-    let loader = Loader::new(engine, std::sync::Arc::new(crate::progress::Progress::new()));
+    let loader = crate::plugins::loader(engine, plan.supply.fetcher());
     let loaded = Modules::load(&loader, &plan.modules, plan.enabled.as_deref());
     let loaded = loaded.map_err(|error| {
         complain(&error, Some("scan with fewer modules at once: --enable-modules"));

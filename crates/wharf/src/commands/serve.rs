@@ -13,18 +13,19 @@ use wharf_proxy::{Server, ServerSettings};
 use wharf_telemetry::{AccessLog, AccessLogSink, Metrics};
 
 use super::check::complain_all;
-use super::{NothingToServe, TrustIsNotEnforced, load};
+use super::{NothingToServe, load};
 use crate::admin::{self, Admin};
 use crate::admission::{self, Admission, PreparedAdmission, ReadPolicies};
 use crate::exit::Code;
 use crate::plugins::{self, Prepared};
+use crate::supply::Supply;
 use crate::words::{complain, say};
 
 /// How long the last lines of the access log have to be written.
 const LAST_LINES: Duration = Duration::from_secs(5);
 
 /// Serves until it is told to stop.
-pub(super) fn run(path: &Path) -> Code {
+pub(super) fn run(path: &Path, locked: bool) -> Code {
     let config = match load(path) {
         Ok(config) => config,
         Err(code) => return code,
@@ -33,13 +34,20 @@ pub(super) fn run(path: &Path) -> Code {
         complain(&NothingToServe(path.to_owned()), Some(NothingToServe::HINT));
         return Code::Configuration;
     }
+    let supply = match Supply::of(&config, path, locked) {
+        Ok(supply) => supply,
+        Err(error) => {
+            complain(&error, Some(error.hint()));
+            return Code::Configuration;
+        }
+    };
     let reread = path.to_owned();
     let read = Box::new(move || read_policies(&reread));
     let mut files = vec![path.to_owned()];
     if let Some(admission) = &config.admission {
         files.extend(admission.policy_files.iter().cloned());
     }
-    match serve(&config, read, files) {
+    match serve(&config, &supply, read, files) {
         Ok(()) => Code::Success,
         Err(code) => code,
     }
@@ -48,11 +56,6 @@ pub(super) fn run(path: &Path) -> Code {
 /// The policies of a configuration, read anew.
 fn read_policies(path: &Path) -> Option<PolicySet> {
     match wharf_config::load(path) {
-        Ok(loaded) if loaded.config.trust.is_some() => {
-            let error = TrustIsNotEnforced(path.to_owned());
-            tracing::error!("{error}; what was served before goes on.");
-            None
-        }
         Ok(loaded) => loaded.config.admission.map(|admission| admission.policies),
         Err(errors) => {
             tracing::error!(
@@ -65,7 +68,12 @@ fn read_policies(path: &Path) -> Option<PolicySet> {
 
 /// Serves the hosts of a configuration until a signal says to stop. `read` reads the policies anew when one of `files` has
 /// changed.
-pub(super) fn serve(config: &Config, read: ReadPolicies, files: Vec<PathBuf>) -> Result<(), Code> {
+pub(super) fn serve(
+    config: &Config,
+    supply: &Supply,
+    read: ReadPolicies,
+    files: Vec<PathBuf>,
+) -> Result<(), Code> {
     let began = Instant::now();
     let metrics = Arc::new(Metrics::new());
     let proxy = config
@@ -73,15 +81,15 @@ pub(super) fn serve(config: &Config, read: ReadPolicies, files: Vec<PathBuf>) ->
         .as_ref()
         .map(|proxy| {
             let engine = plugins::engine(config).map_err(|error| failed(&error, None))?;
-            plugins::prepare(engine, config, proxy, &metrics).map_err(|problems| {
+            let loader = plugins::loader(engine, supply.fetcher());
+            plugins::prepare(&loader, config, proxy, &metrics).map_err(|problems| {
                 complain_all(&problems);
                 Code::Plugin
             })
         })
         .transpose()?;
-    let prepare = |admission: &AdmissionConfig| {
-        admission::prepare(admission, &config.registries, plugins::cache(config), &metrics)
-    };
+    let prepare =
+        |admission: &AdmissionConfig| admission::prepare(admission, supply, plugins::cache(config), &metrics);
     let admission = config.admission.as_ref().map(prepare).transpose()?;
     // Until here a signal ends the process at once: nothing is served yet, and the cache bears it. From here on it ends
     // in order.

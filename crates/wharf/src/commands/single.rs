@@ -5,7 +5,7 @@ use wharf_plugin::{PluginName, Reference};
 
 /// Reads `PLUGIN`: a reference, or else the path of a file.
 pub(crate) fn plugin(text: &str) -> Result<Reference, String> {
-    let is_reference = ["file:", "https:", "oci:"]
+    let is_reference = ["file:", "https:", "oci:", "registry:"]
         .iter()
         .any(|scheme| text.starts_with(scheme));
     if !is_reference {
@@ -15,11 +15,21 @@ pub(crate) fn plugin(text: &str) -> Result<Reference, String> {
         .map_err(|error| format!("{error}; {}", error.hint()))
 }
 
-/// A name for a plugin that nobody has named: that of its file.
+/// A name for a plugin that nobody has named: that of its file, or of its image.
 pub(super) fn name_of(reference: &Reference) -> PluginName {
-    let stem = reference.as_file().and_then(|path| path.file_stem());
-    let stem = stem.map(|stem| stem.to_string_lossy().to_lowercase());
-    stem.and_then(|stem| PluginName::new(&stem).ok())
+    let last = match reference {
+        Reference::File(path) => path.file_stem().map(|stem| stem.to_string_lossy().into_owned()),
+        Reference::Oci(_) => match reference.as_image() {
+            Some(Ok(image)) => image.repository().rsplit('/').next().map(str::to_owned),
+            _ => None,
+        },
+        Reference::Https(text) => {
+            let path = text.split(['#', '?']).next().unwrap_or_default();
+            let file = path.rsplit('/').next().unwrap_or_default();
+            Some(file.trim_end_matches(".wasm").to_owned())
+        }
+    };
+    last.and_then(|name| PluginName::new(&name.to_lowercase()).ok())
         .unwrap_or_else(|| PluginName::new("plugin").expect("the word is a good name"))
 }
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use wharf_abi_proxy_wasm::{Program, Support, callbacks, host_functions, start_functions};
-use wharf_distribution::FetchError;
+use wharf_distribution::{FetchError, Fetcher, Provenance};
 use wharf_engine::{Engine, ImportProblem};
 use wharf_plugin::{
     Abi, Digest, Export, ExternKind, Import, Limits, ModuleSections, ModuleSurface, ProxyWasmVersion,
@@ -20,6 +20,8 @@ pub(super) struct Inspection {
     pub(super) reference: Reference,
     /// The digest and the number of bytes, where the module could be read.
     pub(super) bytes: Option<(Digest, usize)>,
+    /// Where it is from, and what was found out about who made it.
+    pub(super) provenance: Option<Provenance>,
     pub(super) abis: Vec<Abi>,
     /// What it is as a policy or another waPC guest, where it is no filter.
     pub(super) policy: Option<PolicyFindings>,
@@ -52,11 +54,12 @@ pub(super) struct Used {
 }
 
 impl Inspection {
-    /// Looks at a module: reads it, compiles it and links it, and does not start it.
-    pub(super) fn of(reference: &Reference, engine: &Engine) -> Self {
+    /// Looks at a module: fetches it, compiles it and links it, and does not start it.
+    pub(super) fn of(reference: &Reference, fetcher: &Fetcher, engine: &Engine) -> Self {
         let mut inspection = Self {
             reference: reference.clone(),
             bytes: None,
+            provenance: None,
             abis: Vec::new(),
             policy: None,
             trivy: None,
@@ -68,8 +71,12 @@ impl Inspection {
             others: Vec::new(),
             callbacks: Vec::new(),
         };
-        match wharf_distribution::fetch(reference) {
-            Ok(artifact) => inspection.look_at(&artifact, engine),
+        match fetcher.fetch(reference) {
+            Ok(fetched) => {
+                let (artifact, provenance) = fetched.into_parts();
+                inspection.provenance = Some(provenance);
+                inspection.look_at(&artifact, engine);
+            }
             Err(error) => inspection.cannot_be_read(&error),
         }
         inspection

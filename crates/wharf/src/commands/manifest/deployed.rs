@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use wharf_abi_wapc::kubewarden::capability::CapabilityPatterns;
 use wharf_abi_wapc::kubewarden::{ExecutionMode, Metadata, MetadataError, PolicyType};
 use wharf_config::kubewarden::WebhookConfig;
-use wharf_distribution::FetchError;
+use wharf_distribution::{FetchError, Fetcher};
 use wharf_plugin::{IdentifyError, Reference, identify};
 
 use crate::commands::single;
@@ -107,8 +107,8 @@ impl NoPolicy {
 }
 
 /// The metadata of a module, which must be a policy for the Kubernetes API.
-pub(super) fn metadata(reference: &Reference) -> Result<Metadata, NoPolicy> {
-    let artifact = wharf_distribution::fetch(reference)?;
+pub(super) fn metadata(fetcher: &Fetcher, reference: &Reference) -> Result<Metadata, NoPolicy> {
+    let artifact = fetcher.fetch(reference)?.artifact;
     let identified =
         identify(artifact.bytes()).map_err(|error| NoPolicy::Identify(reference.clone(), error))?;
     if identified.proxy_wasm().is_some() {
@@ -137,10 +137,10 @@ pub(super) fn asks(metadata: &Metadata, path: &str) -> Option<bool> {
 }
 
 /// Policies by their modules alone: they get what their metadata ask for, and no settings.
-pub(super) fn of_references(references: &[Reference]) -> Result<Vec<Deployed>, NoPolicy> {
+pub(super) fn of_references(fetcher: &Fetcher, references: &[Reference]) -> Result<Vec<Deployed>, NoPolicy> {
     let mut all: Vec<Deployed> = Vec::new();
     for reference in references {
-        let metadata = metadata(reference)?;
+        let metadata = metadata(fetcher, reference)?;
         // Ids stand in names of webhooks, in which fewer characters may stand than in names of plugins.
         let id = single::name_of(reference).to_string().replace(['_', '.'], "-");
         let id = id.trim_matches('-').to_owned();

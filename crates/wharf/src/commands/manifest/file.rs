@@ -9,6 +9,7 @@ use wharf_abi_wapc::kubewarden::Metadata;
 use wharf_abi_wapc::kubewarden::capability::CapabilityPatterns;
 use wharf_config::kubewarden::{PolicyEntry, PolicyKind, PolicyModule, PolicySet, parse_policies};
 use wharf_config::{ConfigErrors, Diagnostic};
+use wharf_distribution::Fetcher;
 use wharf_plugin::Reference;
 
 use super::deployed::{DEFAULT_TIMEOUT, Deployed, NoPolicy, asks, metadata, rules};
@@ -43,12 +44,23 @@ impl PolicyFile {
     }
 
     /// The policies with what their modules say. `modules` is the folder in which the modules are on this machine.
-    pub(super) fn deployed(&self, modules: Option<&Path>) -> Result<Vec<Deployed>, NoPolicy> {
+    pub(super) fn deployed(
+        &self,
+        fetcher: &Fetcher,
+        modules: Option<&Path>,
+    ) -> Result<Vec<Deployed>, NoPolicy> {
         let entries = self.policies.entries.iter();
-        entries.map(|entry| self.deploy(entry, modules)).collect()
+        entries
+            .map(|entry| self.deploy(fetcher, entry, modules))
+            .collect()
     }
 
-    fn deploy(&self, entry: &PolicyEntry, modules: Option<&Path>) -> Result<Deployed, NoPolicy> {
+    fn deploy(
+        &self,
+        fetcher: &Fetcher,
+        entry: &PolicyEntry,
+        modules: Option<&Path>,
+    ) -> Result<Deployed, NoPolicy> {
         let (place, id) = (entry.source.to_string(), entry.id.clone());
         if !is_path_step(&id) {
             return Err(NoPolicy::Id { place, id });
@@ -58,7 +70,7 @@ impl PolicyFile {
             if self.is_relative(&module.reference) {
                 return Err(NoPolicy::Relative { place, id });
             }
-            members.push((module, metadata(&here(&module.reference, modules))?));
+            members.push((module, metadata(fetcher, &here(&module.reference, modules))?));
         }
         let webhook = entry.resource.as_ref().map(|resource| resource.webhook.clone());
         let resources = members

@@ -14,6 +14,7 @@ use super::plan::{Answer, Between, Callout, Header, Plan, Planned, RequestLine, 
 use crate::commands::module::arguments::ModuleFlags;
 use crate::commands::policy::arguments::PolicyFlags;
 use crate::commands::single;
+use crate::supply::SupplyArguments;
 
 /// What one callback of a filter may take where nobody says otherwise.
 const FILTER_DEADLINE: Duration = Duration::from_millis(50);
@@ -58,6 +59,8 @@ struct Flags {
     ticks: Vec<u32>,
     #[command(flatten)]
     plugin_flags: PluginFlags,
+    #[command(flatten)]
+    supply: SupplyArguments,
     #[command(flatten)]
     policy: PolicyFlags,
     #[command(flatten)]
@@ -112,6 +115,8 @@ pub(crate) struct RunArguments {
     /// The limits as they were given.
     pub(super) deadline: Option<Duration>,
     pub(super) memory: Option<ByteSize>,
+    /// Where the module is from.
+    pub(super) supply: SupplyArguments,
     pub(super) json: bool,
     pub(super) times: bool,
 }
@@ -184,6 +189,7 @@ impl FromArgMatches for RunArguments {
             },
             policy: flags.policy,
             module: flags.module,
+            supply: flags.supply,
             deadline,
             memory,
             json,

@@ -20,6 +20,10 @@ pub(crate) struct ScanArguments {
     #[arg(short, long, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
 
+    /// Fetch no module that the lock file beside the configuration does not have.
+    #[arg(long)]
+    pub(super) locked: bool,
+
     /// A configuration of Trivy, whose keys for modules, filters and reports count where neither flags nor `--config` say it.
     #[arg(long, value_name = "FILE")]
     pub(super) trivy_config: Option<PathBuf>,

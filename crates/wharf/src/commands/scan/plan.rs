@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 
 use wharf_abi_trivy::{Clock, Lifetime, Settings};
 use wharf_config::trivy::TrivySettings;
-use wharf_config::{ModuleFault, ModuleState, ScanConfig, ScanModuleConfig};
+use wharf_config::{Config, ModuleFault, ModuleState, ScanConfig, ScanModuleConfig};
 use wharf_engine::CompiledCache;
 use wharf_plugin::Reference;
 use wharf_report::Timestamp;
@@ -15,7 +15,8 @@ use super::arguments::{FaultChoice, ScanArguments, TargetChoice};
 use crate::commands::{load, single};
 use crate::exit::Code;
 use crate::plugins;
-use crate::words::say;
+use crate::supply::{Supply, SupplyArguments};
+use crate::words::{complain, say};
 
 /// What is to be done.
 pub(super) struct Plan {
@@ -24,6 +25,7 @@ pub(super) struct Plan {
     pub(super) platform: Option<String>,
     pub(super) report: Option<PathBuf>,
     pub(super) modules: Vec<ModuleSpec>,
+    pub(super) supply: Supply,
     pub(super) enabled: Option<Vec<String>>,
     pub(super) settings: ScanSettings,
     pub(super) cache: Option<ResultCache>,
@@ -64,6 +66,7 @@ impl Plan {
             None => TrivySettings::default(),
         };
         let modules = modules(arguments, &scan, &trivy)?;
+        let supply = supply(arguments, config.as_ref(), &modules)?;
         let configured = config.as_ref().and_then(|config| config.cache.directory.clone());
         let cache_directory = match configured {
             Some(directory) => Some(directory.join("scan")),
@@ -106,6 +109,7 @@ impl Plan {
             platform: arguments.platform.clone(),
             report: arguments.report.clone(),
             modules,
+            supply,
             enabled: arguments
                 .enable_modules
                 .clone()
@@ -184,6 +188,25 @@ impl Plan {
     }
 }
 
+/// Where the modules come from, and images of registries.
+fn supply(
+    arguments: &ScanArguments,
+    config: Option<&Config>,
+    modules: &[ModuleSpec],
+) -> Result<Supply, Code> {
+    let (Some(config), Some(path)) = (config, &arguments.config) else {
+        let flags = SupplyArguments {
+            config: None,
+            locked: arguments.locked,
+        };
+        return Supply::by_flags(&flags, modules.iter().map(|module| &module.source));
+    };
+    Supply::of(config, path, arguments.locked).map_err(|error| {
+        complain(&error, Some(error.hint()));
+        Code::Configuration
+    })
+}
+
 /// The modules of the configuration, then those of flags, then those of directories, by their paths.
 fn modules(
     arguments: &ScanArguments,
@@ -233,6 +256,7 @@ pub(super) fn of_config(module: &ScanModuleConfig, on_fault: Option<FaultChoice>
     ModuleSpec {
         plugin: module.plugin.clone(),
         source: module.source.clone(),
+        pull_policy: module.pull_policy,
         settings: Settings {
             limits: module.limits.clone(),
             lifetime: match module.state {
@@ -260,6 +284,7 @@ fn by_itself(source: &Reference, on_fault: OnFault) -> ModuleSpec {
     ModuleSpec {
         plugin: single::name_of(source),
         source: source.clone(),
+        pull_policy: None,
         settings: Settings::default(),
         on_fault,
     }
