@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use serde::Serialize;
 use wharf_plugin::{ByteSize, ContentDigest, ImageReference};
 
 use crate::registry::manifest::{self, DescriptorText};
@@ -12,7 +11,6 @@ use crate::store::{Attached, Found, Store};
 
 /// The most bytes of what is remembered to be kept in the store.
 const MOST_REMEMBERED: usize = 16 << 20;
-const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
 /// What hangs on manifests of one repository: as its registry has it, or, where nobody may be asked, as it was in the store
 /// when the manifest was fetched.
@@ -44,14 +42,6 @@ impl Seen {
             self.blobs.insert(digest.clone(), bytes.to_vec());
         }
     }
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct IndexText<'a> {
-    schema_version: u64,
-    media_type: &'a str,
-    manifests: Vec<DescriptorText>,
 }
 
 impl<'a> Attachments<'a> {
@@ -207,11 +197,5 @@ fn stored_manifest(
 
 /// An index of what refers, as a registry would give it.
 fn index_of(manifests: &[Descriptor]) -> String {
-    let manifests = manifests.iter().map(DescriptorText::of).collect();
-    let index = IndexText {
-        schema_version: 2,
-        media_type: INDEX,
-        manifests,
-    };
-    serde_json::to_string(&index).expect("an index is texts and numbers")
+    manifest::index_of(manifests.iter().map(DescriptorText::of).collect())
 }

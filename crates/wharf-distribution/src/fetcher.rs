@@ -108,7 +108,7 @@ pub enum Origin {
     StoreInstead(RegistryError),
 }
 
-/// All that is known of a plugin's bytes but the bytes themselves.
+/// All that is known of a plugin's bytes but the bytes themselves. As JSON it is as the admin port and the commands show it.
 #[derive(Debug, Clone)]
 pub struct Provenance {
     /// In which form they were there.

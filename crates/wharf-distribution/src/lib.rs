@@ -7,6 +7,7 @@
 //!   ├─ layout      layout.rs       in which form a plugin is in a registry; layer.rs looks into container images
 //!   └─ verify      verify.rs       who is asked whether it may run; attachments.rs is where they find signatures
 //! publish        publish.rs      a plugin pushed in a form that others read
+//! provenance     provenance.rs   where a plugin is from and who signed it, as JSON
 //! archive        archive.rs      what the store has, as an OCI layout in one file, and back
 //! Lockfile       lockfile.rs     which digest each reference means
 //! ```
@@ -23,6 +24,7 @@ mod file;
 mod layer;
 mod layout;
 mod lockfile;
+mod provenance;
 mod publish;
 pub mod registry;
 mod runtime;

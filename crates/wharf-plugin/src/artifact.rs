@@ -28,6 +28,17 @@ pub enum Verification {
     Signed,
 }
 
+impl Verification {
+    /// `unverified`, `allowedUnsigned` or `signed`, for JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unverified => "unverified",
+            Self::AllowedUnsigned => "allowedUnsigned",
+            Self::Signed => "signed",
+        }
+    }
+}
+
 impl VerifiedArtifact {
     /// Takes bytes as they are, with no check of who made them.
     ///

@@ -94,6 +94,15 @@ impl ImageReference {
         Self { host, ..self.clone() }
     }
 
+    /// The same image without a tag: by its digest alone, where it has one.
+    #[must_use]
+    pub fn without_tag(&self) -> Self {
+        Self {
+            tag: None,
+            ..self.clone()
+        }
+    }
+
     /// The same image by this digest.
     #[must_use]
     pub fn with_digest(&self, digest: ContentDigest) -> Self {

@@ -1,5 +1,7 @@
 //! What a module is made of: its sections and their sizes, its memories and tables, and who made it.
 
+use std::collections::BTreeMap;
+
 use wasmparser::{BinaryReader, KnownCustom, Parser, Payload, ProducersSectionReader, TypeRef, WasmFeatures};
 
 use crate::MalformedModule;
@@ -53,6 +55,19 @@ pub struct Bounds {
     pub maximum: Option<u64>,
 }
 
+/// The sections that tools for WebAssembly write about a module, and the annotations of OCI that mean the same.
+const ANNOTATIONS: [(&str, &str); 7] = [
+    ("authors", "org.opencontainers.image.authors"),
+    ("description", "org.opencontainers.image.description"),
+    ("homepage", "org.opencontainers.image.url"),
+    ("licenses", "org.opencontainers.image.licenses"),
+    ("revision", "org.opencontainers.image.revision"),
+    ("source", "org.opencontainers.image.source"),
+    ("version", "org.opencontainers.image.version"),
+];
+/// The most bytes of an annotation.
+const MOST_ANNOTATION: usize = 4 << 10;
+
 impl ModuleSections {
     /// The most sections, and the most of anything in one, that are read. Real modules have some dozens.
     pub const MAX_ITEMS: usize = 10_000;
@@ -70,6 +85,28 @@ impl ModuleSections {
             found.take(&payload?)?;
         }
         Ok(found)
+    }
+
+    /// What a module says of itself in the sections that tools for WebAssembly write (`description`, `licenses` and so on), by the
+    /// annotations of OCI that mean the same. A section that is no UTF-8, or longer than 4 KiB, is passed over, and so is
+    /// whatever stands behind damage.
+    pub fn annotations(bytes: &[u8]) -> BTreeMap<String, String> {
+        let mut found = BTreeMap::new();
+        let mut parser = Parser::new(0);
+        parser.set_features(WasmFeatures::default());
+        for payload in parser.parse_all(bytes) {
+            let Ok(payload) = payload else { break };
+            let Payload::CustomSection(section) = payload else {
+                continue;
+            };
+            let known = ANNOTATIONS.iter().find(|(name, _)| *name == section.name());
+            let text = std::str::from_utf8(section.data()).ok();
+            let text = text.filter(|text| text.len() <= MOST_ANNOTATION);
+            if let Some(((_, annotation), text)) = known.zip(text) {
+                found.insert((*annotation).to_owned(), text.to_owned());
+            }
+        }
+        found
     }
 
     /// The bytes of all sections of this name; 0 where there is none.

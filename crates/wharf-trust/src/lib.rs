@@ -8,14 +8,18 @@
 //!   Verified, Refused ◄────────────────── verifier.rs ────── decide ─────────► Verdict
 //! ```
 //!
+//! What signs puts its signatures where all find them with `attach.rs`.
+//!
 //! This is where the two meet that know nothing of each other: who fetches bytes, and who understands signatures. The clock is
 //! read here.
 
+mod attach;
 mod examine;
 mod find;
 mod image;
 mod verifier;
 
+pub use attach::{attach_bundle, attach_simple};
 pub use examine::{BadSignature, Examination, WhyBad, examine};
 pub use find::{Found, FoundSignature, Place, Unreadable, bundle_beside, find};
 pub use image::{ImageError, check_image};

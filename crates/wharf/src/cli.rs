@@ -7,13 +7,20 @@ use clap_complete::Shell;
 use wharf_plugin::Reference;
 
 use crate::commands::admission::AdmissionArguments;
+use crate::commands::lock::LockArguments;
+use crate::commands::login::{LoginArguments, LogoutArguments};
 use crate::commands::manifest::ManifestArguments;
 use crate::commands::new::New;
+use crate::commands::pull::PullArguments;
+use crate::commands::push::PushArguments;
 use crate::commands::run::arguments::RunArguments;
 use crate::commands::scan::arguments::ScanArguments;
 use crate::commands::schema::SchemaOf;
+use crate::commands::sign::{AttestArguments, SignArguments};
 use crate::commands::single;
+use crate::commands::store::{LoadArguments, PruneArguments, RemoveArguments, SaveArguments, StoreArguments};
 use crate::commands::test::TestArguments;
+use crate::commands::verify::VerifyArguments;
 use crate::supply::SupplyArguments;
 
 /// Runs the WebAssembly plugins that platform teams already have.
@@ -111,6 +118,32 @@ pub(crate) enum Command {
     /// Write a project to begin with.
     #[command(subcommand)]
     New(New),
+    /// Fetch plugins from registries or URLs into the store, verify them by `trust`, and say what they are.
+    Pull(Box<PullArguments>),
+    /// Push a module to a registry, in a form that others read, and print its name by digest.
+    Push(Box<PushArguments>),
+    /// Sign a plugin in a registry, or a file, with a key, as cosign does.
+    Sign(Box<SignArguments>),
+    /// State something about a plugin in a registry: an in-toto statement, signed with a key.
+    Attest(Box<AttestArguments>),
+    /// Say who signed a plugin, and whether that is enough.
+    Verify(Box<VerifyArguments>),
+    /// Write the digest of each plugin that a configuration names into the lock file beside it.
+    Lock(LockArguments),
+    /// List the plugins in the store.
+    Ls(StoreArguments),
+    /// Take plugins out of the store.
+    Rm(RemoveArguments),
+    /// Take out of the store what was used least recently, until no more than a size is left.
+    Prune(PruneArguments),
+    /// Write plugins of the store with their signatures to an archive, for where there is no network.
+    Save(SaveArguments),
+    /// Take plugins and their signatures from an archive into the store.
+    Load(LoadArguments),
+    /// Keep credentials for a registry, once it took them.
+    Login(LoginArguments),
+    /// Forget the credentials for a registry.
+    Logout(LogoutArguments),
     /// Print the JSON Schema of the configuration, or of other files (draft 2020-12).
     Schema {
         /// Of which files: the configuration, or the cases of `wharf test`.

@@ -4,17 +4,24 @@ pub(crate) mod admission;
 mod check;
 mod completions;
 mod inspect;
+pub(crate) mod lock;
+pub(crate) mod login;
 pub(crate) mod manifest;
 pub(crate) mod module;
 pub(crate) mod new;
 pub(crate) mod policy;
+pub(crate) mod pull;
+pub(crate) mod push;
 pub(crate) mod run;
 pub(crate) mod scan;
 pub(crate) mod schema;
 mod senses;
 mod serve;
+pub(crate) mod sign;
 pub(crate) mod single;
+pub(crate) mod store;
 pub(crate) mod test;
+pub(crate) mod verify;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -50,6 +57,19 @@ pub(crate) fn run(arguments: Arguments) -> ExitCode {
         Command::New(what) => new::run(&what),
         Command::Test(arguments) => test::run(&arguments),
         Command::Schema { of } => schema::run(of),
+        Command::Pull(arguments) => pull::run(&arguments),
+        Command::Push(arguments) => push::run(&arguments),
+        Command::Sign(arguments) => sign::sign(&arguments),
+        Command::Attest(arguments) => sign::attest(&arguments),
+        Command::Verify(arguments) => verify::run(&arguments),
+        Command::Lock(arguments) => lock::run(&arguments),
+        Command::Ls(arguments) => store::list(&arguments),
+        Command::Rm(arguments) => store::remove(&arguments),
+        Command::Prune(arguments) => store::prune(&arguments),
+        Command::Save(arguments) => store::save(&arguments),
+        Command::Load(arguments) => store::load(&arguments),
+        Command::Login(arguments) => login::login(&arguments),
+        Command::Logout(arguments) => login::logout(&arguments),
         Command::Completions { shell } => completions::run(shell),
     };
     code.into()

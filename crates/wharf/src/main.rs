@@ -7,6 +7,7 @@ mod commands;
 mod exit;
 mod plugins;
 mod progress;
+mod provenance;
 mod registries;
 mod supply;
 mod trust;

@@ -37,11 +37,15 @@ fn settings(registry: &RegistryConfig) -> HostSettings {
 
 /// Docker's own configuration of the user, where there is one.
 fn users_docker_config() -> Option<PathBuf> {
-    let variable = std::env::var_os("DOCKER_CONFIG").filter(|value| !value.is_empty());
-    let directory = match variable {
-        Some(directory) => PathBuf::from(directory),
-        None => std::env::home_dir()?.join(".docker"),
-    };
-    let file = directory.join("config.json");
+    let file = docker_directory()?.join("config.json");
     file.exists().then_some(file)
+}
+
+/// The directory in which Docker's clients of this user keep their configuration, or will.
+pub(crate) fn docker_directory() -> Option<PathBuf> {
+    let variable = std::env::var_os("DOCKER_CONFIG").filter(|value| !value.is_empty());
+    match variable {
+        Some(directory) => Some(PathBuf::from(directory)),
+        None => Some(std::env::home_dir()?.join(".docker")),
+    }
 }

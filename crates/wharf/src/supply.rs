@@ -9,7 +9,7 @@ use clap::Args;
 use wharf_config::{Config, RegistriesConfig, StoreConfig, TrustConfig};
 use wharf_distribution::registry::{AuthorityError, RegistryClient};
 use wharf_distribution::{Fetcher, LOCKFILE_NAME, LockMode, Lockfile, LockfileError, Store, StoreError};
-use wharf_plugin::Reference;
+use wharf_plugin::{ByteSize, Reference};
 use wharf_trust::RootOfTrust;
 
 use crate::commands;
@@ -39,6 +39,10 @@ pub(crate) struct Supply {
     root: RootOfTrust,
     /// Where the lock file is, or would be.
     lock_path: PathBuf,
+    /// What the store may hold.
+    store_size: ByteSize,
+    has_policy: bool,
+    docker_config: Option<PathBuf>,
 }
 
 /// Why plugins cannot be had, whichever they are.
@@ -157,6 +161,9 @@ impl Supply {
             client,
             root,
             lock_path: lock_path.to_owned(),
+            store_size: parts.store.size,
+            has_policy: parts.trust.is_some(),
+            docker_config: parts.registries.docker_config.clone(),
         })
     }
 
@@ -180,6 +187,21 @@ impl Supply {
         &self.lock_path
     }
 
+    /// What the store may hold.
+    pub(crate) fn store_size(&self) -> ByteSize {
+        self.store_size
+    }
+
+    /// Whether the configuration says whose signatures plugins need.
+    pub(crate) fn has_policy(&self) -> bool {
+        self.has_policy
+    }
+
+    /// Docker's `config.json` of the configuration, where it names one.
+    pub(crate) fn docker_config(&self) -> Option<PathBuf> {
+        self.docker_config.clone()
+    }
+
     /// The store, where there is one; says why there is none.
     pub(crate) fn store(&self) -> Result<&Store, Code> {
         self.fetcher.store().ok_or_else(|| {
@@ -190,6 +212,19 @@ impl Supply {
             Code::Failure
         })
     }
+}
+
+/// Runs what asks registries to its end, on this thread. Says why it cannot be run.
+pub(crate) fn block_on<F: Future>(future: F) -> Result<F::Output, Code> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| {
+        complain(
+            &error,
+            Some("raise the limits of this process (`ulimit -n`, `ulimit -u`)"),
+        );
+        Code::Failure
+    })?;
+    Ok(runtime.block_on(future))
 }
 
 /// There is no directory for a store.

@@ -107,7 +107,10 @@ impl Inquiry<'_> {
     pub(super) async fn authorize(&mut self, challenge: &Answer) -> Result<(), RegistryError> {
         self.authorization = None;
         let challenges: Vec<Challenge> = challenge.headers(&WWW_AUTHENTICATE).flat_map(parse).collect();
-        let credentials = self.client.credentials(self.host(), self.repository()).await?;
+        let credentials = match &self.given {
+            Some(given) => given.clone(),
+            None => self.client.credentials(self.host(), self.repository()).await?,
+        };
         self.with_credentials = !matches!(credentials, Credentials::None);
         let named = |scheme: &str| challenges.iter().find(|challenge| challenge.scheme == scheme);
         if let (Some(_), Credentials::RegistryToken(token)) = (named("bearer"), &credentials) {
@@ -119,8 +122,11 @@ impl Inquiry<'_> {
                 with_credentials: self.with_credentials,
             };
             self.authorization = Some(known.authorization.clone());
-            let key = (self.host().clone(), self.repository().to_owned(), self.actions);
-            self.client.tokens.keep(key, known, life);
+            // Credentials that are only tried are nobody else's.
+            if self.given.is_none() {
+                let key = (self.host().clone(), self.repository().to_owned(), self.actions);
+                self.client.tokens.keep(key, known, life);
+            }
         } else if let (Some(_), Credentials::Password { user, password }) = (named("basic"), &credentials) {
             self.authorization = Some(self.header(&basic(user, password))?);
         }
@@ -165,8 +171,10 @@ impl Inquiry<'_> {
     ) -> Result<Ask, RegistryError> {
         let mut pairs = Vec::new();
         pairs.extend(service.map(|service| ("service", service.to_owned())));
-        let scope = format!("repository:{}:{}", self.repository(), self.actions.in_scope());
-        pairs.push(("scope", scope));
+        if !self.repository().is_empty() {
+            let scope = format!("repository:{}:{}", self.repository(), self.actions.in_scope());
+            pairs.push(("scope", scope));
+        }
         let most = ("the token server's answer", self.limits().other);
         let mut ask = Ask::new(Method::GET, url.clone(), "application/json", most);
         if let Credentials::IdentityToken(token) = credentials {

@@ -27,7 +27,7 @@ use crate::bounded::read_bounded;
 /// The names that the file may have in its directory: Docker's, and that of a mounted Kubernetes Secret.
 const NAMES: [&str; 2] = ["config.json", ".dockerconfigjson"];
 /// What Docker calls its own registry there.
-const DOCKER_HUB: &str = "https://index.docker.io/v1/";
+pub(super) const DOCKER_HUB: &str = "https://index.docker.io/v1/";
 
 /// Where credentials are looked up.
 pub(super) struct DockerConfig {
@@ -72,6 +72,14 @@ pub enum CredentialsError {
         /// Why.
         reason: Arc<str>,
     },
+    /// The file cannot be written.
+    #[error("{path} cannot be written: {reason}")]
+    Unwritable {
+        /// The file.
+        path: Arc<str>,
+        /// Why.
+        reason: Arc<str>,
+    },
     /// The file is not as Docker writes it.
     #[error("{path} is no configuration of Docker: {reason}")]
     Malformed {
@@ -95,6 +103,9 @@ impl CredentialsError {
         match self {
             Self::Unreadable { .. } => {
                 "check `registries.dockerConfig`, and that this process's user may read the file"
+            }
+            Self::Unwritable { .. } => {
+                "let this process's user write the file and its directory, or set DOCKER_CONFIG to another"
             }
             Self::Malformed { .. } => {
                 "write it anew with `docker login` or `kubectl create secret docker-registry`"
@@ -148,7 +159,7 @@ impl DockerConfig {
     }
 }
 
-fn file_at(path: &Path) -> PathBuf {
+pub(super) fn file_at(path: &Path) -> PathBuf {
     if !path.is_dir() {
         return path.to_owned();
     }

@@ -29,12 +29,37 @@ pub(super) async fn ask(
     server: &str,
     limits: &RegistryLimits,
 ) -> Result<Credentials, CredentialsError> {
+    let program = program_of(name)?;
+    ask_program(name, Path::new(&program), server, limits).await
+}
+
+/// Has a helper keep (`store`) or forget (`erase`) credentials, for which it is told `input`.
+pub(super) async fn tell(
+    name: &str,
+    verb: &str,
+    input: &str,
+    limits: &RegistryLimits,
+) -> Result<(), CredentialsError> {
+    let program = program_of(name)?;
+    let running = run(Path::new(&program), verb, input, limits.other.bytes());
+    match tokio::time::timeout(limits.helper, running).await {
+        Err(_) => Err(failed(name, "took too long, and was ended")),
+        Ok(Err(error)) => Err(failed(name, &format!("cannot be run: {error}"))),
+        // Docker's own clients take it for forgotten, too.
+        Ok(Ok((false, output))) if verb == "erase" && String::from_utf8_lossy(&output).contains(NOTHING) => {
+            Ok(())
+        }
+        Ok(Ok((false, _))) => Err(failed(name, "failed")),
+        Ok(Ok((true, _))) => Ok(()),
+    }
+}
+
+fn program_of(name: &str) -> Result<String, CredentialsError> {
     let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     if name.is_empty() || !name.chars().all(good) {
         return Err(failed(name, "is no name of a program"));
     }
-    let program = format!("docker-credential-{name}");
-    ask_program(name, Path::new(&program), server, limits).await
+    Ok(format!("docker-credential-{name}"))
 }
 
 /// The same with the program itself, which is looked up in `PATH` where it has no directory.
@@ -44,7 +69,7 @@ pub(super) async fn ask_program(
     server: &str,
     limits: &RegistryLimits,
 ) -> Result<Credentials, CredentialsError> {
-    let running = run(program, server, limits.other.bytes());
+    let running = run(program, "get", server, limits.other.bytes());
     match tokio::time::timeout(limits.helper, running).await {
         Err(_) => Err(failed(name, "took too long, and was ended")),
         Ok(Err(error)) => Err(failed(name, &format!("cannot be run: {error}"))),
@@ -68,9 +93,9 @@ fn failed(name: &str, reason: &str) -> CredentialsError {
 }
 
 /// Whether it succeeded, and what it printed.
-async fn run(program: &Path, server: &str, most: u64) -> std::io::Result<(bool, Vec<u8>)> {
+async fn run(program: &Path, verb: &str, input: &str, most: u64) -> std::io::Result<(bool, Vec<u8>)> {
     let mut child = Command::new(program)
-        .arg("get")
+        .arg(verb)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -78,7 +103,7 @@ async fn run(program: &Path, server: &str, most: u64) -> std::io::Result<(bool, 
         .spawn()?;
     if let Some(mut stdin) = child.stdin.take() {
         // A helper that does not read it has its reasons, and its answer counts.
-        let _ = stdin.write_all(server.as_bytes()).await;
+        let _ = stdin.write_all(input.as_bytes()).await;
     }
     let mut output = Vec::new();
     if let Some(stdout) = child.stdout.take() {

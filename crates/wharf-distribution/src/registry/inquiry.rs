@@ -14,6 +14,7 @@ use hyper::body::Incoming;
 use wharf_plugin::{ByteSize, ImageReference, RegistryHost};
 
 use super::connect::{Connection, Errand, broken};
+use super::credentials::Credentials;
 use super::error::words;
 use super::patience::Patience;
 use super::settings::RegistryLimits;
@@ -34,6 +35,8 @@ pub(super) struct Inquiry<'c> {
     /// What is sent to the registry.
     pub(super) authorization: Option<HeaderValue>,
     pub(super) with_credentials: bool,
+    /// What the registry is told who asks, in place of what Docker's `config.json` has.
+    pub(super) given: Option<Credentials>,
     /// What is done in the repository.
     pub(super) actions: Actions,
     /// Whether the host is a registry, which may want to know who asks, and not just a server.
@@ -144,6 +147,7 @@ impl<'c> Inquiry<'c> {
             connections: Vec::new(),
             authorization: None,
             with_credentials: false,
+            given: None,
             actions: Actions::Pull,
             is_registry: true,
             patience: None,
@@ -160,9 +164,18 @@ impl<'c> Inquiry<'c> {
             connections: Vec::new(),
             authorization: None,
             with_credentials: false,
+            given: None,
             actions: Actions::Pull,
             is_registry: false,
             patience: None,
+        }
+    }
+
+    /// A registry itself, and none of its repositories.
+    pub(super) fn of_registry(client: &'c RegistryClient, host: &'c RegistryHost) -> Self {
+        Self {
+            is_registry: true,
+            ..Self::of_server(client, host)
         }
     }
 

@@ -104,6 +104,27 @@ struct Text {
     annotations: Option<BTreeMap<String, String>>,
 }
 
+/// The media type of an index.
+pub(crate) const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct IndexText {
+    schema_version: u64,
+    media_type: &'static str,
+    manifests: Vec<DescriptorText>,
+}
+
+/// An index as it is written.
+pub(crate) fn index_of(manifests: Vec<DescriptorText>) -> String {
+    let index = IndexText {
+        schema_version: 2,
+        media_type: INDEX,
+        manifests,
+    };
+    serde_json::to_string(&index).expect("an index is texts and numbers")
+}
+
 /// A descriptor as it is written.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

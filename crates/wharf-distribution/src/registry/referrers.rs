@@ -4,11 +4,10 @@ use http::{Method, StatusCode};
 use wharf_plugin::{ContentDigest, ImageReference};
 
 use super::inquiry::{Answer, Inquiry};
-use super::manifest::{self, Descriptor, Manifest, ManifestKind};
+use super::manifest::{self, Descriptor, INDEX, Manifest, ManifestKind};
 use super::refusal::Wanted;
 use super::{RegistryClient, RegistryError, fetch_blob_of, fetch_manifest};
 
-const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 /// How many pages of referrers are read.
 const MOST_PAGES: usize = 8;
 
@@ -113,7 +112,7 @@ fn next_page(answer: &Answer) -> Option<String> {
 }
 
 /// What the tag says that clients write where the registry keeps no referrers.
-async fn by_tag(
+pub(super) async fn by_tag(
     inquiry: &mut Inquiry<'_>,
     image: &ImageReference,
     digest: &ContentDigest,

@@ -20,6 +20,8 @@ pub(super) enum Wanted<'a> {
     Upload,
     /// A file of a server that is no registry.
     File,
+    /// To be somebody whom the registry knows.
+    Login,
 }
 
 /// The body of an error, as the OCI distribution specification has it.
@@ -99,6 +101,7 @@ fn missing(code: &str, host: Arc<str>, repository: Arc<str>, wanted: &Wanted<'_>
         Wanted::Manifest(image) => image.manifest().to_string().into(),
         Wanted::Blob(digest) => digest.to_string().into(),
         Wanted::Upload | Wanted::File => "the upload".into(),
+        Wanted::Login => "its API".into(),
     };
     match (code, wanted) {
         ("NAME_UNKNOWN", _) => RegistryError::NoRepository { host, repository },

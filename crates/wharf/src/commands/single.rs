@@ -15,6 +15,28 @@ pub(crate) fn plugin(text: &str) -> Result<Reference, String> {
         .map_err(|error| format!("{error}; {}", error.hint()))
 }
 
+/// Reads `REF` of the commands that are about registries: a reference, the path of a file that there is, or else the name of an image.
+pub(crate) fn artifact(text: &str) -> Result<Reference, String> {
+    let is_reference = text.contains("://")
+        || ["file:", "https:", "oci:", "registry:"]
+            .iter()
+            .any(|scheme| text.starts_with(scheme));
+    if is_reference {
+        return plugin(text);
+    }
+    let is_path = text.starts_with(['/', '.']) || std::path::Path::new(text).is_file();
+    if is_path {
+        return Ok(Reference::File(text.into()));
+    }
+    let reference = Reference::Oci(text.to_owned());
+    match reference.as_image() {
+        Some(Err(error)) => Err(format!(
+            "there is no such file, and as the name of an image: {error}; write for example registry.example/plugins/greet:1.2"
+        )),
+        _ => Ok(reference),
+    }
+}
+
 /// A name for a plugin that nobody has named: that of its file, or of its image.
 pub(super) fn name_of(reference: &Reference) -> PluginName {
     let last = match reference {
@@ -57,7 +79,7 @@ pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
 }
 
 /// Text for a terminal: what a guest or a module's author wrote must not move the cursor.
-pub(super) fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> String {
     let escape = |character: char| character.is_control() && character != '\t';
     if !text.chars().any(escape) {
         return text.to_owned();

@@ -1,0 +1,124 @@
+//! `wharf pull`: plugins fetched into the store, or to a file.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde_json::{Value, json};
+use wharf_distribution::{Fetched, Fetcher};
+use wharf_plugin::{PullPolicy, Reference};
+
+use super::single;
+use crate::exit::Code;
+use crate::provenance;
+use crate::supply::{Supply, SupplyArguments};
+use crate::words::{complain, print, say};
+
+/// What is pulled.
+#[derive(Debug, Args)]
+pub(crate) struct PullArguments {
+    /// The plugins: names of images such as `registry.example/plugins/greet:1.2`, or references.
+    #[arg(value_name = "REF", required = true, value_parser = single::artifact)]
+    references: Vec<Reference>,
+    /// Write the module to this file too.
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// When registries are asked: always (the default), ifNotPresent or never.
+    #[arg(long, value_name = "POLICY", value_parser = pull_policy)]
+    pull_policy: Option<PullPolicy>,
+    #[command(flatten)]
+    supply: SupplyArguments,
+    /// Print what was fetched as JSON on stdout.
+    #[arg(long)]
+    json: bool,
+}
+
+fn pull_policy(text: &str) -> Result<PullPolicy, String> {
+    PullPolicy::of_name(text).ok_or_else(|| "it is one of ifNotPresent, always, never".to_owned())
+}
+
+/// Fetches.
+pub(super) fn run(arguments: &PullArguments) -> Code {
+    if arguments.output.is_some() && arguments.references.len() > 1 {
+        say(
+            "error: --output is one file, and several plugins are named\n\nhint: pull each by itself, or leave --output out",
+        );
+        return Code::CommandLine;
+    }
+    let supply = match Supply::by_flags(&arguments.supply, arguments.references.iter()) {
+        Ok(supply) => supply,
+        Err(code) => return code,
+    };
+    let policy = arguments.pull_policy.unwrap_or(PullPolicy::Always);
+    let fetcher = supply.fetcher().clone().with_policy(policy);
+    let mut code = Code::Success;
+    let mut all: Vec<Value> = Vec::new();
+    for reference in &arguments.references {
+        match pull(&fetcher, reference, arguments.output.as_deref()) {
+            Ok(fetched) => {
+                if arguments.json {
+                    all.push(described(reference, &fetched));
+                } else if print(told(reference, &fetched)).is_err() {
+                    return Code::Failure;
+                }
+            }
+            Err(failed) => code = failed,
+        }
+    }
+    if arguments.json && print(format_args!("{:#}", Value::from(all))).is_err() {
+        return Code::Failure;
+    }
+    code
+}
+
+fn pull(fetcher: &Fetcher, reference: &Reference, output: Option<&Path>) -> Result<Fetched, Code> {
+    let fetched = fetcher.fetch(reference).map_err(|error| {
+        complain(&error, Some(&error.hint()));
+        Code::Plugin
+    })?;
+    provenance::warn(&reference.to_string(), &fetched.origin, &fetched.verified);
+    if let Some(path) = output {
+        write(path, fetched.artifact.bytes()).map_err(|error| {
+            say(format_args!(
+                "error: {} cannot be written: {error}",
+                path.display()
+            ));
+            Code::Failure
+        })?;
+    }
+    Ok(fetched)
+}
+
+/// Replaces a file as a whole.
+pub(super) fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let mut file = tempfile::NamedTempFile::new_in(directory.unwrap_or(Path::new(".")))?;
+    file.write_all(bytes)?;
+    let readable = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+    file.as_file().set_permissions(readable)?;
+    file.persist(path)?;
+    Ok(())
+}
+
+fn told(reference: &Reference, fetched: &Fetched) -> String {
+    let mut text = format!(
+        "{reference}\n  digest     {}\n  module     {} ({} bytes)\n",
+        fetched.resolved,
+        fetched.artifact.digest(),
+        fetched.artifact.bytes().len()
+    );
+    provenance::tell(&mut text, fetched.layout, &fetched.origin, &fetched.verified);
+    text.truncate(text.trim_end().len());
+    text
+}
+
+fn described(reference: &Reference, fetched: &Fetched) -> Value {
+    let mut value = json!({
+        "reference": reference.to_string(),
+        "module": fetched.artifact.digest().to_string(),
+        "bytes": fetched.artifact.bytes().len(),
+    });
+    let (_, known) = fetched.clone().into_parts();
+    value["provenance"] = provenance::json(&known);
+    value
+}
