@@ -12,11 +12,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use wharf_distribution::{Fetcher, Provenance};
+use wharf_distribution::{Fetcher, Layout, Origin, Provenance};
 use wharf_engine::{CacheReport, CompileError, Engine, Module};
 use wharf_plugin::{
     Abi, ByteSize, Digest, IdentifiedModule, PluginName, PluginSpec, ProxyWasmVersion, Reference,
-    VerifiedArtifact,
+    Verification, VerifiedArtifact,
 };
 
 pub use error::{LoadError, LoadFailure};
@@ -184,6 +184,7 @@ impl Loader {
                     None => fetcher.fetch(&spec.source)?,
                 };
                 let (artifact, provenance) = fetched.into_parts();
+                note(spec, &provenance);
                 (artifact, Some(provenance))
             }
             None => (wharf_distribution::fetch(&spec.source)?, None),
@@ -248,6 +249,35 @@ impl Loader {
             cache,
         })
     }
+}
+
+/// Tells the log where a plugin's bytes are from, who signed them, and what its deployer should hear of. Of files about which
+/// nobody was asked there is nothing to tell.
+fn note(spec: &PluginSpec, provenance: &Provenance) {
+    let (plugin, source) = (&spec.name, &spec.source);
+    if let Origin::StoreInstead(error) = &provenance.origin {
+        tracing::warn!(
+            %plugin, %source, %error, hint = error.hint(),
+            "The registry could not be asked, so that what the store has is used."
+        );
+    }
+    let verified = &provenance.verified;
+    for warning in &verified.warnings {
+        tracing::warn!(%plugin, %source, "{warning}.");
+    }
+    if provenance.layout == Layout::File && verified.verification == Verification::Unverified {
+        return;
+    }
+    let signers: Vec<&str> = verified
+        .signatures
+        .iter()
+        .map(|signature| signature.signer.as_str())
+        .collect();
+    tracing::info!(
+        %plugin, %source, resolved = %provenance.resolved, layout = %provenance.layout,
+        verification = verified.verification.as_str(), signed_by = ?signers,
+        "A plugin was fetched."
+    );
 }
 
 fn size_of(artifact: &VerifiedArtifact) -> ByteSize {

@@ -33,6 +33,7 @@ use wharf_proxy::status::PluginStatus;
 use wharf_telemetry::{Metrics, metrics};
 
 use crate::plugins::{Prepared, PreparedPlugin};
+use crate::provenance;
 
 /// How many admin connections there may be at once.
 const MOST_CONNECTIONS: usize = 64;
@@ -57,6 +58,8 @@ struct PluginView {
     digest: String,
     bytes: u64,
     abis: Vec<String>,
+    /// Where it is from and who signed it.
+    provenance: Option<Value>,
     required: bool,
     /// None where no route uses the plugin.
     status: Vec<Arc<PluginStatus>>,
@@ -86,6 +89,7 @@ impl View {
             digest: plugin.loaded.digest.to_string(),
             bytes: plugin.loaded.size.bytes(),
             abis: plugin.loaded.abis().iter().map(ToString::to_string).collect(),
+            provenance: plugin.loaded.provenance.as_ref().map(provenance::json),
             required: plugin.required,
             status: by_plugin.get(&plugin.loaded.name).cloned().unwrap_or_default(),
         };
@@ -172,6 +176,7 @@ impl PluginView {
             "digest": self.digest,
             "bytes": self.bytes,
             "abis": self.abis,
+            "provenance": self.provenance,
             "required": self.required,
             "used": !self.status.is_empty(),
             "healthy": (!self.status.is_empty()).then(|| self.is_healthy()),

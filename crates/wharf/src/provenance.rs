@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use serde_json::Value;
-use wharf_distribution::{CheckedSignature, Layout, Origin, Provenance, Verified};
+use wharf_distribution::{CheckedSignature, Layout, Origin, Provenance};
 use wharf_plugin::Verification;
 use wharf_signature::Timestamp;
 
@@ -15,22 +15,43 @@ pub(crate) fn json(provenance: &Provenance) -> Value {
     serde_json::to_value(provenance).expect("texts and numbers are JSON")
 }
 
-/// Writes the lines of a report: the form, where it is from, and each signature. Writing to a text cannot fail.
-pub(crate) fn tell(out: &mut String, layout: Layout, origin: &Origin, verified: &Verified) {
-    let _ = writeln!(out, "  layout     {layout}, {}", place(origin));
+/// What a report has of it: the form, where it is from, and each signature. Of a file about which nobody was asked there is nothing.
+pub(crate) fn facts(provenance: &Provenance) -> Vec<(&'static str, String)> {
+    let Provenance {
+        layout,
+        resolved,
+        origin,
+        verified,
+        ..
+    } = provenance;
+    if *layout == Layout::File && verified.verification == Verification::Unverified {
+        return Vec::new();
+    }
+    let mut facts = vec![("layout", format!("{layout}, {}", place(origin)))];
+    if *layout != Layout::File {
+        facts.insert(0, ("resolved", resolved.to_string()));
+    }
     match verified.verification {
         Verification::Signed => {
-            for signature in &verified.signatures {
-                let _ = writeln!(out, "  signed by  {}", signer(signature));
-            }
+            let signers = verified.signatures.iter().map(signer);
+            facts.extend(signers.map(|signer| ("signed by", signer)));
         }
         Verification::AllowedUnsigned => {
-            let _ = writeln!(out, "  signed by  nobody who was asked for; `trust` lets it run");
+            facts.push(("signed by", "nobody is asked for: `trust` lets it run".to_owned()));
         }
-        _ => {
-            let _ = writeln!(out, "  signed by  not looked at: there is no `trust`");
-        }
+        _ => facts.push(("signed by", "not looked at: there is no `trust`".to_owned())),
     }
+    facts
+}
+
+/// The same as lines below a heading.
+pub(crate) fn lines(provenance: &Provenance) -> String {
+    let mut out = String::new();
+    for (name, value) in facts(provenance) {
+        // Writing to a text cannot fail.
+        let _ = writeln!(out, "  {name:<10} {value}");
+    }
+    out
 }
 
 fn place(origin: &Origin) -> &'static str {
@@ -58,13 +79,13 @@ fn signer(signature: &CheckedSignature) -> String {
 }
 
 /// Says what a deployer should hear of though the plugin may run.
-pub(crate) fn warn(name: &str, origin: &Origin, verified: &Verified) {
-    if let Origin::StoreInstead(error) = origin {
+pub(crate) fn warn(name: &str, provenance: &Provenance) {
+    if let Origin::StoreInstead(error) = &provenance.origin {
         say(format_args!(
             "warning: {name} is what the store had, because the registry could not be asked: {error}"
         ));
     }
-    for warning in &verified.warnings {
+    for warning in &provenance.verified.warnings {
         say(format_args!("warning: {warning}"));
     }
 }

@@ -40,6 +40,7 @@ fn registries_are_read() {
         let expected = RegistryConfig {
             plain_http,
             authorities,
+            mirrors: Vec::new(),
         };
         assert_eq!(read.hosts.get(&host.parse().unwrap()), Some(&expected), "{host}");
     }

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::{Value, json};
-use wharf_distribution::{Fetched, Fetcher};
-use wharf_plugin::{PullPolicy, Reference};
+use wharf_distribution::{Fetcher, Provenance};
+use wharf_plugin::{Digest, PullPolicy, Reference};
 
 use super::single;
 use crate::exit::Code;
@@ -55,10 +55,10 @@ pub(super) fn run(arguments: &PullArguments) -> Code {
     let mut all: Vec<Value> = Vec::new();
     for reference in &arguments.references {
         match pull(&fetcher, reference, arguments.output.as_deref()) {
-            Ok(fetched) => {
+            Ok(pulled) => {
                 if arguments.json {
-                    all.push(described(reference, &fetched));
-                } else if print(told(reference, &fetched)).is_err() {
+                    all.push(pulled.json());
+                } else if print(pulled.text().trim_end()).is_err() {
                     return Code::Failure;
                 }
             }
@@ -71,14 +71,23 @@ pub(super) fn run(arguments: &PullArguments) -> Code {
     code
 }
 
-fn pull(fetcher: &Fetcher, reference: &Reference, output: Option<&Path>) -> Result<Fetched, Code> {
+/// What was pulled.
+struct Pulled<'a> {
+    reference: &'a Reference,
+    module: Digest,
+    bytes: usize,
+    provenance: Provenance,
+}
+
+fn pull<'a>(fetcher: &Fetcher, reference: &'a Reference, output: Option<&Path>) -> Result<Pulled<'a>, Code> {
     let fetched = fetcher.fetch(reference).map_err(|error| {
         complain(&error, Some(&error.hint()));
         Code::Plugin
     })?;
-    provenance::warn(&reference.to_string(), &fetched.origin, &fetched.verified);
+    let (artifact, provenance) = fetched.into_parts();
+    provenance::warn(&reference.to_string(), &provenance);
     if let Some(path) = output {
-        write(path, fetched.artifact.bytes()).map_err(|error| {
+        write(path, artifact.bytes()).map_err(|error| {
             say(format_args!(
                 "error: {} cannot be written: {error}",
                 path.display()
@@ -86,7 +95,31 @@ fn pull(fetcher: &Fetcher, reference: &Reference, output: Option<&Path>) -> Resu
             Code::Failure
         })?;
     }
-    Ok(fetched)
+    Ok(Pulled {
+        reference,
+        module: artifact.digest(),
+        bytes: artifact.bytes().len(),
+        provenance,
+    })
+}
+
+impl Pulled<'_> {
+    fn text(&self) -> String {
+        let known = provenance::lines(&self.provenance);
+        format!(
+            "{}\n  module     {} ({} bytes)\n{known}",
+            self.reference, self.module, self.bytes
+        )
+    }
+
+    fn json(&self) -> Value {
+        json!({
+            "reference": self.reference.to_string(),
+            "module": self.module.to_string(),
+            "bytes": self.bytes,
+            "provenance": provenance::json(&self.provenance),
+        })
+    }
 }
 
 /// Replaces a file as a whole.
@@ -98,27 +131,4 @@ pub(super) fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     file.as_file().set_permissions(readable)?;
     file.persist(path)?;
     Ok(())
-}
-
-fn told(reference: &Reference, fetched: &Fetched) -> String {
-    let mut text = format!(
-        "{reference}\n  digest     {}\n  module     {} ({} bytes)\n",
-        fetched.resolved,
-        fetched.artifact.digest(),
-        fetched.artifact.bytes().len()
-    );
-    provenance::tell(&mut text, fetched.layout, &fetched.origin, &fetched.verified);
-    text.truncate(text.trim_end().len());
-    text
-}
-
-fn described(reference: &Reference, fetched: &Fetched) -> Value {
-    let mut value = json!({
-        "reference": reference.to_string(),
-        "module": fetched.artifact.digest().to_string(),
-        "bytes": fetched.artifact.bytes().len(),
-    });
-    let (_, known) = fetched.clone().into_parts();
-    value["provenance"] = provenance::json(&known);
-    value
 }

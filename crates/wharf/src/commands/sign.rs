@@ -291,10 +291,10 @@ async fn sign_image(
             .map_err(refused)?;
         signatures.push(format!("as the referrer {attached}"));
     }
-    Ok(told(image, &manifest, key, signatures))
+    Ok(told(image, &manifest, key, &signatures))
 }
 
-fn told(image: &ImageReference, manifest: &Manifest, key: &PrivateKey, signatures: Vec<String>) -> Value {
+fn told(image: &ImageReference, manifest: &Manifest, key: &PrivateKey, signatures: &[String]) -> Value {
     json!({
         "reference": format!("oci:{}", image.with_digest(manifest.digest.clone())),
         "digest": manifest.digest.to_string(),
@@ -319,12 +319,7 @@ fn try_attest(arguments: &AttestArguments) -> Result<Value, Code> {
         let attached = attach_bundle(client, &image, &manifest, bundle, &arguments.predicate_type)
             .await
             .map_err(refused)?;
-        let mut told = told(
-            &image,
-            &manifest,
-            &key,
-            vec![format!("as the referrer {attached}")],
-        );
+        let mut told = told(&image, &manifest, &key, &[format!("as the referrer {attached}")]);
         told["predicateType"] = json!(arguments.predicate_type);
         Ok(told)
     };

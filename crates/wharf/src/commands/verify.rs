@@ -19,6 +19,7 @@ use super::push::annotation;
 use super::sign::predicate_type;
 use super::single::{self, shown};
 use crate::exit::Code;
+use crate::provenance;
 use crate::supply::{Supply, SupplyArguments, block_on};
 use crate::trust::{self, TrustError};
 use crate::words::{complain, print, say};
@@ -283,15 +284,14 @@ fn by_policy(arguments: &VerifyArguments) -> Code {
                     "reference": arguments.reference.to_string(),
                     "digest": digest,
                     "verified": true,
-                    "provenance": crate::provenance::json(&known),
+                    "provenance": provenance::json(&known),
                 });
                 print(format_args!("{told:#}"))
             } else {
-                let mut text = format!("{}\n  digest     {digest}\n", arguments.reference);
-                crate::provenance::tell(&mut text, known.layout, &known.origin, &known.verified);
-                print(text.trim_end())
+                let lines = provenance::lines(&known);
+                print(format_args!("{}\n{}", arguments.reference, lines.trim_end()))
             };
-            crate::provenance::warn(&arguments.reference.to_string(), &known.origin, &known.verified);
+            provenance::warn(&arguments.reference.to_string(), &known);
             printed.map_or(Code::Failure, |()| Code::Success)
         }
     }

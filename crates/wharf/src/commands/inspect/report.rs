@@ -10,6 +10,7 @@ use super::findings::{Inspection, Used};
 use super::module::TrivyFindings;
 use super::policy::PolicyFindings;
 use crate::commands::single::shown;
+use crate::provenance;
 
 /// The bytes of a page of memory.
 const PAGE: u64 = 64 << 10;
@@ -66,6 +67,9 @@ fn overview(out: &mut String, inspection: &Inspection) {
     };
     fact("digest", &digest.to_string());
     fact("size", &format!("{bytes} bytes"));
+    for (name, value) in inspection.provenance.iter().flat_map(provenance::facts) {
+        fact(name, &value);
+    }
     for abi in &inspection.abis {
         fact("speaks", &format!("{abi}, the ABI of {}", hosts(*abi)));
     }
@@ -221,6 +225,7 @@ pub(super) fn json(inspection: &Inspection) -> Value {
             .collect::<Vec<_>>(),
         "digest": inspection.bytes.map(|(digest, _)| digest.to_string()),
         "bytes": inspection.bytes.map(|(_, bytes)| bytes),
+        "provenance": inspection.provenance.as_ref().map(provenance::json),
         "abis": inspection.abis.iter()
             .map(|abi| json!({ "abi": abi.to_string(), "hosts": hosts(*abi) }))
             .collect::<Vec<_>>(),
