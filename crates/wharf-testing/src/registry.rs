@@ -257,6 +257,9 @@ impl RegistryBuilder {
             let body = br#"{"errors":[{"code":"UNAUTHORIZED","message":"authentication required"}]}"#;
             return conversation.send(message(401, &header, body, request));
         }
+        if path == "/v2/" {
+            return conversation.send(message(200, "content-type: application/json\r\n", b"{}", request));
+        }
         if let Some(answer) = self.push(path, request) {
             return conversation.send(answer);
         }

@@ -24,8 +24,8 @@ use crate::{commands::DEFAULT_CONFIG, registries};
 pub(crate) struct SupplyArguments {
     /// The configuration whose registries, trust, store and lock file count; wharf.yaml in the working directory where there is one
     /// and something is not a file.
-    #[arg(long = "wharf-config", value_name = "CONFIG")]
-    pub(crate) config: Option<PathBuf>,
+    #[arg(long, value_name = "CONFIG")]
+    pub(crate) wharf_config: Option<PathBuf>,
     /// Fetch nothing that the lock file beside the configuration does not have.
     #[arg(long)]
     pub(crate) locked: bool,
@@ -111,7 +111,7 @@ impl Supply {
     /// The same, where it is known whether anything is not a file.
     pub(crate) fn by_flags_for(arguments: &SupplyArguments, is_remote: bool) -> Result<Self, Code> {
         let default = || Some(PathBuf::from(DEFAULT_CONFIG)).filter(|path| is_remote && path.is_file());
-        let path = arguments.config.clone().or_else(default);
+        let path = arguments.wharf_config.clone().or_else(default);
         let supply = match &path {
             Some(path) => Self::of(&commands::load(path)?, path, arguments.locked),
             None => {

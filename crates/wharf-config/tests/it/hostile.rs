@@ -216,7 +216,7 @@ fn nothing_from_the_file_can_confuse_the_terminal() {
             2 | "evil\e[31m\u202Ekey": 1
               | ^^^^^^^^^^^^^^^^^^^^^
               |
-              = hint: the keys here are `version`, `plugins`, `proxy`, `admission`, `scan`, `registries`, `trust`, `admin`, `cache`"#]],
+              = hint: the keys here are `version`, `plugins`, `proxy`, `admission`, `scan`, `registries`, `trust`, `store`, `admin`, `cache`"#]],
     );
     check(
         "version: 1\n# \u{202e}\nkey\u{202e}: 1\n",
@@ -227,7 +227,7 @@ fn nothing_from_the_file_can_confuse_the_terminal() {
             3 | key�: 1
               | ^^^^
               |
-              = hint: the keys here are `version`, `plugins`, `proxy`, `admission`, `scan`, `registries`, `trust`, `admin`, `cache`"#]],
+              = hint: the keys here are `version`, `plugins`, `proxy`, `admission`, `scan`, `registries`, `trust`, `store`, `admin`, `cache`"#]],
     );
 }
 

@@ -57,7 +57,7 @@ fn a_typo_in_a_key() {
             6 |     on_fault: closed            # closed: 503 | open: go on without this filter
               |     ^^^^^^^^
               |
-              = hint: did you mean `onFault`? the keys here are `source`, `limits`, `onFault`, `env`, `rootId`, `vmId`, `vmConfig`, `allow`, `allowOnHeadersStopIteration`, `required`"#]],
+              = hint: did you mean `onFault`? the keys here are `source`, `pullPolicy`, `limits`, `onFault`, `env`, `rootId`, `vmId`, `vmConfig`, `allow`, `allowOnHeadersStopIteration`, `required`"#]],
     );
     check(
         &example_with("admin:", "replicas: 3\nadmin:"),
@@ -68,7 +68,7 @@ fn a_typo_in_a_key() {
             27 | replicas: 3
                | ^^^^^^^^
                |
-               = hint: the keys here are `version`, `plugins`, `proxy`, `admission`, `scan`, `registries`, `trust`, `admin`, `cache`"#]],
+               = hint: the keys here are `version`, `plugins`, `proxy`, `admission`, `scan`, `registries`, `trust`, `store`, `admin`, `cache`"#]],
     );
     check(
         &example_with("limits: {", "limits: { <<: {},"),
@@ -292,7 +292,7 @@ fn wrong_types() {
           |
           = hint: write for example `127.0.0.1:8080`
 
-        error: `plugins.a.source` is to be a source such as `file:plugins/greet.wasm`, and this is a number
+        error: `plugins.a.source` is to be a source such as `file:plugins/greet.wasm` or `oci:registry.example/greet:1.2`, and this is a number
          --> wharf.yaml:3:16
           |
         3 |   a: { source: 5 }
@@ -300,7 +300,7 @@ fn wrong_types() {
           |
           = hint: write for example `file:plugins/greet.wasm`
 
-        error: `plugins.a.source` is to be a source such as `file:plugins/greet.wasm`, and this is a list
+        error: `plugins.a.source` is to be a source such as `file:plugins/greet.wasm` or `oci:registry.example/greet:1.2`, and this is a list
          --> wharf.yaml:3:16
           |
         3 |   a: { source: [file:a.wasm] }
@@ -618,8 +618,9 @@ fn sources() {
         "file:a.so",
         "file://host/a.wasm",
         "http://a/b.wasm",
-        "https://a/b.wasm",
-        "oci://a/b:1",
+        "https://a/b.wasm#sha256:00",
+        "oci://a/b:1:2",
+        "oci:",
         "s3:a.wasm",
     ];
     expect![[r#"
@@ -663,21 +664,29 @@ fn sources() {
           |
           = hint: use `https:`
 
-        error: `https:` sources are not fetched yet in this version
+        error: what follows `#` is not the digest of the plugin: a sha256 digest has 64 hexadecimal digits, this one has 2
          --> wharf.yaml:3:16
           |
-        3 |   a: { source: "https://a/b.wasm" }
-          |                ^^^^^^^^^^^^^^^^^^
+        3 |   a: { source: "https://a/b.wasm#sha256:00" }
+          |                ^^^^^^^^^^^^^^^^^^^^^^^^^^^^
           |
-          = hint: fetch the module yourself and name the file with `file:`
+          = hint: write the output of `sha256sum` behind it: `https://example.com/greet.wasm#sha256:…`
 
-        error: `oci:` sources are not fetched yet in this version
+        error: "b:1" is no part of a repository's name: these are of `a-z` and `0-9` with single `.`, `_`, `__` or `-` in between
          --> wharf.yaml:3:16
           |
-        3 |   a: { source: "oci://a/b:1" }
-          |                ^^^^^^^^^^^^^
+        3 |   a: { source: "oci://a/b:1:2" }
+          |                ^^^^^^^^^^^^^^^
           |
-          = hint: fetch the module yourself and name the file with `file:`
+          = hint: write for example `oci:registry.example/team/greet:1.2`
+
+        error: nothing follows `oci:`
+         --> wharf.yaml:3:16
+          |
+        3 |   a: { source: "oci:" }
+          |                ^^^^^^
+          |
+          = hint: write for example `file:plugins/greet.wasm`
 
         error: `s3:` is not a kind of source
          --> wharf.yaml:3:16

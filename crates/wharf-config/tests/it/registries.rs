@@ -80,7 +80,7 @@ registries:
             6 |     third.example: { plainHtp: true }
               |                      ^^^^^^^^
               |
-              = hint: did you mean `plainHttp`? the keys here are `plainHttp`, `ca`
+              = hint: did you mean `plainHttp`? the keys here are `plainHttp`, `ca`, `mirrors`
 
             error: `registries.hosts.fourth.example.ca` is empty
              --> wharf.yaml:7:27

@@ -177,11 +177,11 @@ trust:
               |
               = hint: add `signatures:`, or `allow: unsigned`
 
-            error: `trust.rules[1]` has both `signatures` and `allow: unsigned`
-             --> wharf.yaml:6:35
+            error: `trust.rules[1]` has both `allow` and `signatures`
+             --> wharf.yaml:6:52
               |
             6 |     - { references: ["oci:a/**"], allow: unsigned, signatures: [{ github: acme }] }
-              |                                   ^^^^^
+              |                                                    ^^^^^^^^^^
               |
               = hint: remove one of them
 

@@ -360,8 +360,8 @@ impl RegistryError {
                 with_credentials: false,
                 ..
             } => {
-                "check the name, since many registries say this of what does not exist; for a private repository give \
-                 credentials in Docker's config.json (`registries.dockerConfig`)"
+                "check the name, since many registries say this of what does not exist; for a private repository log in with \
+                 `wharf login`, or name Docker's config.json in `registries.dockerConfig`"
             }
             Self::Unauthorized { .. } => {
                 "check the name and the credentials in Docker's config.json; they may have expired"
@@ -369,7 +369,7 @@ impl RegistryError {
             Self::Forbidden {
                 with_credentials: false,
                 ..
-            } => "give credentials in Docker's config.json (`registries.dockerConfig`)",
+            } => "log in with `wharf login`, or name Docker's config.json in `registries.dockerConfig`",
             Self::Forbidden { .. } => "let these credentials pull from the repository, or use others",
             Self::TokenRefused { status: 429, .. } => "wait, or give credentials that may ask more often",
             Self::TokenRefused {

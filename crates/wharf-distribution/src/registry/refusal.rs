@@ -69,7 +69,10 @@ impl Inquiry<'_> {
                 with_credentials,
                 said,
             },
-            StatusCode::NOT_FOUND => missing(&code, host, repository, wanted),
+            // A server that has no `/v2/` is no registry.
+            StatusCode::NOT_FOUND if !matches!(wanted, Wanted::Login) => {
+                missing(&code, host, repository, wanted)
+            }
             StatusCode::TOO_MANY_REQUESTS => RegistryError::TooManyRequests {
                 host,
                 retry_after: retry_after(answer),
@@ -100,8 +103,7 @@ fn missing(code: &str, host: Arc<str>, repository: Arc<str>, wanted: &Wanted<'_>
     let name: Arc<str> = match wanted {
         Wanted::Manifest(image) => image.manifest().to_string().into(),
         Wanted::Blob(digest) => digest.to_string().into(),
-        Wanted::Upload | Wanted::File => "the upload".into(),
-        Wanted::Login => "its API".into(),
+        Wanted::Upload | Wanted::File | Wanted::Login => "the upload".into(),
     };
     match (code, wanted) {
         ("NAME_UNKNOWN", _) => RegistryError::NoRepository { host, repository },

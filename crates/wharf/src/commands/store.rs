@@ -75,7 +75,8 @@ struct NotStored(String);
 /// Lists what there is.
 pub(super) fn list(arguments: &StoreArguments) -> Code {
     with_store(&arguments.supply, |store, _| {
-        let records = store.records().map_err(|error| failed(&error))?;
+        let mut records = store.records().map_err(|error| failed(&error))?;
+        records.sort_by(|left, right| left.reference.cmp(&right.reference));
         if arguments.json {
             let all: Vec<Value> = records.iter().map(described).collect();
             return printed(print(format_args!("{:#}", Value::from(all))));

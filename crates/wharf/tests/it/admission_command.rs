@@ -289,10 +289,7 @@ fn metrics_are_on_the_port_of_the_readiness_probe() {
 #[test]
 fn what_has_nothing_to_set_is_taken_and_named() {
     let folder = policies(LABELS);
-    let flags = [
-        ("--policies-download-dir", "KUBEWARDEN_POLICIES_DOWNLOAD_DIR"),
-        ("--sigstore-cache-dir", "KUBEWARDEN_SIGSTORE_CACHE_DIR"),
-    ];
+    let flags = [("--sigstore-cache-dir", "KUBEWARDEN_SIGSTORE_CACHE_DIR")];
     let arguments = flags.iter().flat_map(|(flag, _)| [*flag, "x"]);
     let arguments: Vec<_> = arguments.chain(["--enable-pprof"]).collect();
     let by_flags = command(&folder, &arguments);

@@ -31,6 +31,22 @@ fn help_says_what_there_is() {
           scan         Scan a directory, an image or an SBOM with Trivy's modules, and write a report
           manifest     Print what a cluster needs to ask policies: webhooks, a server, and its rights
           new          Write a project to begin with
+          pull         Fetch plugins from registries or URLs into the store, verify them by `trust`, and say
+                       what they are
+          push         Push a module to a registry, in a form that others read, and print its name by digest
+          sign         Sign a plugin in a registry, or a file, with a key, as cosign does
+          attest       State something about a plugin in a registry: an in-toto statement, signed with a key
+          verify       Say who signed a plugin, and whether that is enough
+          lock         Write the digest of each plugin that a configuration names into the lock file beside
+                       it
+          ls           List the plugins in the store
+          rm           Take plugins out of the store
+          prune        Take out of the store what was used least recently, until no more than a size is left
+          save         Write plugins of the store with their signatures to an archive, for where there is no
+                       network
+          load         Take plugins and their signatures from an archive into the store
+          login        Keep credentials for a registry, once it took them
+          logout       Forget the credentials for a registry
           schema       Print the JSON Schema of the configuration, or of other files (draft 2020-12)
           completions  Print a completion script for a shell
           help         Print this message or the help of the given subcommand(s)
@@ -53,7 +69,7 @@ fn help_says_what_there_is() {
         --- stdout ---
         Check a configuration as `serve` would: compile its plugins and start each in a VM made to try it.
 
-        Nothing is bound and nothing is sent.
+        Nothing is bound, and nothing is sent but to registries.
 
         Usage: wharf check [OPTIONS] [CONFIG]
 
@@ -64,14 +80,17 @@ fn help_says_what_there_is() {
                   [default: wharf.yaml]
 
         Options:
-              --json
-                  Print what was found as JSON on stdout
+              --locked
+                  Fetch nothing that the lock file beside the configuration does not have
 
               --log-level <LEVEL>
                   What is logged: off, error, warn, info, debug or trace, also by target, such as
                   "info,wharf::plugin=debug"; info where nobody says it
 
                   [env: WHARF_LOG=off]
+
+              --json
+                  Print what was found as JSON on stdout
 
               --log-format <LOG_FORMAT>
                   How log lines look; by default text on a terminal and JSON otherwise
@@ -112,7 +131,7 @@ fn what_it_does_not_know_it_refuses() {
         --- stderr ---
         error: unrecognized subcommand 'sevre'
 
-          tip: a similar subcommand exists: 'serve'
+          tip: some similar subcommands exist: 'save', 'serve'
 
         Usage: wharf [OPTIONS] <COMMAND>
 

@@ -30,5 +30,6 @@ mod process;
 mod queue;
 mod run;
 mod scan;
+mod supply;
 mod test_command;
 mod vms;

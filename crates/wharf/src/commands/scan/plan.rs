@@ -196,7 +196,7 @@ fn supply(
 ) -> Result<Supply, Code> {
     let (Some(config), Some(path)) = (config, &arguments.config) else {
         let flags = SupplyArguments {
-            config: None,
+            wharf_config: None,
             locked: arguments.locked,
         };
         return Supply::by_flags(&flags, modules.iter().map(|module| &module.source));

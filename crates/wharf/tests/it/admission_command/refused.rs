@@ -36,18 +36,49 @@ fn values_that_cannot_be_are_told_with_their_flags() {
 }
 
 #[test]
-fn signatures_that_are_to_be_verified_end_the_start() {
-    let folder = policies(LABELS).with("verification.yml", "");
-    let mut by_variable = command(&folder, &[]);
-    by_variable.env("KUBEWARDEN_VERIFICATION_CONFIG_PATH", "verification.yml");
-    for command in [
-        command(&folder, &["--verification-path", "verification.yml"]),
-        by_variable,
+fn signatures_that_cannot_be_asked_for_end_the_start() {
+    let folder = policies(LABELS)
+        .with("empty.yml", "")
+        .with(
+            "key.yml",
+            "apiVersion: v1\nallOf: [ { kind: pubKey, owner: me, key: none } ]\n",
+        )
+        .with("root.json", "{}")
+        .with(
+            "good.yml",
+            "apiVersion: v1\nallOf: [ { kind: githubAction, owner: acme } ]\n",
+        );
+    let with = |name: &str, more: &[&str]| {
+        let mut by_variable = command(&folder, more);
+        by_variable.env("KUBEWARDEN_VERIFICATION_CONFIG_PATH", name);
+        let by_flag = command(&folder, &[&["--verification-path", name], more].concat());
+        [by_flag, by_variable]
+    };
+    let root = ["--sigstore-trust-config", "root.json"];
+    for (commands, expected) in [
+        (with("empty.yml", &[]), "the file is empty"),
+        (with("nothing.yml", &[]), "cannot be read"),
+        (with("key.yml", &[]), "this is no PEM"),
+        (with("good.yml", &root), "trusted_root.json"),
     ] {
-        let (code, said) = refused(command);
-        assert_eq!(code, Some(2), "{said}");
-        assert!(said.contains("signatures cannot be verified yet"), "{said}");
+        for command in commands {
+            let (code, said) = refused(command);
+            assert_eq!(code, Some(3), "{said}");
+            assert!(said.contains(expected), "{said}");
+        }
     }
+}
+
+#[test]
+fn policies_that_those_did_not_sign_who_have_to_are_not_served() {
+    let verification = "apiVersion: v1\nallOf: [ { kind: githubAction, owner: acme } ]\n";
+    let folder = policies(LABELS).with("verification.yml", verification);
+    let (code, said) = refused(command(
+        &folder,
+        &["--verification-path", "verification.yml", "--refuse-bad-policies"],
+    ));
+    assert_eq!(code, Some(4), "{said}");
+    assert!(said.contains("workflows of github.com/acme did not"), "{said}");
 }
 
 #[test]

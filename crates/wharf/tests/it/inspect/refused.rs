@@ -289,8 +289,8 @@ fn what_is_no_module_at_all() {
           loads      no
 
         why it would not load as a filter
-          https://example.com/a.wasm: plugins are only fetched from files in this version
-          hint: download it and name it with `file:`
+          https://example.com/a.wasm does not say which digest its bytes must have, and anybody who holds the server could change them
+          hint: write the output of `sha256sum` behind it as `#sha256:…`, or have `wharf lock` write it down
     "#]]
     .assert_eq(&folder().transcript(&["inspect", "https://example.com/a.wasm"]));
 }

@@ -1,6 +1,7 @@
 //! Where settings come from.
 
 use super::{SECRETS, blog, scan, targets};
+use crate::harness::root;
 
 #[test]
 fn flags_count_before_the_configuration_and_that_before_trivys() {
@@ -69,18 +70,27 @@ fn checking_tries_the_modules_of_scans() {
 }
 
 #[test]
-fn a_configuration_that_asks_for_signatures_is_refused() {
-    let folder = blog().with("wharf.yaml", "version: 1\ntrust: { default: deny }\nscan: {}\n");
+fn modules_that_nobody_vouches_for_look_at_nothing() {
+    let module =
+        std::fs::canonicalize(root().join("guests/trivy/trivy-wordpress/trivy-wordpress.wasm")).unwrap();
+    let plugin = format!(
+        "plugins: {{ wordpress: {{ source: \"file:{}\" }} }}",
+        module.display()
+    );
+    let scan = "scan: { modules: [ { plugin: wordpress, onFault: fail } ] }";
+    let folder = blog().with(
+        "wharf.yaml",
+        format!("version: 1\ntrust: {{ default: deny }}\n{plugin}\n{scan}\n"),
+    );
     for arguments in [
         &["scan", "-c", "wharf.yaml", "tree"][..],
         &["check", "wharf.yaml"],
         &["check", "wharf.yaml", "--json"],
-        &["serve", "wharf.yaml"],
     ] {
         let output = folder.run(arguments);
-        assert_eq!(output.status.code(), Some(3), "{arguments:?}");
+        assert_eq!(output.status.code(), Some(4), "{arguments:?}");
         let told = [output.stdout, output.stderr].concat();
         let told = String::from_utf8_lossy(&told).into_owned();
-        assert!(told.contains("does not look at signatures"), "{told}");
+        assert!(told.contains("no rule of `trust` is for it"), "{told}");
     }
 }
