@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use wharf_abi_wapc::kubewarden::Policy;
 use wharf_abi_wapc::kubewarden::group::Group;
 use wharf_config::kubewarden::{PolicyEntry, PolicyMode};
+use wharf_distribution::Provenance;
 use wharf_plugin::Digest;
 
 pub(crate) use self::prepare::{Preparer, in_full};
@@ -65,6 +66,8 @@ pub(crate) struct Member {
     pub(crate) digest: Digest,
     /// Where the module came from.
     reference: String,
+    /// How it came here and who signed it; none where nobody was asked.
+    provenance: Option<Provenance>,
     /// Its own time; a group's members share that of the group as well.
     pub(crate) timeout: Duration,
 }
@@ -199,6 +202,7 @@ impl Served {
                 "member": name,
                 "source": member.reference,
                 "digest": member.digest.to_string(),
+                "provenance": member.provenance,
                 "executionMode": member.policy.mode().as_str(),
                 "mutating": member.policy.metadata().is_some_and(|metadata| metadata.mutating),
             })

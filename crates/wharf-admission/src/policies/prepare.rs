@@ -203,6 +203,7 @@ impl Preparer {
             policy,
             digest: loaded.digest,
             reference: module.reference.to_string(),
+            provenance: loaded.provenance.clone(),
             timeout: module.timeout.unwrap_or(self.timeout),
         })
     }
