@@ -20,6 +20,7 @@ use wharf_plugin::{
     ByteSize, ContentDigest, Digest, IdentifyError, ImageReference, Lookalike, Reference, VerifiedArtifact,
 };
 
+pub(crate) use self::get::Memory;
 use crate::registry::{RegistryClient, RegistryError};
 use crate::runtime::block_on;
 use crate::store::{Hold, Store};

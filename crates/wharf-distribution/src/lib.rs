@@ -7,6 +7,7 @@
 //!   ├─ layout      layout.rs       in which form a plugin is in a registry; layer.rs looks into container images
 //!   └─ verify      verify.rs       who is asked whether it may run; attachments.rs is where they find signatures
 //! publish        publish.rs      a plugin pushed in a form that others read
+//! RemoteImages   remote.rs       images that are no plugins, which are looked at and not run
 //! archive        archive.rs      what the store has, as an OCI layout in one file, and back
 //! Lockfile       lockfile.rs     which digest each reference means
 //! ```
@@ -25,6 +26,7 @@ mod layout;
 mod lockfile;
 mod publish;
 pub mod registry;
+mod remote;
 mod runtime;
 mod store;
 mod text;
@@ -39,6 +41,9 @@ pub use fetcher::{FetchLimits, FetchProgress, Fetched, Fetcher, Origin, Provenan
 pub use layout::{Layout, LayoutError};
 pub use lockfile::{LOCKFILE_NAME, LockMode, Lockfile, LockfileError, Pin};
 pub use publish::{PublishError, PushFormat, Pushed, publish, publish_async};
+pub use remote::{
+    LayerProgress, RemoteImage, RemoteImageError, RemoteImageLimits, RemoteImages, RemoteLayer,
+};
 pub use store::{Hold, Pruned, Record, Store, StoreError};
 pub use verify::{CheckedSignature, NoPolicy, Refused, Subject, Verified, Verifier, Verifying};
 
