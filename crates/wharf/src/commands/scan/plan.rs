@@ -5,13 +5,14 @@ use std::path::{Component, Path, PathBuf};
 
 use wharf_abi_trivy::{Clock, Lifetime, Settings};
 use wharf_config::trivy::TrivySettings;
-use wharf_config::{ModuleFault, ModuleState, ScanConfig, ScanModuleConfig};
+use wharf_config::{ModuleFault, ModuleState, RegistriesConfig, ScanConfig, ScanModuleConfig};
 use wharf_engine::CompiledCache;
 use wharf_plugin::Reference;
 use wharf_report::Timestamp;
 use wharf_scan::{ModuleSpec, OnFault, ResultCache, ScanSettings};
 
 use super::arguments::{FaultChoice, ScanArguments, TargetChoice};
+use super::registry::{self, RemoteName};
 use crate::commands::{load, single};
 use crate::exit::Code;
 use crate::plugins;
@@ -21,6 +22,10 @@ use crate::words::say;
 pub(super) struct Plan {
     pub(super) target: Option<PathBuf>,
     pub(super) target_type: TargetChoice,
+    /// The image in a registry that the target names, where it does.
+    pub(super) remote: Option<RemoteName>,
+    /// How registries are reached.
+    pub(super) registries: RegistriesConfig,
     pub(super) platform: Option<String>,
     pub(super) report: Option<PathBuf>,
     pub(super) modules: Vec<ModuleSpec>,
@@ -63,6 +68,14 @@ impl Plan {
             Some(path) => trivy_settings(path)?,
             None => TrivySettings::default(),
         };
+        let remote = match &arguments.target {
+            Some(target) => registry::named(target, arguments.target_type)?,
+            None => None,
+        };
+        let registries = config
+            .as_ref()
+            .map(|config| config.registries.clone())
+            .unwrap_or_default();
         let modules = modules(arguments, &scan, &trivy)?;
         let configured = config.as_ref().and_then(|config| config.cache.directory.clone());
         let cache_directory = match configured {
@@ -103,6 +116,8 @@ impl Plan {
         Ok(Self {
             target: arguments.target.clone(),
             target_type: arguments.target_type,
+            remote,
+            registries,
             platform: arguments.platform.clone(),
             report: arguments.report.clone(),
             modules,
@@ -167,8 +182,12 @@ impl Plan {
         Some(root.to_str()?.to_owned())
     }
 
-    /// What the report calls the target: as it was named, but for what a path does not need.
+    /// What the report calls the target: as it was named, but for what a path does not need. An image in a registry is called so
+    /// without the scheme, as in Trivy.
     pub(super) fn artifact_name(&self) -> String {
+        if let Some(remote) = &self.remote {
+            return remote.written.clone();
+        }
         let Some(target) = &self.target else {
             return String::new();
         };
