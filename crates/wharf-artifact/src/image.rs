@@ -55,6 +55,14 @@ pub struct ImageNames {
     pub digests: Vec<String>,
 }
 
+impl ImageNames {
+    /// The name that identifies it in a report: its first tag, or where it has none its first name with a digest.
+    pub fn first(&self) -> Option<&str> {
+        let mut names = self.tags.iter().chain(&self.digests);
+        names.next().map(String::as_str)
+    }
+}
+
 /// What is known of a layer before it is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]

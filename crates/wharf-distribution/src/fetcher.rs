@@ -21,6 +21,7 @@ use wharf_plugin::{
     VerifiedArtifact,
 };
 
+pub(crate) use self::get::Memory;
 use crate::registry::{RegistryClient, RegistryError};
 use crate::runtime::block_on;
 use crate::store::{Hold, Store};

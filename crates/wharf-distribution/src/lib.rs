@@ -8,6 +8,7 @@
 //!   └─ verify      verify.rs       who is asked whether it may run; attachments.rs is where they find signatures
 //! publish        publish.rs      a plugin pushed in a form that others read
 //! provenance     provenance.rs   where a plugin is from and who signed it, as JSON
+//! RemoteImages   remote.rs       images that are no plugins, which are looked at and not run
 //! archive        archive.rs      what the store has, as an OCI layout in one file, and back
 //! Lockfile       lockfile.rs     which digest each reference means
 //! ```
@@ -27,6 +28,7 @@ mod lockfile;
 mod provenance;
 mod publish;
 pub mod registry;
+mod remote;
 mod runtime;
 mod store;
 mod text;
@@ -42,6 +44,9 @@ pub use fetcher::{FetchLimits, FetchProgress, Fetched, Fetcher, Origin, Provenan
 pub use layout::{Layout, LayoutError};
 pub use lockfile::{LOCKFILE_NAME, LockMode, Lockfile, LockfileError, Pin};
 pub use publish::{PublishError, PushFormat, Pushed, publish, publish_async};
+pub use remote::{
+    LayerProgress, RemoteImage, RemoteImageError, RemoteImageLimits, RemoteImages, RemoteLayer,
+};
 pub use store::{Hold, Pruned, Record, Store, StoreError};
 pub use verify::{CheckedSignature, NoPolicy, Refused, Subject, Verified, Verifier, Verifying};
 

@@ -24,5 +24,8 @@ fn block_here<F: Future>(make: impl FnOnce() -> F) -> io::Result<F::Output> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    Ok(runtime.block_on(make()))
+    let outcome = runtime.block_on(make());
+    // A lookup of a name cannot be broken off, and whoever does not want it any more does not wait for its end.
+    runtime.shutdown_background();
+    Ok(outcome)
 }

@@ -213,12 +213,12 @@ fn a_file_without_a_length_is_read_to_its_end() {
 }
 
 #[test]
-fn other_references_are_not_supported_yet() {
+fn other_references_want_a_fetcher() {
     for reference in ["https://example.com/a.wasm", "oci://registry.example/a:1"] {
         let reference: Reference = reference.parse().unwrap();
         let error = fetch(&reference).unwrap_err();
         assert!(matches!(&error, FetchError::OnlyFiles { reference: r } if *r == reference));
-        assert!(error.hint().contains("file:"));
+        assert!(error.hint().contains("wharf pull"));
     }
 }
 

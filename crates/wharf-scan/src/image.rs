@@ -209,8 +209,8 @@ fn metadata(image: &Image, layers: &[ScannedLayer]) -> Metadata {
             .map(|layer| layer.diff_id.to_string())
             .collect(),
         repo_tags: image.names().tags.clone(),
-        reference: match image.names().tags.first() {
-            Some(tag) => tag.as_str().into(),
+        reference: match image.names().first() {
+            Some(name) => name.into(),
             None => serde_json::Value::Null,
         },
         repo_digests: image.names().digests.clone(),

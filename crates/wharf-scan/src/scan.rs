@@ -91,7 +91,7 @@ impl Scan<'_> {
             Some(Target::Image(image)) => {
                 analysis.keeps_all = true;
                 let (layers, metadata) = image::scan(image, self.settings, &analysis, self.cache)?;
-                let id = artifact_id(&metadata.image_id, metadata.repo_tags.first().map(String::as_str));
+                let id = artifact_id(&metadata.image_id, image.names().first());
                 add(&mut report, given, "container_image", metadata);
                 if !given {
                     report.artifact_id = id;
@@ -144,16 +144,17 @@ fn add(report: &mut Report, given: bool, kind: &str, metadata: Metadata) {
     }
 }
 
-/// What stays the same over the scans of an image: its id, and with it the repository where it has a tag, as Trivy makes it.
-fn artifact_id(image_id: &str, tag: Option<&str>) -> String {
-    let Some(tag) = tag else {
+/// What stays the same over the scans of an image: its id, and with it the repository where it has a name, as Trivy makes it.
+fn artifact_id(image_id: &str, name: Option<&str>) -> String {
+    let Some(name) = name else {
         return image_id.to_owned();
     };
+    let name = name.split_once('@').map_or(name, |(name, _digest)| name);
     // A tag stands behind a colon after the last slash; before that one there may be a port.
-    let name_at = tag.rfind('/').map_or(0, |slash| slash + 1);
-    let repository = match tag.get(name_at..).and_then(|name| name.find(':')) {
-        Some(colon) => tag.get(..name_at + colon).unwrap_or(tag),
-        None => tag,
+    let name_at = name.rfind('/').map_or(0, |slash| slash + 1);
+    let repository = match name.get(name_at..).and_then(|name| name.find(':')) {
+        Some(colon) => name.get(..name_at + colon).unwrap_or(name),
+        None => name,
     };
     let is_host = |first: &str| first.contains(['.', ':']) || first == "localhost";
     let repository = match repository.split_once('/') {
@@ -185,6 +186,16 @@ mod tests {
         assert_eq!(
             artifact_id(id, Some("ubuntu:22.04")),
             "sha256:273c6f2182aa0e45a8ebfef3cc6c1a88b60683a9266e399ae7187c5b04a4257c"
+        );
+        let id = "sha256:e9c0626a2a27a78df42c14ce9803fd096906e2a162426851e5446e1c49aca84e";
+        let digest = "sha256:4b29d31f2fb2879020fc84e07a2d04acf2b127d0a430c0b39461208a22e8ca34";
+        assert_eq!(
+            artifact_id(id, Some(&format!("localhost:5901/team/app@{digest}"))),
+            "sha256:00c856fdf35f7c38ded7179493df010013caee24c2bfb898ceb2b26df6e41582"
+        );
+        assert_eq!(
+            artifact_id(id, Some(&format!("alpine@{digest}"))),
+            "sha256:966bc613d2f6a31da3f3527f175cf18d5a298b75652b8f223e1d440f58bc99b4"
         );
     }
 }

@@ -107,14 +107,14 @@ impl Fetcher {
 }
 
 /// A download that nobody keeps.
-pub(super) struct Memory {
+pub(crate) struct Memory {
     digest: ContentDigest,
     hasher: Hasher,
-    pub(super) bytes: Vec<u8>,
+    pub(crate) bytes: Vec<u8>,
 }
 
 impl Memory {
-    pub(super) fn new(digest: &ContentDigest) -> Self {
+    pub(crate) fn new(digest: &ContentDigest) -> Self {
         Self {
             digest: digest.clone(),
             hasher: Hasher::like(digest),

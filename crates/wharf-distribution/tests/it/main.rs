@@ -12,6 +12,7 @@ mod killed;
 mod plugins;
 mod publishing;
 mod real_registry;
+mod remote;
 mod secured;
 mod store;
 mod troubled;

@@ -5,9 +5,11 @@ mod filters;
 mod output;
 mod plan;
 mod progress;
+mod registry;
 mod target;
 
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use wharf_config::ScanConfig;
@@ -49,8 +51,9 @@ fn try_run(arguments: &ScanArguments) -> Result<u8, Code> {
     let interrupt = Interrupt::new();
     end_on_signals(&interrupt);
     let given = plan.report.as_deref().map(target::read_report).transpose()?;
+    let progress = Arc::new(Progress::new(plan.quiet));
     let target = match plan.target.as_deref() {
-        Some(path) => match target::open(path, &plan, &interrupt) {
+        Some(path) => match target::open(path, &plan, &interrupt, &progress) {
             Ok(target) => Some(target),
             Err(_) if interrupt.is_interrupted() => return Ok(INTERRUPTED),
             Err(code) => return Err(code),
@@ -62,7 +65,6 @@ fn try_run(arguments: &ScanArguments) -> Result<u8, Code> {
     if loaded.modules.is_empty() && loaded.failed.is_empty() && is_searched {
         say("warning: there is no module, so nothing is looked for: --module and --module-dir name some");
     }
-    let progress = Progress::new(plan.quiet);
     let scanned = Scan {
         target: target.as_ref(),
         artifact_name: &plan.artifact_name(),
@@ -71,7 +73,7 @@ fn try_run(arguments: &ScanArguments) -> Result<u8, Code> {
         settings: &plan.settings,
         cache: plan.cache.as_ref(),
         interrupt: &interrupt,
-        progress: &progress,
+        progress: &*progress,
     }
     .run();
     progress.finish();
@@ -82,7 +84,8 @@ fn try_run(arguments: &ScanArguments) -> Result<u8, Code> {
             return Ok(INTERRUPTED);
         }
         Err(error) => {
-            complain(&error, Some(&error.hint()));
+            let hint = registry::hint(&error).map_or_else(|| error.hint(), str::to_owned);
+            complain(&error, Some(&hint));
             return Err(match error {
                 ScanError::Pattern(_) => Code::CommandLine,
                 _ => Code::Failure,

@@ -22,7 +22,9 @@ pub(crate) fn artifact(text: &str) -> Result<Reference, String> {
             .iter()
             .any(|scheme| text.starts_with(scheme));
     if is_reference {
-        return plugin(text);
+        return text
+            .parse::<Reference>()
+            .map_err(|error| format!("{error}; {}", error.hint()));
     }
     let is_path = text.starts_with(['/', '.']) || std::path::Path::new(text).is_file();
     if is_path {

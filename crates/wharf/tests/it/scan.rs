@@ -3,6 +3,7 @@
 mod faults;
 mod filters;
 mod images;
+mod registries;
 mod settings;
 
 use std::fs;

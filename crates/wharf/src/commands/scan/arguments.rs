@@ -11,8 +11,8 @@ use crate::commands::single;
 /// What `wharf scan` is given.
 #[derive(Debug, Args)]
 pub(crate) struct ScanArguments {
-    /// What is scanned: a directory, a file, an image (an archive of `docker save`, an OCI layout), or an SBOM (CycloneDX or
-    /// SPDX, as JSON).
+    /// What is scanned: a directory, a file, an image (an archive of `docker save`, an OCI layout, or in a registry
+    /// `oci:registry.example/app:1`), or an SBOM (CycloneDX or SPDX, as JSON).
     #[arg(value_name = "TARGET", required_unless_present = "report")]
     pub(super) target: Option<PathBuf>,
 
@@ -54,7 +54,7 @@ pub(crate) struct ScanArguments {
     #[arg(long, value_enum, value_name = "KIND", default_value_t = TargetChoice::Auto)]
     pub(super) target_type: TargetChoice,
 
-    /// The platform of an image for several, such as `linux/arm64`.
+    /// The platform of an image for several, such as `linux/arm64`; in registries `linux/amd64` by default.
     #[arg(long, value_name = "OS/ARCHITECTURE")]
     pub(super) platform: Option<String>,
 
@@ -130,7 +130,7 @@ pub(super) enum TargetChoice {
     Auto,
     /// A directory or a file, whatever is in it.
     Fs,
-    /// A container image.
+    /// A container image; where there is no such file or directory, one in a registry.
     Image,
     /// An SBOM.
     Sbom,

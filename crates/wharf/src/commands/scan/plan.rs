@@ -12,6 +12,7 @@ use wharf_report::Timestamp;
 use wharf_scan::{ModuleSpec, OnFault, ResultCache, ScanSettings};
 
 use super::arguments::{FaultChoice, ScanArguments, TargetChoice};
+use super::registry::{self, RemoteName};
 use crate::commands::{load, single};
 use crate::exit::Code;
 use crate::plugins;
@@ -22,6 +23,8 @@ use crate::words::{complain, say};
 pub(super) struct Plan {
     pub(super) target: Option<PathBuf>,
     pub(super) target_type: TargetChoice,
+    /// The image in a registry that the target names, where it does.
+    pub(super) remote: Option<RemoteName>,
     pub(super) platform: Option<String>,
     pub(super) report: Option<PathBuf>,
     pub(super) modules: Vec<ModuleSpec>,
@@ -65,8 +68,12 @@ impl Plan {
             Some(path) => trivy_settings(path)?,
             None => TrivySettings::default(),
         };
+        let remote = match &arguments.target {
+            Some(target) => registry::named(target, arguments.target_type)?,
+            None => None,
+        };
         let modules = modules(arguments, &scan, &trivy)?;
-        let supply = supply(arguments, config.as_ref(), &modules)?;
+        let supply = supply(arguments, config.as_ref(), &modules, remote.is_some())?;
         let configured = config.as_ref().and_then(|config| config.cache.directory.clone());
         let cache_directory = match configured {
             Some(directory) => Some(directory.join("scan")),
@@ -106,6 +113,7 @@ impl Plan {
         Ok(Self {
             target: arguments.target.clone(),
             target_type: arguments.target_type,
+            remote,
             platform: arguments.platform.clone(),
             report: arguments.report.clone(),
             modules,
@@ -171,8 +179,12 @@ impl Plan {
         Some(root.to_str()?.to_owned())
     }
 
-    /// What the report calls the target: as it was named, but for what a path does not need.
+    /// What the report calls the target: as it was named, but for what a path does not need. An image in a registry is called so
+    /// without the scheme, as in Trivy.
     pub(super) fn artifact_name(&self) -> String {
+        if let Some(remote) = &self.remote {
+            return remote.written.clone();
+        }
         let Some(target) = &self.target else {
             return String::new();
         };
@@ -193,13 +205,15 @@ fn supply(
     arguments: &ScanArguments,
     config: Option<&Config>,
     modules: &[ModuleSpec],
+    is_remote: bool,
 ) -> Result<Supply, Code> {
     let (Some(config), Some(path)) = (config, &arguments.config) else {
         let flags = SupplyArguments {
             wharf_config: None,
             locked: arguments.locked,
         };
-        return Supply::by_flags(&flags, modules.iter().map(|module| &module.source));
+        let is_remote = is_remote || modules.iter().any(|module| module.source.as_file().is_none());
+        return Supply::by_flags_for(&flags, is_remote);
     };
     Supply::of(config, path, arguments.locked).map_err(|error| {
         complain(&error, Some(error.hint()));

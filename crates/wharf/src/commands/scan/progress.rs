@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use wharf_distribution::LayerProgress;
+use wharf_plugin::ContentDigest;
 use wharf_scan::ScanProgress;
 
 /// How long a scan runs before it is shown.
@@ -58,5 +60,18 @@ impl ScanProgress for Progress {
 
     fn post_scan(&self, module: &str) {
         self.show(|| format!("{} looks at the findings", wharf_report::visible(module)));
+    }
+}
+
+impl LayerProgress for Progress {
+    fn downloaded(&self, layer: &ContentDigest, bytes: u64, of: u64) {
+        let mebibytes = |bytes: u64| bytes.div_ceil(1 << 20);
+        self.show(|| {
+            format!(
+                "downloading {layer}: {} of {} MiB",
+                mebibytes(bytes),
+                mebibytes(of)
+            )
+        });
     }
 }

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
+use std::sync::Arc;
 
 use wharf_artifact::{Image, ImageOptions, PlatformError, looks_like_archive};
 use wharf_report::{Report, sbom};
@@ -10,6 +11,8 @@ use wharf_scan::{Interrupt, Target};
 
 use super::arguments::TargetChoice;
 use super::plan::Plan;
+use super::progress::Progress;
+use super::registry;
 use crate::exit::Code;
 use crate::words::{complain, say};
 
@@ -17,17 +20,15 @@ use crate::words::{complain, say};
 const MOST_BYTES: u64 = 1 << 30;
 
 /// Opens the target; says what is wrong.
-pub(super) fn open(path: &Path, plan: &Plan, interrupt: &Interrupt) -> Result<Target, Code> {
-    let text = path.to_string_lossy();
-    let is_reference = ["oci:", "registry:", "docker:"]
-        .iter()
-        .any(|scheme| text.starts_with(scheme));
-    if is_reference && !path.exists() {
-        say(format_args!(
-            "error: {text} is in a registry, and images of registries are not read yet\n\nhint: `skopeo copy docker://NAME oci:DIRECTORY`, \
-             then scan the directory"
-        ));
-        return Err(Code::Failure);
+pub(super) fn open(
+    path: &Path,
+    plan: &Plan,
+    interrupt: &Interrupt,
+    progress: &Arc<Progress>,
+) -> Result<Target, Code> {
+    if let Some(name) = &plan.remote {
+        let options = image_options(plan, interrupt)?;
+        return registry::open(name, plan, &options, interrupt, Arc::clone(progress));
     }
     match kind(path, plan.target_type) {
         TargetChoice::Image => image(path, plan, interrupt),
@@ -91,6 +92,17 @@ fn read_up_to(file: &mut File, buffer: &mut [u8]) -> std::io::Result<usize> {
 }
 
 fn image(path: &Path, plan: &Plan, interrupt: &Interrupt) -> Result<Target, Code> {
+    match Image::open(path, &image_options(plan, interrupt)?) {
+        Ok(image) => Ok(Target::Image(Box::new(image))),
+        Err(error) => {
+            complain(&error, Some(error.hint()));
+            Err(Code::Failure)
+        }
+    }
+}
+
+/// How images are opened, wherever they are; says what is wrong with the platform.
+fn image_options(plan: &Plan, interrupt: &Interrupt) -> Result<ImageOptions, Code> {
     let mut options = ImageOptions {
         interrupted: Some(interrupt.flag()),
         ..ImageOptions::default()
@@ -104,13 +116,7 @@ fn image(path: &Path, plan: &Plan, interrupt: &Interrupt) -> Result<Target, Code
             Code::CommandLine
         })?);
     }
-    match Image::open(path, &options) {
-        Ok(image) => Ok(Target::Image(Box::new(image))),
-        Err(error) => {
-            complain(&error, Some(error.hint()));
-            Err(Code::Failure)
-        }
-    }
+    Ok(options)
 }
 
 fn read_sbom(path: &Path) -> Result<Target, Code> {

@@ -8,7 +8,7 @@ use super::{SECRETS, WORDPRESS, check, scan, targets};
 use crate::harness::{Folder, folder};
 
 /// A tar archive of these files.
-fn tar(files: &[(&str, &[u8])]) -> Vec<u8> {
+pub(super) fn tar(files: &[(&str, &[u8])]) -> Vec<u8> {
     let mut archive = Vec::new();
     for (name, content) in files {
         let mut header = [0u8; 512];
@@ -58,8 +58,8 @@ fn saved(layers: &[Vec<u8>]) -> Vec<u8> {
     tar(&files)
 }
 
-const OLD: &[u8] = b"<?php\n$wp_version = '6.4.1';\n";
-const SECRET: &[u8] = b"KEY=acme_ABCDEFGHIJKLMNOPQRSTUVWX\n";
+pub(super) const OLD: &[u8] = b"<?php\n$wp_version = '6.4.1';\n";
+pub(super) const SECRET: &[u8] = b"KEY=acme_ABCDEFGHIJKLMNOPQRSTUVWX\n";
 
 /// Two layers: the upper one removes the blog of the lower one, and brings a secret.
 fn shop() -> Folder {
