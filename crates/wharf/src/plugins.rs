@@ -5,7 +5,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use wharf_config::{Config, ProxyConfig};
-use wharf_distribution::Fetcher;
+use wharf_distribution::registry::RegistryError;
+use wharf_distribution::{Fetcher, Origin};
 use wharf_engine::{CacheReport, CompiledCache, Engine, EngineError, EngineSettings};
 use wharf_loader::{LoadError, LoadedPlugin, Loader};
 use wharf_plugin::{Abi, PluginName, PluginSpec};
@@ -14,10 +15,11 @@ use wharf_telemetry::Metrics;
 
 use crate::progress::Progress;
 
-/// A plugin that is ready, for reports.
+/// A plugin that is ready.
+#[derive(Clone)]
 pub(crate) struct PreparedPlugin {
+    pub(crate) spec: Arc<PluginSpec>,
     pub(crate) loaded: LoadedPlugin,
-    pub(crate) required: bool,
 }
 
 /// All plugins of a configuration.
@@ -29,8 +31,8 @@ pub(crate) struct Prepared {
 /// One thing that is wrong with a plugin, and what to do.
 #[derive(Debug)]
 pub(crate) struct Problem {
-    plugin: PluginName,
-    pub(crate) error: Box<dyn std::error::Error>,
+    pub(crate) plugin: PluginName,
+    pub(crate) error: Box<dyn std::error::Error + Send + Sync>,
     /// What else is known, line by line.
     pub(crate) notes: Vec<String>,
     pub(crate) hint: Option<String>,
@@ -109,37 +111,23 @@ pub(crate) fn prepare(
 ) -> Result<Prepared, Vec<Problem>> {
     let specs = filters(config, proxy);
     let mut problems = Vec::new();
-    let mut compiled = BTreeMap::new();
     let mut plugins = Vec::new();
     for (spec, outcome) in specs.iter().zip(loader.load_all(&specs)) {
-        let loaded = match outcome {
-            Ok(loaded) => loaded,
-            Err(error) => {
-                problems.push(not_loaded(error));
-                continue;
+        match outcome {
+            Err(error) => problems.push(not_loaded(error)),
+            Ok(loaded) => {
+                note_cache(&loaded, metrics);
+                if loaded.proxy_wasm().is_none() {
+                    problems.push(not_a_filter(&loaded));
+                }
+                plugins.push(PreparedPlugin {
+                    spec: Arc::clone(spec),
+                    loaded,
+                });
             }
-        };
-        note_cache(&loaded, metrics);
-        match loaded.proxy_wasm() {
-            Some(version) => {
-                let module = loaded.module.clone();
-                compiled.insert(
-                    spec.name.clone(),
-                    CompiledPlugin {
-                        spec: Arc::clone(spec),
-                        module,
-                        version,
-                    },
-                );
-            }
-            None => problems.push(not_a_filter(&loaded)),
         }
-        plugins.push(PreparedPlugin {
-            loaded,
-            required: spec.required,
-        });
     }
-    match PluginSet::prepare(proxy, &compiled, metrics) {
+    match PluginSet::prepare(proxy, &compiled(&plugins), metrics) {
         Ok(set) if problems.is_empty() => {
             return Ok(Prepared {
                 set: Arc::new(set),
@@ -151,6 +139,107 @@ pub(crate) fn prepare(
     }
     problems.sort_by(|left, right| left.plugin.cmp(&right.plugin));
     Err(problems)
+}
+
+/// The filters among some plugins.
+fn compiled(plugins: &[PreparedPlugin]) -> BTreeMap<PluginName, CompiledPlugin> {
+    let compiled = plugins.iter().filter_map(|plugin| {
+        let compiled = CompiledPlugin {
+            spec: Arc::clone(&plugin.spec),
+            module: plugin.loaded.module.clone(),
+            version: plugin.loaded.proxy_wasm()?,
+        };
+        Some((plugin.spec.name.clone(), compiled))
+    });
+    compiled.collect()
+}
+
+/// What asking anew gave.
+pub(crate) struct Renewed {
+    /// All plugins as they are now, where at least one is another than before.
+    pub(crate) changed: Option<Prepared>,
+    /// Why some are still what they were.
+    pub(crate) problems: Vec<Problem>,
+}
+
+/// Asks anew what the plugins of some names mean, and prepares those of which the bytes are others than `current` has. What cannot
+/// be had, or does not start, stays as it is.
+pub(crate) fn renew(
+    current: &Prepared,
+    names: &BTreeSet<PluginName>,
+    loader: &Loader,
+    proxy: &ProxyConfig,
+    metrics: &Metrics,
+) -> Renewed {
+    let mut problems = Vec::new();
+    let mut plugins = current.plugins.clone();
+    let mut is_changed = false;
+    let asked: Vec<&mut PreparedPlugin> = plugins
+        .iter_mut()
+        .filter(|plugin| names.contains(&plugin.spec.name))
+        .collect();
+    let specs: Vec<_> = asked.iter().map(|plugin| Arc::clone(&plugin.spec)).collect();
+    for (plugin, outcome) in asked.into_iter().zip(loader.load_all(&specs)) {
+        let loaded = match outcome {
+            Ok(loaded) => loaded,
+            Err(error) => {
+                problems.push(not_loaded(error));
+                continue;
+            }
+        };
+        if let Some(problem) = not_asked(&loaded) {
+            problems.push(problem);
+        } else if loaded.digest == plugin.loaded.digest {
+            // The same, though its name may lead to it in another way.
+        } else if loaded.proxy_wasm().is_none() {
+            problems.push(not_a_filter(&loaded));
+        } else {
+            note_cache(&loaded, metrics);
+            tracing::info!(
+                plugin = %loaded.name, before = %plugin.loaded.digest, after = %loaded.digest,
+                "A plugin means other bytes than before."
+            );
+            plugin.loaded = loaded;
+            is_changed = true;
+        }
+    }
+    let mut changed = None;
+    if is_changed {
+        match current.set.prepare_next(proxy, &compiled(&plugins), metrics) {
+            Ok(set) => {
+                changed = Some(Prepared {
+                    set: Arc::new(set),
+                    plugins,
+                });
+            }
+            Err(errors) => problems.extend(errors.into_iter().map(not_started)),
+        }
+    }
+    Renewed { changed, problems }
+}
+
+/// A registry could not be asked, and what the store has was taken.
+#[derive(Debug, thiserror::Error)]
+#[error("the registry of plugin `{plugin}` cannot be asked")]
+struct NotAsked {
+    plugin: PluginName,
+    source: RegistryError,
+}
+
+fn not_asked(loaded: &LoadedPlugin) -> Option<Problem> {
+    let provenance = loaded.provenance.as_ref()?;
+    let Origin::StoreInstead(error) = &provenance.origin else {
+        return None;
+    };
+    Some(Problem {
+        plugin: loaded.name.clone(),
+        hint: Some(error.hint().to_owned()),
+        notes: Vec::new(),
+        error: Box::new(NotAsked {
+            plugin: loaded.name.clone(),
+            source: error.clone(),
+        }),
+    })
 }
 
 fn not_loaded(error: LoadError) -> Problem {

@@ -66,7 +66,7 @@ pub(super) fn engine() -> Result<Engine, EngineError> {
 }
 
 /// An error with the reasons behind it, in one line.
-pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(reason) = cause {
