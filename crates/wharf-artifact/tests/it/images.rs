@@ -248,6 +248,13 @@ fn an_image_may_come_from_somewhere_else() {
     };
     let image = open(&config).unwrap();
     assert_eq!(*image.names(), names);
+    assert_eq!(names.first(), Some("app:1"));
+    let by_digest = ImageNames {
+        tags: Vec::new(),
+        ..names.clone()
+    };
+    assert_eq!(by_digest.first(), Some("app@sha256:0"));
+    assert_eq!(ImageNames::default().first(), None);
     let mut seen = SeenLayer::default();
     image.read_layer(1, &LayerOptions::default(), &mut seen).unwrap();
     assert_eq!(seen.texts(), ["a=upper"]);

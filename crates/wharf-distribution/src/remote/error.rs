@@ -15,7 +15,7 @@ pub enum RemoteImageError {
     #[error("the image {image} cannot be fetched")]
     Registry {
         /// The image.
-        image: ImageReference,
+        image: Box<ImageReference>,
         /// Why.
         source: Box<RegistryError>,
     },
@@ -23,7 +23,7 @@ pub enum RemoteImageError {
     #[error("the layer {layer} of {image} cannot be fetched")]
     Layer {
         /// The image.
-        image: ImageReference,
+        image: Box<ImageReference>,
         /// The layer, as it is transferred.
         layer: ContentDigest,
         /// Why.
@@ -33,7 +33,7 @@ pub enum RemoteImageError {
     #[error("the {what} of {image} may have {limit}, and its manifest says that there are more")]
     TooLarge {
         /// The image.
-        image: ImageReference,
+        image: Box<ImageReference>,
         /// What has them.
         what: &'static str,
         /// The bound.
@@ -43,7 +43,7 @@ pub enum RemoteImageError {
     #[error("{image} has no layer {layer}")]
     NoLayer {
         /// The image.
-        image: ImageReference,
+        image: Box<ImageReference>,
         /// The digest.
         layer: ContentDigest,
     },
@@ -51,13 +51,13 @@ pub enum RemoteImageError {
     #[error("{image} is an index of several images, and none of them was chosen")]
     NotChosen {
         /// The index.
-        image: ImageReference,
+        image: Box<ImageReference>,
     },
     /// Indexes in indexes in indexes.
     #[error("{image}: its indexes are nested more than {limit} deep")]
     Nested {
         /// The index.
-        image: ImageReference,
+        image: Box<ImageReference>,
         /// The limit in levels.
         limit: usize,
     },
@@ -76,21 +76,21 @@ pub enum RemoteImageError {
     #[error("fetching {image} was stopped")]
     Stopped {
         /// The image.
-        image: ImageReference,
+        image: Box<ImageReference>,
     },
 }
 
 impl RemoteImageError {
     pub(super) fn registry(image: &ImageReference, source: RegistryError) -> Self {
         Self::Registry {
-            image: image.clone(),
+            image: Box::new(image.clone()),
             source: Box::new(source),
         }
     }
 
     pub(super) fn layer(image: &ImageReference, layer: &ContentDigest, source: RegistryError) -> Self {
         Self::Layer {
-            image: image.clone(),
+            image: Box::new(image.clone()),
             layer: layer.clone(),
             source: Box::new(source),
         }
@@ -98,7 +98,7 @@ impl RemoteImageError {
 
     pub(super) fn too_large(image: &ImageReference, what: &'static str, limit: ByteSize) -> Self {
         Self::TooLarge {
-            image: image.clone(),
+            image: Box::new(image.clone()),
             what,
             limit,
         }
@@ -106,18 +106,20 @@ impl RemoteImageError {
 
     pub(super) fn no_layer(image: &ImageReference, layer: &ContentDigest) -> Self {
         Self::NoLayer {
-            image: image.clone(),
+            image: Box::new(image.clone()),
             layer: layer.clone(),
         }
     }
 
     pub(super) fn not_chosen(image: &ImageReference) -> Self {
-        Self::NotChosen { image: image.clone() }
+        Self::NotChosen {
+            image: Box::new(image.clone()),
+        }
     }
 
     pub(super) fn nested(image: &ImageReference, limit: usize) -> Self {
         Self::Nested {
-            image: image.clone(),
+            image: Box::new(image.clone()),
             limit,
         }
     }
@@ -127,7 +129,9 @@ impl RemoteImageError {
     }
 
     pub(super) fn stopped(image: &ImageReference) -> Self {
-        Self::Stopped { image: image.clone() }
+        Self::Stopped {
+            image: Box::new(image.clone()),
+        }
     }
 
     /// What to do about it.
