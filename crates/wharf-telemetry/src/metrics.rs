@@ -46,10 +46,33 @@ pub struct Metrics {
     plugin_vm_rebuilds: Family<Labels<1>, Counter>,
     plugin_memory: Family<Labels<1>, Gauge>,
     plugin_log_lines: Family<Labels<2>, Counter>,
+    plugin_refreshes: Family<Labels<2>, Counter>,
     compile_cache: CompileCacheMetrics,
     access_log_lost: Counter,
     guest: GuestMetrics,
     admission: AdmissionMetrics,
+}
+
+/// What came of asking for a plugin anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RefreshOutcome {
+    /// Its name means what it meant.
+    Unchanged,
+    /// Its name means other bytes, which run now.
+    Swapped,
+    /// It cannot be had, may not run or does not start; what ran goes on.
+    Failed,
+}
+
+impl RefreshOutcome {
+    /// The value of the label `outcome`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unchanged => "unchanged",
+            Self::Swapped => "swapped",
+            Self::Failed => "failed",
+        }
+    }
 }
 
 impl Default for Metrics {
@@ -141,6 +164,11 @@ impl Metrics {
                 "wharf_plugin_log_lines",
                 "Lines that a plugin logged, by level",
             ),
+            plugin_refreshes: add(
+                &mut r,
+                "wharf_plugin_refreshes",
+                "How often a plugin or policy whose tag may move was asked for anew, by what came of it: unchanged, swapped or failed",
+            ),
             access_log_lost: add(
                 &mut r,
                 "wharf_access_log_lost_lines",
@@ -219,6 +247,15 @@ impl Metrics {
                 self.plugin_log_lines.get_or_create_owned(&labels)
             }),
         })
+    }
+
+    /// Counts that a plugin or policy was asked for anew.
+    pub fn plugin_refreshed(&self, plugin: &str, outcome: RefreshOutcome) {
+        let labels = [
+            ("plugin", plugin.to_owned()),
+            ("outcome", outcome.as_str().to_owned()),
+        ];
+        self.plugin_refreshes.get_or_create_owned(&labels).inc();
     }
 
     /// The handles of the cache of compiled modules.

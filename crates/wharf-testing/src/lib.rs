@@ -11,6 +11,7 @@
 
 pub mod api_server;
 pub mod client;
+pub mod docker_registry;
 pub mod image;
 pub mod message;
 pub mod origin;
@@ -21,6 +22,7 @@ use std::time::Duration;
 
 pub use api_server::{ApiServer, api_server};
 pub use client::{Client, connect};
+pub use docker_registry::DockerRegistry;
 pub use image::{Image, Layer};
 pub use message::{Received, Response};
 pub use origin::{

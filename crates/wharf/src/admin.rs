@@ -3,7 +3,7 @@
 //! | path | answer |
 //! |---|---|
 //! | `/healthz` | 200 while the process runs |
-//! | `/readyz` | 200 when it serves and each required plugin has a VM that runs; otherwise 503 and the reasons |
+//! | `/readyz` | 200 when it serves and each required plugin has a VM that runs; otherwise 503 and the reasons. What cannot be asked for anew is named in both |
 //! | `/metrics` | all metrics, as OpenMetrics text |
 //! | `/plugins` | the proxy's plugins, as JSON |
 //! | `/policies` | the admission server's policies, as JSON |
@@ -25,6 +25,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::sync::{Semaphore, oneshot};
 use wharf_admission::PreparedPolicies;
@@ -32,8 +33,9 @@ use wharf_plugin::PluginName;
 use wharf_proxy::status::PluginStatus;
 use wharf_telemetry::{Metrics, metrics};
 
-use crate::plugins::{Prepared, PreparedPlugin};
+use crate::plugins::PreparedPlugin;
 use crate::provenance;
+use crate::refresh::{CurrentPlugins, Outdated};
 
 /// How many admin connections there may be at once.
 const MOST_CONNECTIONS: usize = 64;
@@ -47,22 +49,18 @@ const DRAINING: u8 = 2;
 /// What the admin port shows.
 pub(crate) struct View {
     metrics: Arc<Metrics>,
-    plugins: Vec<PluginView>,
+    plugins: Option<Arc<CurrentPlugins>>,
     policies: Option<Arc<PreparedPolicies>>,
     phase: AtomicU8,
 }
 
-struct PluginView {
-    name: PluginName,
-    source: String,
-    digest: String,
-    bytes: u64,
-    abis: Vec<String>,
-    /// Where it is from and who signed it.
-    provenance: Option<Value>,
-    required: bool,
-    /// None where no route uses the plugin.
+/// A plugin as it is now.
+struct PluginView<'a> {
+    plugin: &'a PreparedPlugin,
+    /// Empty where no route uses the plugin.
     status: Vec<Arc<PluginStatus>>,
+    /// Why it may not be what its registry has now.
+    outdated: Option<&'a Outdated>,
 }
 
 /// The admin port, until it is dropped.
@@ -76,32 +74,31 @@ pub(crate) struct Admin {
 impl View {
     pub(crate) fn new(
         metrics: Arc<Metrics>,
-        proxy: Option<&Prepared>,
+        plugins: Option<Arc<CurrentPlugins>>,
         policies: Option<Arc<PreparedPolicies>>,
     ) -> Self {
-        let mut by_plugin: BTreeMap<PluginName, Vec<Arc<PluginStatus>>> = BTreeMap::new();
-        for (name, status) in proxy.iter().flat_map(|prepared| prepared.set.status()) {
-            by_plugin.entry(name).or_default().push(status);
-        }
-        let view = |plugin: &PreparedPlugin| PluginView {
-            name: plugin.loaded.name.clone(),
-            source: plugin.loaded.reference.to_string(),
-            digest: plugin.loaded.digest.to_string(),
-            bytes: plugin.loaded.size.bytes(),
-            abis: plugin.loaded.abis().iter().map(ToString::to_string).collect(),
-            provenance: plugin.loaded.provenance.as_ref().map(provenance::json),
-            required: plugin.required,
-            status: by_plugin.get(&plugin.loaded.name).cloned().unwrap_or_default(),
-        };
         Self {
-            plugins: proxy
-                .iter()
-                .flat_map(|prepared| &prepared.plugins)
-                .map(view)
-                .collect(),
+            plugins,
             policies,
             metrics,
             phase: AtomicU8::new(STARTING),
+        }
+    }
+
+    /// Looks at each plugin as it is now.
+    fn each_plugin(&self, mut look: impl FnMut(&PluginView<'_>)) {
+        let Some(current) = &self.plugins else { return };
+        let (prepared, outdated) = (current.prepared(), current.outdated());
+        let mut by_plugin: BTreeMap<PluginName, Vec<Arc<PluginStatus>>> = BTreeMap::new();
+        for (name, status) in prepared.set.status() {
+            by_plugin.entry(name).or_default().push(status);
+        }
+        for plugin in &prepared.plugins {
+            look(&PluginView {
+                plugin,
+                status: by_plugin.remove(&plugin.spec.name).unwrap_or_default(),
+                outdated: outdated.get(&plugin.spec.name),
+            });
         }
     }
 
@@ -141,28 +138,37 @@ impl View {
             DRAINING => reasons.push_str("draining\n"),
             _ => {}
         }
-        for plugin in self
-            .plugins
-            .iter()
-            .filter(|plugin| plugin.required && !plugin.is_healthy())
-        {
-            let last = plugin.status.iter().find_map(|status| status.last_fault());
-            let last = last.unwrap_or_else(|| "it has not started".to_owned());
-            reasons.push_str(&format!("plugin {} has no healthy VM: {last}\n", plugin.name));
-        }
+        let mut notes = String::new();
+        self.each_plugin(|view| {
+            let name = &view.plugin.spec.name;
+            if view.plugin.spec.required && !view.is_healthy() {
+                let last = view.status.iter().find_map(|status| status.last_fault());
+                let last = last.unwrap_or_else(|| "it has not started".to_owned());
+                reasons.push_str(&format!("plugin {name} has no healthy VM: {last}\n"));
+            }
+            if let Some(outdated) = view.outdated {
+                notes.push_str(&format!(
+                    "plugin {name} runs as it was, and cannot be asked for anew: {}\n",
+                    outdated.reason
+                ));
+            }
+        });
         if reasons.is_empty() {
-            text(StatusCode::OK, "ready\n")
+            // A registry that is away ends nothing.
+            respond(StatusCode::OK, TEXT, format!("ready\n{notes}"))
         } else {
-            respond(StatusCode::SERVICE_UNAVAILABLE, TEXT, reasons)
+            respond(StatusCode::SERVICE_UNAVAILABLE, TEXT, reasons + &notes)
         }
     }
 
     fn plugins(&self) -> Value {
-        self.plugins.iter().map(PluginView::describe).collect()
+        let mut all = Vec::new();
+        self.each_plugin(|view| all.push(view.describe()));
+        Value::from(all)
     }
 }
 
-impl PluginView {
+impl PluginView<'_> {
     fn is_healthy(&self) -> bool {
         self.status.iter().all(|status| status.is_healthy())
     }
@@ -170,14 +176,21 @@ impl PluginView {
     fn describe(&self) -> Value {
         let sum =
             |count: fn(&PluginStatus) -> u64| self.status.iter().map(|status| count(status)).sum::<u64>();
+        let loaded = &self.plugin.loaded;
+        let abis: Vec<_> = loaded.abis().iter().map(ToString::to_string).collect();
+        let outdated = self.outdated.map(|outdated| {
+            let since = Timestamp::try_from(outdated.since).ok();
+            json!({ "since": since.map(|since| since.to_string()), "reason": outdated.reason })
+        });
         json!({
-            "name": self.name.as_str(),
-            "source": self.source,
-            "digest": self.digest,
-            "bytes": self.bytes,
-            "abis": self.abis,
-            "provenance": self.provenance,
-            "required": self.required,
+            "name": loaded.name.as_str(),
+            "source": loaded.reference.to_string(),
+            "digest": loaded.digest.to_string(),
+            "bytes": loaded.size.bytes(),
+            "abis": abis,
+            "provenance": loaded.provenance.as_ref().map(provenance::json),
+            "outdated": outdated,
+            "required": self.plugin.spec.required,
             "used": !self.status.is_empty(),
             "healthy": (!self.status.is_empty()).then(|| self.is_healthy()),
             "vms": { "expected": sum(|s| s.expected().into()), "running": sum(|s| s.running().into()) },

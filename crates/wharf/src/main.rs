@@ -8,6 +8,7 @@ mod exit;
 mod plugins;
 mod progress;
 mod provenance;
+mod refresh;
 mod registries;
 mod supply;
 mod trust;

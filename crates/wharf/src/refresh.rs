@@ -18,7 +18,7 @@ use wharf_config::{Config, ProxyConfig};
 use wharf_loader::Loader;
 use wharf_plugin::{PluginName, PluginSpec, PullPolicy};
 use wharf_proxy::server::{ReplaceError, RunningPlugins};
-use wharf_telemetry::Metrics;
+use wharf_telemetry::{Metrics, RefreshOutcome};
 
 use crate::commands::single::with_causes;
 use crate::plugins::{self, Prepared, Problem, Renewed};
@@ -156,8 +156,10 @@ impl ProxyRefresh {
         let current = self.current.prepared();
         let Renewed { changed, problems } =
             plugins::renew(&current, &self.names, &self.loader, &self.proxy, &self.metrics);
-        let mut reasons: BTreeMap<PluginName, String> =
-            problems.iter().map(|problem| (problem.plugin.clone(), reason(problem))).collect();
+        let mut reasons: BTreeMap<PluginName, String> = problems
+            .iter()
+            .map(|problem| (problem.plugin.clone(), reason(problem)))
+            .collect();
         let mut swapped = BTreeSet::new();
         if let Some(changed) = changed {
             let differs = |name: &PluginName| digest_of(&changed, name) != digest_of(&current, name);
@@ -187,7 +189,8 @@ impl ProxyRefresh {
         for name in &self.names {
             match reasons.remove(name) {
                 Some(reason) => {
-                    self.metrics.refreshes(name.as_str()).failed.inc();
+                    self.metrics
+                        .plugin_refreshed(name.as_str(), RefreshOutcome::Failed);
                     let known = outdated.get(name);
                     if known.is_none_or(|known| known.reason != reason) {
                         tracing::error!(plugin = %name, reason, "A plugin cannot be asked for anew; what runs goes on.");
@@ -196,13 +199,13 @@ impl ProxyRefresh {
                     outdated.insert(name.clone(), Outdated { since, reason });
                 }
                 None => {
-                    let counted = self.metrics.refreshes(name.as_str());
-                    if swapped.contains(name) {
-                        counted.changed.inc();
+                    let outcome = if swapped.contains(name) {
                         tracing::info!(plugin = %name, "A plugin was swapped for what its name means now.");
+                        RefreshOutcome::Swapped
                     } else {
-                        counted.unchanged.inc();
-                    }
+                        RefreshOutcome::Unchanged
+                    };
+                    self.metrics.plugin_refreshed(name.as_str(), outcome);
                     if outdated.remove(name).is_some() {
                         tracing::info!(plugin = %name, "A plugin can be asked for again.");
                     }

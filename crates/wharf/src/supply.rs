@@ -187,6 +187,28 @@ impl Supply {
         &self.lock_path
     }
 
+    /// Takes away what was used least recently where the store has grown beyond its bound, on a thread of its own. What a running
+    /// process uses stays.
+    pub(crate) fn prune_in_the_background(&self) {
+        let Some(store) = self.fetcher.store().cloned() else {
+            return;
+        };
+        let most = self.store_size;
+        let prune = move || match store.prune(most) {
+            Ok(pruned) if pruned.references.is_empty() && pruned.files == 0 => {}
+            Ok(pruned) => tracing::info!(
+                plugins = ?pruned.references, files = pruned.files, bytes = pruned.bytes,
+                "The store had grown beyond its bound, and was pruned."
+            ),
+            Err(error) => tracing::warn!(hint = error.hint(), "The store cannot be pruned: {error}"),
+        };
+        let spawned = std::thread::Builder::new()
+            .name("wharf-prune".into())
+            .spawn(prune);
+        // Without the thread it is pruned at the next start.
+        drop(spawned);
+    }
+
     /// What the store may hold.
     pub(crate) fn store_size(&self) -> ByteSize {
         self.store_size

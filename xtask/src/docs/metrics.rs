@@ -39,6 +39,7 @@ not allow is a `_`. All VMs of a plugin, in all workers, share one metric. A plu
 | a plugin is slow | `histogram_quantile(0.99, rate(wharf_plugin_call_duration_seconds_bucket[5m]))` near its deadline |
 | a plugin's memory grows | `wharf_plugin_memory_bytes` near `limits.memory` times the number of VMs |
 | an upstream is away | `rate(wharf_upstream_connect_failures_total[5m]) > 0` |
+| a plugin is not what its registry has | `increase(wharf_plugin_refreshes_total{outcome=\"failed\"}[15m]) > 0`, by `plugin` |
 | the access log loses lines | `increase(wharf_access_log_lost_lines_total[5m]) > 0` |
 ";
 

@@ -15,7 +15,7 @@ use std::thread;
 use tempfile::TempDir;
 use wharf_distribution::registry::{ManifestKind, RegistryError};
 use wharf_testing::registry::{IMAGE_INDEX, IMAGE_MANIFEST, digest_of, image_manifest};
-use wharf_testing::{PATIENCE, Response, connect};
+use wharf_testing::{DockerRegistry, Response, connect};
 
 use crate::harness::{Asking, CONFIG, told};
 
@@ -24,20 +24,11 @@ const USERS: &str = "user:$2b$04$5CKNAyJ.9C.akjRphhu64udzOQhbIxOOslkZGkmNR9/awgM
 /// The same in base64.
 const BASIC: &str = "dXNlcjpwYXNzd29yZA==";
 
-/// A running registry. It ends with this.
-struct DockerRegistry {
-    process: Child,
+/// A running registry, and who asks it.
+struct RealRegistry {
+    server: DockerRegistry,
     address: SocketAddr,
     authorization: Option<String>,
-    _directory: TempDir,
-}
-
-impl Drop for DockerRegistry {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
 }
 
 /// The program, if it is there.
@@ -60,35 +51,14 @@ fn program() -> Option<PathBuf> {
     None
 }
 
-impl DockerRegistry {
+impl RealRegistry {
     /// Starts one, with users or without.
     fn start(with_users: bool) -> Option<Self> {
-        let program = program()?;
-        let directory = tempfile::tempdir().unwrap();
-        let at = directory.path().display();
-        let mut config = format!(
-            "version: 0.1\nlog: {{ level: info }}\nstorage: {{ filesystem: {{ rootdirectory: {at}/store }} }}\n\
-             http: {{ addr: \"127.0.0.1:0\" }}\n"
-        );
-        if with_users {
-            std::fs::write(directory.path().join("users"), USERS).unwrap();
-            config += &format!("auth: {{ htpasswd: {{ realm: test, path: {at}/users }} }}\n");
-        }
-        let file = directory.path().join("config.yml");
-        std::fs::write(&file, config).unwrap();
-        let mut process = Command::new(program)
-            .arg("serve")
-            .arg(file)
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let address = listening(&mut process);
+        let server = DockerRegistry::start(&program()?, with_users.then_some(USERS));
         Some(Self {
-            process,
-            address,
+            address: server.address(),
             authorization: with_users.then(|| format!("authorization: Basic {BASIC}\r\n")),
-            _directory: directory,
+            server,
         })
     }
 
@@ -147,33 +117,9 @@ impl DockerRegistry {
     }
 }
 
-/// Where a registry says that it listens. What else it says is read too, so that it never waits for a reader.
-fn listening(process: &mut Child) -> SocketAddr {
-    let stderr = process.stderr.take().unwrap();
-    let (sender, address) = channel();
-    thread::spawn(move || {
-        for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-            if let Some((_, rest)) = line.split_once("listening on ") {
-                let text: String = rest
-                    .chars()
-                    .take_while(|c| c.is_ascii_digit() || ".:".contains(*c))
-                    .collect();
-                // The test may be over.
-                let _ = sender.send(text.parse().unwrap());
-            }
-        }
-    });
-    let found = address.recv_timeout(PATIENCE);
-    if found.is_err() {
-        // So that it does not go on when the test has failed.
-        let _ = process.kill();
-    }
-    found.expect("the registry says where it listens")
-}
-
 #[tokio::test]
 async fn images_of_a_real_registry_are_read() {
-    let Some(registry) = DockerRegistry::start(false) else {
+    let Some(registry) = RealRegistry::start(false) else {
         return;
     };
     let (manifest, index) = registry.push_image("team/app");
@@ -202,7 +148,7 @@ async fn images_of_a_real_registry_are_read() {
 
 #[tokio::test]
 async fn what_a_real_registry_has_not_is_told_apart() {
-    let Some(registry) = DockerRegistry::start(false) else {
+    let Some(registry) = RealRegistry::start(false) else {
         return;
     };
     registry.push_image("team/app");
@@ -226,7 +172,7 @@ async fn what_a_real_registry_has_not_is_told_apart() {
 
 #[tokio::test]
 async fn a_real_registry_wants_its_users() {
-    let Some(registry) = DockerRegistry::start(true) else {
+    let Some(registry) = RealRegistry::start(true) else {
         return;
     };
     let (manifest, _) = registry.push_image("app");

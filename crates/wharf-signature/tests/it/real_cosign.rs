@@ -5,21 +5,19 @@
 //! `WHARF_COSIGN` names the directory that they are in, as `.ci/run` does: then they must be there.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::channel;
-use std::thread;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tempfile::TempDir;
 use wharf_plugin::ContentDigest;
 use wharf_signature::{
     BUNDLE_MEDIA_TYPE, PrivateKey, PublicKey, Purpose, SIGN_PREDICATE_TYPE, SIMPLE_SIGNING_MEDIA_TYPE,
     SignatureSource, bundle_annotations, referrers_tag, signature_tag,
 };
+use wharf_testing::DockerRegistry;
 
 const MANIFEST_TYPE: &str = "application/vnd.oci.image.manifest.v1+json";
 const INDEX_TYPE: &str = "application/vnd.oci.image.index.v1+json";
@@ -52,43 +50,18 @@ fn programs() -> Option<PathBuf> {
 /// A registry, and a directory to work in. Both end with this.
 struct Harbour {
     programs: PathBuf,
-    registry: Child,
+    registry: DockerRegistry,
     address: SocketAddr,
-    directory: TempDir,
-}
-
-impl Drop for Harbour {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.registry.kill();
-        let _ = self.registry.wait();
-    }
 }
 
 impl Harbour {
     fn start() -> Option<Self> {
         let programs = programs()?;
-        let directory = tempfile::tempdir().unwrap();
-        let at = directory.path().display();
-        let config = format!(
-            "version: 0.1\nlog: {{ level: info }}\nstorage: {{ filesystem: {{ rootdirectory: {at}/store }} }}\n\
-             http: {{ addr: \"127.0.0.1:0\" }}\n"
-        );
-        let file = directory.path().join("registry.yml");
-        std::fs::write(&file, config).unwrap();
-        let mut registry = Command::new(programs.join("docker-registry"))
-            .arg("serve")
-            .arg(file)
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let address = listening(&mut registry);
+        let registry = DockerRegistry::start(&programs.join("docker-registry"), None);
         Some(Self {
             programs,
+            address: registry.address(),
             registry,
-            address,
-            directory,
         })
     }
 
@@ -96,9 +69,9 @@ impl Harbour {
     fn cosign(&self, version: &str, arguments: &[&str], expected: bool) -> String {
         let output = Command::new(self.programs.join(format!("cosign-{version}")))
             .args(arguments)
-            .current_dir(self.directory.path())
+            .current_dir(self.registry.directory())
             .env("COSIGN_PASSWORD", PASSWORD)
-            .env("HOME", self.directory.path())
+            .env("HOME", self.registry.directory())
             .stdin(Stdio::null())
             .output()
             .unwrap();
@@ -193,11 +166,11 @@ impl Harbour {
     }
 
     fn read(&self, name: &str) -> String {
-        std::fs::read_to_string(self.directory.path().join(name)).unwrap()
+        std::fs::read_to_string(self.registry.directory().join(name)).unwrap()
     }
 
     fn write(&self, name: &str, bytes: impl AsRef<[u8]>) {
-        std::fs::write(self.directory.path().join(name), bytes).unwrap();
+        std::fs::write(self.registry.directory().join(name), bytes).unwrap();
     }
 }
 
@@ -205,25 +178,6 @@ impl Harbour {
 fn with(mut descriptor: Value, media_type: &str) -> Value {
     descriptor["mediaType"] = media_type.into();
     descriptor
-}
-
-/// Where the registry listens, as its log says.
-fn listening(registry: &mut Child) -> SocketAddr {
-    let stderr = registry.stderr.take().unwrap();
-    let (sender, receiver) = channel();
-    thread::spawn(move || {
-        for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-            if let Some((_, rest)) = line.split_once("listening on ") {
-                let address: String = rest
-                    .chars()
-                    .take_while(|c| c.is_ascii_digit() || ".:".contains(*c))
-                    .collect();
-                // Whoever waited may have gone.
-                let _ = sender.send(address.parse());
-            }
-        }
-    });
-    receiver.recv_timeout(PATIENCE).unwrap().unwrap()
 }
 
 fn annotations() -> BTreeMap<String, String> {

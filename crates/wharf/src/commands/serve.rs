@@ -17,7 +17,8 @@ use super::{NothingToServe, load};
 use crate::admin::{self, Admin};
 use crate::admission::{self, Admission, PreparedAdmission, ReadPolicies};
 use crate::exit::Code;
-use crate::plugins::{self, Prepared};
+use crate::plugins;
+use crate::refresh::{CurrentPlugins, ProxyRefresh, Refresher, Task};
 use crate::supply::Supply;
 use crate::words::{complain, say};
 
@@ -76,18 +77,19 @@ pub(super) fn serve(
 ) -> Result<(), Code> {
     let began = Instant::now();
     let metrics = Arc::new(Metrics::new());
-    let proxy = config
-        .proxy
-        .as_ref()
-        .map(|proxy| {
+    let mut loader = None;
+    let plugins = match &config.proxy {
+        Some(proxy) => {
             let engine = plugins::engine(config).map_err(|error| failed(&error, None))?;
-            let loader = plugins::loader(engine, supply.fetcher());
-            plugins::prepare(&loader, config, proxy, &metrics).map_err(|problems| {
+            let loader = loader.insert(plugins::loader(engine, supply.fetcher()));
+            let prepared = plugins::prepare(loader, config, proxy, &metrics).map_err(|problems| {
                 complain_all(&problems);
                 Code::Plugin
-            })
-        })
-        .transpose()?;
+            })?;
+            Some(Arc::new(CurrentPlugins::new(prepared)))
+        }
+        None => None,
+    };
     let prepare =
         |admission: &AdmissionConfig| admission::prepare(admission, supply, plugins::cache(config), &metrics);
     let admission = config.admission.as_ref().map(prepare).transpose()?;
@@ -95,16 +97,16 @@ pub(super) fn serve(
     // in order.
     let signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).map_err(|error| failed(&error, None))?;
     // The admin port is bound first, so that nothing serves yet when it is in use.
-    let admin = start_admin(config, &metrics, proxy.as_ref(), admission.as_ref())?;
+    let admin = start_admin(config, &metrics, plugins.clone(), admission.as_ref())?;
     let access_log = AccessLog::start(sink(&config.access_log), metrics.access_log_lost().clone())
         .map_err(|error| failed(&error, None))?;
     let mut hosts = Hosts {
-        proxy: match (&config.proxy, &proxy) {
-            (Some(config_of_proxy), Some(prepared)) => {
+        proxy: match (&config.proxy, &plugins) {
+            (Some(config_of_proxy), Some(current)) => {
                 let settings = ServerSettings {
                     metrics: Arc::clone(&metrics),
                     access_log: access_log.clone(),
-                    plugins: Arc::clone(&prepared.set),
+                    plugins: Arc::clone(&current.prepared().set),
                     drain_timeout: config.drain_timeout,
                 };
                 Some(Server::bind(config_of_proxy, &settings).map_err(|error| {
@@ -120,13 +122,24 @@ pub(super) fn serve(
             .transpose()
             .map_err(|error| failed(&error, None))?,
     };
+    let mut tasks: Vec<Task> = Vec::new();
+    if let (Some(proxy), Some(current), Some(server), Some(loader)) =
+        (&config.proxy, &plugins, &hosts.proxy, loader)
+    {
+        let running = server.plugins().clone();
+        let refresh = ProxyRefresh::new(current, running, loader, config, proxy, &metrics);
+        tasks.extend(refresh.map(|refresh| Box::new(move || refresh.ask()) as Task));
+    }
+    let refresher =
+        Refresher::start(config.registries.refresh_interval, tasks).map_err(|error| failed(&error, None))?;
     hosts.announce();
     if let Some(admin) = &admin {
         admin.ready();
         say(format_args!("admin on http://{}", admin.address()));
     }
     tracing::info!(took = ?began.elapsed(), "Serving.");
-    wait(signals, &mut hosts, admin.as_ref());
+    supply.prune_in_the_background();
+    wait(signals, &mut hosts, admin.as_ref(), refresher);
     hosts.join();
     drop(admin);
     if !access_log.close(LAST_LINES) {
@@ -139,14 +152,14 @@ pub(super) fn serve(
 fn start_admin(
     config: &Config,
     metrics: &Arc<Metrics>,
-    proxy: Option<&Prepared>,
+    plugins: Option<Arc<CurrentPlugins>>,
     admission: Option<&PreparedAdmission>,
 ) -> Result<Option<Admin>, Code> {
     let Some(bind) = &config.admin else {
         return Ok(None);
     };
     let policies = admission.map(|admission| Arc::clone(&admission.policies));
-    let view = admin::View::new(Arc::clone(metrics), proxy, policies);
+    let view = admin::View::new(Arc::clone(metrics), plugins, policies);
     Admin::start(bind.bind, view)
         .map(Some)
         .map_err(|error| failed(&error, Some("`admin.bind`, or --readiness-probe-port of `wharf admission`, is the address of the admin port")))
@@ -208,21 +221,28 @@ fn sink(config: &AccessLogConfig) -> AccessLogSink {
 }
 
 /// Waits for the first signal that ends, and then leaves somebody waiting for the second.
-fn wait(mut signals: Signals, hosts: &mut Hosts, admin: Option<&Admin>) {
+fn wait(mut signals: Signals, hosts: &mut Hosts, admin: Option<&Admin>, refresher: Option<Refresher>) {
     for signal in signals.forever() {
         if signal != SIGHUP {
             tracing::info!("Told to stop: finishing what is in flight. A second signal ends it at once.");
             break;
         }
-        match &hosts.admission {
-            Some(admission) => admission.reload(),
-            None => tracing::info!("SIGHUP reads policies anew, and there are none."),
+        match (&hosts.admission, &refresher) {
+            (None, None) => {
+                tracing::info!("SIGHUP reads policies anew and asks for moving tags, and there are neither.");
+            }
+            (admission, refresher) => {
+                admission.iter().for_each(Admission::reload);
+                refresher.iter().for_each(Refresher::ask_now);
+            }
         }
     }
     if let Some(admin) = admin {
         admin.draining();
     }
     hosts.drain();
+    // What it may be swapping in just now is of no use any more.
+    drop(refresher);
     let watcher = std::thread::Builder::new()
         .name("wharf-signals".into())
         .spawn(move || {

@@ -4,6 +4,8 @@ mod errors;
 mod files;
 mod login;
 mod push;
+mod real;
+mod refresh;
 mod store;
 mod trust;
 

@@ -10,7 +10,7 @@ use std::process::Command;
 use wharf_distribution::{Layout, Origin, PullPolicy, PushFormat, publish};
 use wharf_plugin::ImageReference;
 
-use super::DockerRegistry;
+use super::RealRegistry;
 use crate::plugins::{client, fetcher, large_module, module, nothing, oci};
 
 #[expect(clippy::print_stdout, reason = "whoever runs the tests reads it")]
@@ -49,7 +49,7 @@ fn run(oras: &Path, directory: &Path, arguments: &[&str]) {
 
 #[test]
 fn what_is_pushed_to_a_real_registry_is_fetched_again() {
-    let Some(registry) = DockerRegistry::start(false) else {
+    let Some(registry) = RealRegistry::start(false) else {
         return;
     };
     let directory = tempfile::tempdir().unwrap();
@@ -77,7 +77,7 @@ fn what_is_pushed_to_a_real_registry_is_fetched_again() {
 
 #[test]
 fn a_download_from_a_real_registry_is_gone_on_with() {
-    let Some(registry) = DockerRegistry::start(false) else {
+    let Some(registry) = RealRegistry::start(false) else {
         return;
     };
     let directory = tempfile::tempdir().unwrap();
@@ -99,7 +99,7 @@ fn a_download_from_a_real_registry_is_gone_on_with() {
 
 #[test]
 fn what_oras_pushes_is_fetched_and_what_is_pushed_oras_pulls() {
-    let (Some(registry), Some(oras)) = (DockerRegistry::start(false), oras()) else {
+    let (Some(registry), Some(oras)) = (RealRegistry::start(false), oras()) else {
         return;
     };
     let address = registry.address;
@@ -159,7 +159,7 @@ fn what_oras_pushes_is_fetched_and_what_is_pushed_oras_pulls() {
 
 #[test]
 fn what_is_saved_oras_reads_as_a_layout() {
-    let (Some(registry), Some(oras)) = (DockerRegistry::start(false), oras()) else {
+    let (Some(registry), Some(oras)) = (RealRegistry::start(false), oras()) else {
         return;
     };
     let address = registry.address;
