@@ -82,7 +82,8 @@ pub trait Host {
     }
 
     /// Whoever is to be told when something is put on a queue that `root` registered; it passes the news to
-    /// [`Vm::on_queue_ready`](crate::Vm::on_queue_ready) on this VM's thread.
+    /// [`Vm::on_queue_ready`](crate::Vm::on_queue_ready) on this VM's thread. It is asked for once for each `root`, and kept
+    /// as long as the VM.
     fn queue_listener(&mut self, root: ContextId) -> QueueListener;
 
     /// The value of a property that does not belong to a stream, such as `node` or `listener_metadata`, serialized as

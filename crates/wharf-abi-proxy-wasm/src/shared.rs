@@ -19,6 +19,14 @@ pub struct Shared {
     pub metrics: GuestMetrics,
 }
 
+impl Shared {
+    /// Drops the data and the queues of a namespace, once no VM of it is left and none will come.
+    pub fn forget(&self, namespace: &Namespace) {
+        self.data.forget(namespace);
+        self.queues.forget(namespace);
+    }
+}
+
 /// Where a VM's shared data and queues live: plugins that name the same `vmId` share them; a plugin without one shares
 /// with nobody but the VMs of its own key.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -1,5 +1,6 @@
 //! What a VM's host functions work on.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -11,7 +12,7 @@ use crate::context::{Contexts, Direction, HttpContext, Kind, RootContext, Signal
 use crate::headers::HeaderList;
 use crate::host::{ContextId, Host, PluginContext};
 use crate::numbers::{LogLevel, MapType};
-use crate::shared::{GuestMetric, Namespace, Shared};
+use crate::shared::{GuestMetric, Namespace, QueueListener, Shared};
 
 /// The context of the VM itself, in which it starts.
 pub(crate) const VM_CONTEXT: ContextId = 0;
@@ -35,6 +36,8 @@ pub(crate) struct State {
     pub(crate) allocator: Option<GuestFunction<u32, u32>>,
     /// Metrics by the ids that the guest knows, less one.
     pub(crate) metrics: Vec<Arc<GuestMetric>>,
+    /// The plugins that have registered a queue; they hear of it as long as the VM is there.
+    pub(crate) queue_listeners: BTreeMap<ContextId, QueueListener>,
     pub(crate) last_http_call: u32,
     pub(crate) last_grpc_call: u32,
     pub(crate) foreign_arguments: Option<Bytes>,

@@ -119,6 +119,7 @@ impl Vm {
             started: false,
             allocator: None,
             metrics: Vec::new(),
+            queue_listeners: Default::default(),
             last_http_call: 0,
             last_grpc_call: 0,
             foreign_arguments: None,

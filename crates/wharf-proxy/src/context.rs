@@ -10,9 +10,9 @@ use wharf_config::{HttpLimits, ListenerConfig, ProxyConfig};
 use wharf_telemetry::{AccessLogBuffer, ListenerMetrics, Metrics, RouteMetrics};
 
 use crate::headers::Forwarded;
-use crate::plugins::{PluginSet, WorkerVms};
+use crate::plugins::{Generation, WorkerVms};
 use crate::request_id::RequestIds;
-use crate::routes::{RouteError, Routes};
+use crate::routes::{Route, RouteError, Routes};
 use crate::strict::Wire;
 use crate::upstream::{UpstreamConfigError, Upstreams};
 
@@ -51,7 +51,6 @@ impl Worker {
         config: &ProxyConfig,
         metrics: Arc<Metrics>,
         access_log: AccessLogBuffer,
-        plugins: Arc<PluginSet>,
     ) -> Result<Worker, ContextError> {
         Ok(Worker {
             index,
@@ -59,7 +58,7 @@ impl Worker {
             metrics,
             request_ids: RefCell::new(RequestIds::new()),
             access_log: RefCell::new(access_log),
-            vms: WorkerVms::new(plugins),
+            vms: WorkerVms::new(),
             connections: Cell::new(0),
         })
     }
@@ -76,8 +75,8 @@ pub struct Listener {
     pub name: String,
     /// Its limits.
     pub limits: HttpLimits,
-    /// Its routes.
-    pub routes: Routes,
+    /// Its routes, with the plugins that new exchanges use.
+    routes: RefCell<Routes>,
     /// Its counters.
     pub metrics: ListenerMetrics,
     /// The counters of requests that no route matched, or that were refused before routing.
@@ -87,16 +86,37 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Prepares a listener for this worker; opens nothing.
+    /// Prepares a listener for this worker, with the plugins that it has; opens nothing.
     pub fn new(config: &ListenerConfig, worker: &Rc<Worker>) -> Result<Listener, ContextError> {
+        let routes = Routes::new(
+            config,
+            &worker.upstreams,
+            &worker.vms.generation(),
+            &worker.metrics,
+        )?;
         Ok(Listener {
             name: config.name.clone(),
             limits: config.limits.clone(),
-            routes: Routes::new(config, &worker.upstreams, worker.vms.set(), &worker.metrics)?,
+            routes: RefCell::new(routes),
             metrics: worker.metrics.listener(&config.name),
             unrouted: worker.metrics.route(&config.name, ""),
             worker: Rc::clone(worker),
         })
+    }
+
+    /// The first route that matches. The host may have a port; the path has no query.
+    pub fn route(&self, host: &str, path: &str) -> Option<Rc<Route>> {
+        self.routes.borrow().find(host, path).cloned()
+    }
+
+    /// Its routes with other plugins.
+    pub(crate) fn routes_with(&self, plugins: &Generation) -> Result<Routes, RouteError> {
+        self.routes.borrow().with_plugins(plugins)
+    }
+
+    /// New exchanges use these routes from now on.
+    pub(crate) fn set_routes(&self, routes: Routes) {
+        drop(self.routes.replace(routes));
     }
 }
 

@@ -21,6 +21,7 @@ use self::properties::ExchangeProperties;
 use crate::answer;
 use crate::body::ClientBody;
 use crate::headers;
+use crate::plugins;
 use crate::record::Record;
 use crate::response_body::ResponseBody;
 use crate::routes::Route;
@@ -33,7 +34,7 @@ pub(crate) async fn handle(
     request: Request<ClientBody>,
 ) -> Response<ResponseBody> {
     let connection = record.connection();
-    let filters = connection.listener.worker.vms.filters(&route.filters).await;
+    let filters = plugins::filters(&route.filters).await;
     let (head, body) = request.into_parts();
     let announced = headers::announced_trailers(&head.headers);
     let list = match convert::request_list(&head, &connection.forwarded.scheme) {

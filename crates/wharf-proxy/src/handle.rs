@@ -39,7 +39,7 @@ pub(crate) async fn handle(
     } else {
         head.uri.path()
     };
-    let Some(route) = record.connection().listener.routes.find(host, path).cloned() else {
+    let Some(route) = record.connection().listener.route(host, path) else {
         let text = "no route matches this host and path";
         return Ok(answer::failure(&record, StatusCode::NOT_FOUND, text, "no_route"));
     };

@@ -31,4 +31,4 @@ mod target;
 mod timer;
 pub mod upstream;
 
-pub use self::server::{BindError, BoundListener, Server, ServerSettings};
+pub use self::server::{BindError, BoundListener, ReplaceError, RunningPlugins, Server, ServerSettings};

@@ -1,14 +1,20 @@
 //! The plugins of a proxy: which VMs they make, and what runs in each worker.
 //!
 //! ```text
-//! PluginSet     for the process: programs, VM blueprints, shared data; checked once in a canary VM
-//!  WorkerVms    for one worker: a slot for each blueprint, with the VM that runs now
-//!   Slot        one VM: running, or being rebuilt after a fault, with a growing delay
-//!    VmHost     what that VM reaches: log, clocks, timers, call-outs, queues
+//! PluginSet      for the process: programs, VM blueprints, shared data; checked once in a canary VM
+//!  WorkerVms     for one worker: all its slots, and the tasks that look after them
+//!   Generation   a set as one worker runs it; another one takes its place when the plugins are replaced
+//!    Slot        one VM: running, or being rebuilt after a fault, with a growing delay
+//!     VmHost     what that VM reaches: log, clocks, timers, call-outs, queues
 //! ```
+//!
+//! An exchange keeps the slots of the filters that it began with. A slot that neither a generation nor an exchange uses
+//! any more ends: queue news that came for it, done and delete of its plugins, and then its timers and call-outs go with it.
 
+mod blueprint;
 mod callouts;
 mod canary;
+mod generation;
 mod guest_metrics;
 mod host;
 mod slot;
@@ -16,15 +22,19 @@ mod worker;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use bytes::Bytes;
-use wharf_abi_proxy_wasm::{Namespace, PluginContext, Program, Shared, VmSettings};
+use wharf_abi_proxy_wasm::{PluginContext, Program, Shared, VmSettings};
 use wharf_config::ProxyConfig;
 use wharf_engine::{LinkError, Module};
-use wharf_plugin::{Digest, Limits, OnFault, PluginName, PluginSpec, ProxyWasmVersion};
-use wharf_telemetry::{Metrics, PluginMetrics};
+use wharf_plugin::{OnFault, PluginName, PluginSpec, ProxyWasmVersion};
+use wharf_telemetry::Metrics;
 
+pub(crate) use self::blueprint::Blueprint;
+use self::blueprint::{VmKey, VmNamespace};
 pub use self::canary::CanaryError;
+pub(crate) use self::generation::{Generation, RouteFilter, filters};
 pub(crate) use self::host::Notes;
 pub(crate) use self::worker::WorkerVms;
 use crate::status::PluginStatus;
@@ -46,25 +56,8 @@ pub struct PluginSet {
     blueprints: Vec<Arc<Blueprint>>,
     filters: Vec<FilterDefinition>,
     shared: Arc<Shared>,
-}
-
-/// A VM as each worker builds it.
-pub(crate) struct Blueprint {
-    pub(crate) program: Program,
-    pub(crate) settings: VmSettings,
-    /// The root contexts in it, in order.
-    pub(crate) plugins: Vec<PluginContext>,
-    /// The plugins' specifications, for what they may call out to.
-    pub(crate) specs: BTreeMap<PluginName, Arc<PluginSpec>>,
-    pub(crate) metrics: BTreeMap<PluginName, Arc<PluginMetrics>>,
-    pub(crate) status: Arc<PluginStatus>,
-}
-
-impl Blueprint {
-    /// The names of its plugins.
-    pub(crate) fn plugin_names(&self) -> Vec<String> {
-        self.specs.keys().map(ToString::to_string).collect()
-    }
+    /// How many private namespaces there have been in `shared`.
+    namespaces: Arc<AtomicU64>,
 }
 
 /// A plugin with one configuration, as routes name it.
@@ -123,51 +116,39 @@ impl PluginSetError {
     }
 }
 
-/// What makes two plugins share a VM: everything that the VM is made from.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct VmKey {
-    vm_id: String,
-    vm_config: Vec<u8>,
-    digest: Digest,
-    env: BTreeMap<String, String>,
-    memory: u64,
-    deadline: u128,
-    startup_deadline: u128,
-    stack: u64,
-    table_elements: u32,
-}
-
-impl VmKey {
-    fn of(spec: &PluginSpec, digest: Digest) -> Self {
-        let Limits {
-            memory,
-            table_elements,
-            deadline,
-            startup_deadline,
-            stack,
-            ..
-        } = &spec.limits;
-        Self {
-            vm_id: spec.vm_id.clone(),
-            vm_config: spec.vm_config.clone(),
-            digest,
-            env: spec.env.clone(),
-            memory: memory.bytes(),
-            deadline: deadline.as_nanos(),
-            startup_deadline: startup_deadline.as_nanos(),
-            stack: stack.bytes(),
-            table_elements: *table_elements,
-        }
-    }
-}
-
 impl PluginSet {
     /// Groups the filters of all routes into VMs, and tries each in a canary VM. Every error is found, not only the
-    /// first.
+    /// first. Shows the metrics that its guests define from now on, so call it once for the `metrics` of a process;
+    /// what comes after it is made by [`PluginSet::prepare_next`].
     ///
     /// # Errors
     /// [`PluginSetError`] for each plugin that cannot run.
     pub fn prepare(
+        config: &ProxyConfig,
+        plugins: &BTreeMap<PluginName, CompiledPlugin>,
+        metrics: &Metrics,
+    ) -> Result<Self, Vec<PluginSetError>> {
+        let set = Self::default().prepare_next(config, plugins, metrics)?;
+        metrics
+            .guest()
+            .show(Arc::new(guest_metrics::Source(Arc::clone(&set.shared))));
+        Ok(set)
+    }
+
+    /// Prepares the set that comes after this one in a running proxy, as [`PluginSet::prepare`] does. This one stays as it
+    /// is, whatever comes of it.
+    ///
+    /// - A VM of which nothing has changed, neither its bytes nor its configuration nor the plugins in it, is the same in
+    ///   both sets: it is not tried again, and the workers go on with the one that runs.
+    /// - Shared data and queues of a `vmId` are the same in both sets, whatever the bytes. Those of a plugin without a `vmId`
+    ///   belong to a VM of its bytes and its `vmConfig`, `env` and `limits`: where these are the same, they stay; otherwise
+    ///   the new VM begins with none, and the old ones are dropped with the last old VM.
+    /// - Metrics go on: both those of the plugins, by their names, and those that guests define.
+    ///
+    /// # Errors
+    /// [`PluginSetError`] for each plugin that cannot run.
+    pub fn prepare_next(
+        &self,
         config: &ProxyConfig,
         plugins: &BTreeMap<PluginName, CompiledPlugin>,
         metrics: &Metrics,
@@ -193,42 +174,29 @@ impl PluginSet {
         let mut set = Self {
             blueprints: Vec::new(),
             filters: Vec::new(),
-            shared: Arc::default(),
+            shared: Arc::clone(&self.shared),
+            namespaces: Arc::clone(&self.namespaces),
         };
         let mut errors = Vec::new();
-        for users in drafts.into_values() {
-            if let Err(error) = set.add_vm(&users, plugins, metrics) {
+        for (key, users) in drafts {
+            if let Err(error) = set.add_vm(key, &users, self, plugins, metrics) {
                 errors.push(error);
             }
         }
-        if !errors.is_empty() {
-            return Err(errors);
-        }
-        metrics
-            .guest()
-            .show(Arc::new(guest_metrics::Source(Arc::clone(&set.shared))));
-        Ok(set)
+        if errors.is_empty() { Ok(set) } else { Err(errors) }
     }
 
     fn add_vm(
         &mut self,
+        key: VmKey,
         users: &[(PluginName, Bytes)],
+        previous: &Self,
         plugins: &BTreeMap<PluginName, CompiledPlugin>,
         metrics: &Metrics,
     ) -> Result<(), PluginSetError> {
-        let first = &plugins[&users[0].0];
-        let program = Program::new(&first.module, first.version, &first.spec.limits).map_err(|source| {
-            PluginSetError::Link {
-                plugin: first.spec.name.clone(),
-                source,
-            }
-        })?;
-        let namespace = match first.spec.vm_id.as_str() {
-            "" => Namespace::Private(format!("{}#{}", first.module.digest(), self.blueprints.len())),
-            vm_id => Namespace::Named(vm_id.into()),
-        };
         let vm = self.blueprints.len();
         let mut contexts = Vec::with_capacity(users.len());
+        let mut specs = BTreeMap::new();
         for (root, (name, config)) in users.iter().enumerate() {
             let spec = &plugins[name].spec;
             contexts.push(PluginContext {
@@ -244,45 +212,50 @@ impl PluginSet {
                 root,
                 on_fault: spec.on_fault,
             });
+            specs.insert(name.clone(), Arc::clone(spec));
         }
-        let specs = users
-            .iter()
-            .map(|(name, _)| (name.clone(), Arc::clone(&plugins[name].spec)));
-        let blueprint = Blueprint {
-            program,
-            settings: VmSettings {
-                namespace,
-                vm_id: first.spec.vm_id.clone(),
-                configuration: Bytes::copy_from_slice(&first.spec.vm_config),
-                environment: first
-                    .spec
-                    .env
-                    .iter()
-                    .map(|(name, value)| (name.clone(), value.clone()))
-                    .collect(),
-            },
-            plugins: contexts,
-            specs: specs.collect(),
-            metrics: users
-                .iter()
-                .map(|(name, _)| (name.clone(), metrics.plugin(name.as_str())))
-                .collect(),
-            status: Arc::default(),
+        let before = previous.blueprints.iter().find(|known| known.key == key);
+        let blueprint = match before {
+            Some(same) if same.is_made_from(&contexts, &specs) => Arc::clone(same),
+            _ => {
+                let first = &plugins[&users[0].0];
+                let program =
+                    Program::new(&first.module, first.version, &first.spec.limits).map_err(|source| {
+                        PluginSetError::Link {
+                            plugin: first.spec.name.clone(),
+                            source,
+                        }
+                    })?;
+                let namespace = before.map_or_else(
+                    || Arc::new(VmNamespace::new(&key, &self.shared, &self.namespaces)),
+                    |before| Arc::clone(&before.namespace),
+                );
+                let blueprint = Blueprint {
+                    program,
+                    settings: settings(&first.spec, &namespace),
+                    plugins: contexts,
+                    specs,
+                    metrics: users
+                        .iter()
+                        .map(|(name, _)| (name.clone(), metrics.plugin(name.as_str())))
+                        .collect(),
+                    status: Arc::default(),
+                    namespace,
+                    key,
+                };
+                canary::check(&blueprint)?;
+                Arc::new(blueprint)
+            }
         };
-        canary::check(&blueprint)?;
-        self.blueprints.push(Arc::new(blueprint));
+        self.blueprints.push(blueprint);
         Ok(())
     }
 
-    /// The filters of a route, by their places in the set.
-    pub(crate) fn find(&self, plugin: &PluginName, config: &[u8]) -> Option<usize> {
+    /// A plugin with one configuration.
+    pub(crate) fn find(&self, plugin: &PluginName, config: &[u8]) -> Option<&FilterDefinition> {
         self.filters
             .iter()
-            .position(|filter| filter.plugin == *plugin && filter.config == config)
-    }
-
-    pub(crate) fn filters(&self) -> &[FilterDefinition] {
-        &self.filters
+            .find(|filter| filter.plugin == *plugin && filter.config == config)
     }
 
     pub(crate) fn blueprints(&self) -> &[Arc<Blueprint>] {
@@ -308,5 +281,15 @@ impl PluginSet {
             .collect();
         status.sort_by(|(left, _), (right, _)| left.cmp(right));
         status
+    }
+}
+
+fn settings(spec: &PluginSpec, namespace: &VmNamespace) -> VmSettings {
+    let variable = |(name, value): (&String, &String)| (name.clone(), value.clone());
+    VmSettings {
+        namespace: namespace.namespace.clone(),
+        vm_id: spec.vm_id.clone(),
+        configuration: Bytes::copy_from_slice(&spec.vm_config),
+        environment: spec.env.iter().map(variable).collect(),
     }
 }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use wharf_config::{FilterConfig, ListenerConfig, RouteConfig};
 use wharf_telemetry::{Metrics, RouteMetrics};
 
-use crate::plugins::PluginSet;
+use crate::plugins::{Generation, RouteFilter};
 use crate::upstream::{Upstream, Upstreams};
 
 /// The routes of one listener as one worker sees them, in the order of the configuration.
@@ -21,8 +21,8 @@ pub struct Route {
     pub config: RouteConfig,
     /// Its place in the listener's list, from 0.
     pub index: usize,
-    /// Its filters, by their places in the set of plugins.
-    pub(crate) filters: Vec<usize>,
+    /// Its filters. Who holds the route keeps their VMs.
+    pub(crate) filters: Vec<RouteFilter>,
     /// Where its requests go.
     pub upstream: Rc<Upstream>,
     /// Its counters.
@@ -52,10 +52,10 @@ pub enum RouteError {
 
 impl Routes {
     /// Prepares the routes of a listener.
-    pub fn new(
+    pub(crate) fn new(
         listener: &ListenerConfig,
         upstreams: &Upstreams,
-        plugins: &PluginSet,
+        plugins: &Generation,
         metrics: &Metrics,
     ) -> Result<Routes, RouteError> {
         let prepare = |(index, config): (usize, &RouteConfig)| {
@@ -65,16 +65,8 @@ impl Routes {
                     route: config.name.clone(),
                     upstream: config.upstream.clone(),
                 })?;
-            let find = |filter: &FilterConfig| {
-                plugins
-                    .find(&filter.plugin, &filter.config)
-                    .ok_or_else(|| RouteError::UnknownPlugin {
-                        route: config.name.clone(),
-                        plugin: filter.plugin.to_string(),
-                    })
-            };
             Ok(Rc::new(Route {
-                filters: config.filters.iter().map(find).collect::<Result<_, _>>()?,
+                filters: filters(config, plugins)?,
                 config: config.clone(),
                 index,
                 upstream: Rc::clone(upstream),
@@ -91,8 +83,36 @@ impl Routes {
         })
     }
 
+    /// The same routes with other plugins.
+    pub(crate) fn with_plugins(&self, plugins: &Generation) -> Result<Routes, RouteError> {
+        let replace = |route: &Rc<Route>| {
+            Ok(Rc::new(Route {
+                filters: filters(&route.config, plugins)?,
+                config: route.config.clone(),
+                index: route.index,
+                upstream: Rc::clone(&route.upstream),
+                metrics: route.metrics.clone(),
+            }))
+        };
+        Ok(Routes {
+            routes: self.routes.iter().map(replace).collect::<Result<_, _>>()?,
+        })
+    }
+
     /// The first route that matches. The host may have a port; the path has no query.
     pub fn find(&self, host: &str, path: &str) -> Option<&Rc<Route>> {
         self.routes.iter().find(|route| route.config.matches(host, path))
     }
+}
+
+fn filters(route: &RouteConfig, plugins: &Generation) -> Result<Vec<RouteFilter>, RouteError> {
+    let find = |filter: &FilterConfig| {
+        plugins
+            .filter(&filter.plugin, &filter.config)
+            .ok_or_else(|| RouteError::UnknownPlugin {
+                route: route.name.clone(),
+                plugin: filter.plugin.to_string(),
+            })
+    };
+    route.filters.iter().map(find).collect()
 }

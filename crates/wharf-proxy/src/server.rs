@@ -6,6 +6,7 @@
 mod bind;
 mod connection;
 mod connections;
+mod replace;
 mod worker;
 
 use std::io;
@@ -21,6 +22,7 @@ use wharf_telemetry::{AccessLog, Metrics};
 
 pub use self::bind::BindError;
 use self::bind::bind_all;
+pub use self::replace::{ReplaceError, RunningPlugins, StagedPlugins};
 use self::worker::{WorkerSeed, run_worker};
 use crate::context::ContextError;
 use crate::plugins::PluginSet;
@@ -31,7 +33,7 @@ pub struct ServerSettings {
     pub metrics: Arc<Metrics>,
     /// Where exchanges are written.
     pub access_log: AccessLog,
-    /// The filters of its routes.
+    /// The filters of its routes, to begin with.
     pub plugins: Arc<PluginSet>,
     /// How long requests in flight may take after [`Server::drain`], before they are broken off.
     pub drain_timeout: Duration,
@@ -87,6 +89,7 @@ pub(crate) enum Phase {
 pub struct Server {
     listeners: Vec<BoundListener>,
     phase: watch::Sender<Phase>,
+    plugins: RunningPlugins,
     workers: Vec<JoinHandle<()>>,
 }
 
@@ -96,13 +99,16 @@ impl Server {
         let workers = config.workers.get();
         let bound = bind_all(&config.listeners, workers)?;
         let (phase, _) = watch::channel(Phase::Serve);
+        let (plugins, replacements) = RunningPlugins::new(Arc::clone(&settings.plugins), workers);
         let mut server = Server {
             listeners: bound.listeners,
             phase,
+            plugins,
             workers: Vec::with_capacity(workers),
         };
         let (started, starts) = mpsc::channel();
-        for (index, sockets) in bound.sockets.into_iter().enumerate() {
+        let parts = bound.sockets.into_iter().zip(replacements);
+        for (index, (sockets, replacements)) in parts.enumerate() {
             let seed = WorkerSeed {
                 index,
                 workers,
@@ -110,6 +116,7 @@ impl Server {
                 sockets,
                 metrics: Arc::clone(&settings.metrics),
                 plugins: Arc::clone(&settings.plugins),
+                replacements,
                 access_log: settings.access_log.buffer(),
                 drain_timeout: settings.drain_timeout,
                 phase: server.phase.subscribe(),
@@ -135,6 +142,19 @@ impl Server {
     /// Where it listens, in the order of the configuration.
     pub fn listeners(&self) -> &[BoundListener] {
         &self.listeners
+    }
+
+    /// The plugins that it runs, for whoever shows them or replaces them.
+    pub fn plugins(&self) -> &RunningPlugins {
+        &self.plugins
+    }
+
+    /// Replaces the plugins: [`RunningPlugins::replace`].
+    ///
+    /// # Errors
+    /// [`ReplaceError`]; the plugins that ran before go on.
+    pub fn replace_plugins(&self, plugins: Arc<PluginSet>) -> Result<(), ReplaceError> {
+        self.plugins.replace(plugins)
     }
 
     /// Stops accepting, closes idle connections, and lets requests in flight finish, for at most the drain timeout.

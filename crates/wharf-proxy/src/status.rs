@@ -15,7 +15,8 @@ pub struct PluginStatus {
 }
 
 impl PluginStatus {
-    /// How many VMs there should be: one for each worker that has started.
+    /// How many VMs there should be: one for each worker that has started. A plugin that is being replaced has the new VM and
+    /// none of the old ones here: those have a status of their own.
     pub fn expected(&self) -> u32 {
         self.expected.load(Ordering::Relaxed)
     }
@@ -50,6 +51,10 @@ impl PluginStatus {
 
     pub(crate) fn expect_one(&self) {
         self.expected.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn expect_one_less(&self) {
+        self.expected.fetch_sub(1, Ordering::Relaxed);
     }
 
     pub(crate) fn started(&self) {

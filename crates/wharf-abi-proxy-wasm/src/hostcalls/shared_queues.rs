@@ -59,7 +59,10 @@ fn register(call: &mut Call<'_>, name: u32, size: u32, id_out: u32) -> Reply {
     let Some(root) = state.contexts.root_id_of(state.effective) else {
         return refuse(Status::InternalFailure, "only a plugin can register a queue");
     };
-    let listener = state.host.queue_listener(root);
+    let listener = state
+        .queue_listeners
+        .entry(root)
+        .or_insert_with(|| state.host.queue_listener(root));
     let id = state.shared.queues.register(&state.namespace, name, listener)?;
     call.memory().write_u32(id_out, id).named(ID_OUT)?;
     Ok(())

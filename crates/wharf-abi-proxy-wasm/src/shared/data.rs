@@ -88,6 +88,13 @@ impl SharedData {
         Ok(())
     }
 
+    /// Drops all values of a namespace.
+    pub(super) fn forget(&self, namespace: &Namespace) {
+        let values = self.lock().by_name.remove(namespace);
+        // They may be many, and nobody has to wait for that.
+        drop(values);
+    }
+
     fn lock(&self) -> MutexGuard<'_, Namespaces> {
         self.namespaces.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -126,6 +133,16 @@ mod tests {
         data.set(&vm("a"), b"k", "1".into(), 0).unwrap();
         assert_eq!(data.get(&vm("b"), b"k"), None);
         assert_eq!(data.get(&Namespace::Private("a".into()), b"k"), None);
+    }
+
+    #[test]
+    fn a_namespace_is_forgotten() {
+        let data = SharedData::default();
+        data.set(&vm("a"), b"k", "1".into(), 0).unwrap();
+        data.set(&vm("b"), b"k", "2".into(), 0).unwrap();
+        data.forget(&vm("a"));
+        assert_eq!(data.get(&vm("a"), b"k"), None);
+        assert_eq!(data.get(&vm("b"), b"k").unwrap().0, "2");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use rustc_hash::FxHashMap;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval_at};
 use wharf_abi_proxy_wasm::shared::QueueListener;
@@ -23,13 +23,22 @@ use crate::record::Record;
 /// The shortest tick period that is kept: a plugin that asks for less gets this.
 const SHORTEST_TICK: Duration = Duration::from_millis(1);
 
+/// What the task that passes news to VMs is told.
+#[derive(Debug)]
+pub(crate) enum News {
+    /// Something was put on a queue.
+    Queue(QueueNews),
+    /// Answered when all news before it has been passed.
+    Passed(oneshot::Sender<()>),
+}
+
 /// News for a VM, from another worker or from its own.
 #[derive(Debug)]
 pub(crate) struct QueueNews {
     /// Which slot of this worker.
-    pub(crate) slot: usize,
+    pub(crate) slot: u64,
     /// Which of its VMs: news for one that is gone is dropped.
-    pub(crate) generation: u64,
+    pub(crate) build: u64,
     pub(crate) root: ContextId,
     pub(crate) queue: u32,
 }
@@ -71,13 +80,14 @@ pub(crate) type OwnVm = Rc<RefCell<Weak<RefCell<Vm>>>>;
 pub(crate) struct VmHost {
     pub(crate) worker: Weak<Worker>,
     pub(crate) blueprint: Arc<Blueprint>,
-    pub(crate) slot: usize,
-    pub(crate) generation: u64,
+    /// Which slot of this worker, and which of its VMs.
+    pub(crate) slot: u64,
+    pub(crate) build: u64,
     pub(crate) vm: OwnVm,
     pub(crate) notes: Rc<Notes>,
-    pub(crate) news: mpsc::UnboundedSender<QueueNews>,
+    pub(crate) news: mpsc::UnboundedSender<News>,
     /// Told when the VM has faulted.
-    pub(crate) faults: mpsc::UnboundedSender<(usize, u64)>,
+    pub(crate) faults: mpsc::UnboundedSender<(u64, u64)>,
     pub(crate) started: Instant,
     pub(crate) timers: BTreeMap<ContextId, JoinHandle<()>>,
     /// By the addresses of the plugin's name and the callback's.
@@ -179,15 +189,15 @@ impl Host for VmHost {
     }
 
     fn queue_listener(&mut self, root: ContextId) -> QueueListener {
-        let (news, slot, generation) = (self.news.clone(), self.slot, self.generation);
+        let (news, slot, build) = (self.news.clone(), self.slot, self.build);
         Arc::new(move |queue| {
             // A worker that has stopped hears nothing more.
-            let _ = news.send(QueueNews {
+            let _ = news.send(News::Queue(QueueNews {
                 slot,
-                generation,
+                build,
                 root,
                 queue,
-            });
+            }));
         })
     }
 
@@ -232,7 +242,7 @@ impl Host for VmHost {
             "A plugin faulted {fault}; its VM is rebuilt."
         );
         self.blueprint.status.faulted(fault.to_string());
-        let _ = self.faults.send((self.slot, self.generation));
+        let _ = self.faults.send((self.slot, self.build));
     }
 }
 

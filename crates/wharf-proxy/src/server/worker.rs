@@ -8,6 +8,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::watch;
 use tokio::task::{LocalSet, spawn_local};
 use tokio::time::{interval, sleep, timeout};
@@ -16,9 +17,10 @@ use wharf_telemetry::{AccessLogBuffer, Metrics, access_log};
 
 use super::connection::serve_connection;
 use super::connections::{Connections, Place};
+use super::replace::{Replacement, replace_when_told};
 use super::{Phase, StartError};
 use crate::context::{Listener, Worker};
-use crate::plugins::{PluginSet, WorkerVms};
+use crate::plugins::{Generation, PluginSet, WorkerVms};
 
 /// How often pooled connections are looked through for those that are too old.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
@@ -35,6 +37,7 @@ pub(super) struct WorkerSeed {
     pub(super) sockets: Vec<StdListener>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) plugins: Arc<PluginSet>,
+    pub(super) replacements: UnboundedReceiver<Replacement>,
     pub(super) access_log: AccessLogBuffer,
     pub(super) drain_timeout: Duration,
     pub(super) phase: watch::Receiver<Phase>,
@@ -58,7 +61,7 @@ pub(super) fn run_worker(seed: WorkerSeed, started: &mpsc::Sender<Result<(), Sta
     };
     let tasks = LocalSet::new();
     tasks.block_on(&runtime, async {
-        match Running::start(seed) {
+        match Running::start(seed).await {
             Ok(running) => {
                 report(Ok(()));
                 running.until_stopped().await;
@@ -79,27 +82,32 @@ struct Running {
 }
 
 impl Running {
-    fn start(seed: WorkerSeed) -> Result<Running, StartError> {
+    async fn start(seed: WorkerSeed) -> Result<Running, StartError> {
         let worker = Rc::new(Worker::new(
             seed.index,
             &seed.config,
             seed.metrics,
             seed.access_log,
-            seed.plugins,
         )?);
-        WorkerVms::start(&worker).map_err(|(blueprint, source)| StartError::Plugin {
-            worker: seed.index,
-            plugins: blueprint.plugin_names(),
-            source,
-        })?;
+        WorkerVms::start(&worker);
+        let generation = Generation::build(seed.plugins, &worker)
+            .await
+            .map_err(|(blueprint, source)| StartError::Plugin {
+                worker: seed.index,
+                plugins: blueprint.plugin_names(),
+                source,
+            })?;
+        worker.vms.install(generation);
         let limit = connection_limit(seed.workers);
         let connections = Rc::new(Connections::new(limit, seed.sockets.len()));
+        let mut listeners = Vec::with_capacity(seed.sockets.len());
         for (config, socket) in seed.config.listeners.iter().zip(seed.sockets) {
             let listener = Rc::new(Listener::new(config, &worker)?);
             let socket = TcpListener::from_std(socket).map_err(|source| StartError::Worker {
                 worker: seed.index,
                 source,
             })?;
+            listeners.push(Rc::clone(&listener));
             spawn_local(accept(
                 listener,
                 socket,
@@ -107,6 +115,12 @@ impl Running {
                 seed.phase.clone(),
             ));
         }
+        spawn_local(replace_when_told(
+            Rc::clone(&worker),
+            listeners,
+            seed.replacements,
+            seed.phase.clone(),
+        ));
         spawn_local(keep_house(Rc::clone(&worker)));
         Ok(Running {
             worker,

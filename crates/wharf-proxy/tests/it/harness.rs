@@ -7,10 +7,12 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use wharf_config::{EndpointsConfig, HttpLimits, ListenerConfig, ProxyConfig, RouteConfig, UpstreamConfig};
-use wharf_plugin::ByteSize;
-use wharf_proxy::plugins::PluginSet;
-use wharf_proxy::{Server, ServerSettings};
+use wharf_config::{
+    EndpointsConfig, FilterConfig, HttpLimits, ListenerConfig, ProxyConfig, RouteConfig, UpstreamConfig,
+};
+use wharf_plugin::{ByteSize, PluginName};
+use wharf_proxy::plugins::{CompiledPlugin, PluginSet, PluginSetError};
+use wharf_proxy::{RunningPlugins, Server, ServerSettings};
 use wharf_telemetry::{AccessLog, AccessLogSink, Metrics};
 use wharf_testing::{Client, Response, connect, eventually};
 
@@ -18,6 +20,7 @@ pub(crate) struct ProxyBuilder {
     workers: usize,
     routes: Vec<RouteConfig>,
     upstreams: BTreeMap<String, Arc<UpstreamConfig>>,
+    plugins: BTreeMap<PluginName, CompiledPlugin>,
     limits: HttpLimits,
     drain_timeout: Duration,
 }
@@ -28,6 +31,7 @@ pub(crate) fn proxy() -> ProxyBuilder {
         workers: 1,
         routes: Vec::new(),
         upstreams: BTreeMap::new(),
+        plugins: BTreeMap::new(),
         limits: limits(),
         drain_timeout: Duration::from_secs(20),
     }
@@ -113,6 +117,24 @@ impl ProxyBuilder {
         self
     }
 
+    /// A route through this plugin.
+    pub(crate) fn filtered(
+        mut self,
+        path_prefix: &str,
+        plugin: &CompiledPlugin,
+        upstream: &str,
+    ) -> ProxyBuilder {
+        let name = plugin.spec.name.clone();
+        self.plugins.insert(name.clone(), plugin.clone());
+        let mut builder = self.route(path_prefix, upstream);
+        let filters = &mut builder.routes.last_mut().unwrap().filters;
+        filters.push(FilterConfig {
+            plugin: name,
+            config: Vec::new(),
+        });
+        builder
+    }
+
     pub(crate) fn config(self) -> (ProxyConfig, Duration) {
         let listener = ListenerConfig {
             name: "web".to_owned(),
@@ -129,13 +151,18 @@ impl ProxyBuilder {
     }
 
     pub(crate) fn start(self) -> Proxy {
+        let plugins = self.plugins.clone();
         let (config, drain_timeout) = self.config();
         let lines = Lines::default();
-        let settings = settings(&lines, drain_timeout);
+        let mut settings = settings(&lines, drain_timeout);
+        let set = PluginSet::prepare(&config, &plugins, &settings.metrics).expect("the plugins start");
+        settings.plugins = Arc::new(set);
         let server = Server::bind(&config, &settings).expect("the proxy starts");
         let address = server.listeners()[0].address;
         Proxy {
             server: Some(server),
+            config,
+            plugins,
             metrics: settings.metrics,
             lines,
             address,
@@ -173,6 +200,8 @@ impl Write for Lines {
 
 pub(crate) struct Proxy {
     server: Option<Server>,
+    config: ProxyConfig,
+    plugins: BTreeMap<PluginName, CompiledPlugin>,
     metrics: Arc<Metrics>,
     lines: Lines,
     address: SocketAddr,
@@ -195,6 +224,37 @@ impl Proxy {
     /// Sends bytes on a connection of its own and reads one response.
     pub(crate) fn answer_to(&self, bytes: impl AsRef<[u8]>) -> Response {
         self.connect().send(bytes).response()
+    }
+
+    pub(crate) fn plugins(&self) -> &RunningPlugins {
+        self.server.as_ref().unwrap().plugins()
+    }
+
+    /// The set that follows the one that runs when one of its plugins has changed.
+    pub(crate) fn next_plugins(
+        &mut self,
+        changed: CompiledPlugin,
+    ) -> Result<Arc<PluginSet>, Vec<PluginSetError>> {
+        let mut plugins = self.plugins.clone();
+        plugins.insert(changed.spec.name.clone(), changed);
+        let next = self
+            .plugins()
+            .current()
+            .prepare_next(&self.config, &plugins, &self.metrics)?;
+        self.plugins = plugins;
+        Ok(Arc::new(next))
+    }
+
+    /// Replaces a plugin. Gives the set that ran until now.
+    pub(crate) fn replace(&mut self, changed: CompiledPlugin) -> Arc<PluginSet> {
+        let before = self.plugins().current();
+        let next = self.next_plugins(changed).expect("the plugin starts");
+        self.server
+            .as_ref()
+            .unwrap()
+            .replace_plugins(next)
+            .expect("the workers build it");
+        before
     }
 
     pub(crate) fn drain(&self) {

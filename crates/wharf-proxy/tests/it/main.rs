@@ -5,11 +5,13 @@
 mod bodies;
 mod disconnects;
 mod drain;
+mod guests;
 mod harness;
 mod heads;
 mod keep_alive;
 mod listening;
 mod observed;
+mod replace;
 mod routing;
 mod smuggling;
 mod timeouts;

@@ -16,6 +16,7 @@ use crate::chain::SharedVm;
 use crate::context::GrpcState;
 use crate::host::{ContextId, PluginContext};
 use crate::numbers::MetricType;
+use crate::shared::QueueListener;
 use crate::testing::SharedWorld;
 use crate::vm::{StartError, Vm};
 
@@ -204,7 +205,8 @@ impl Hostile {
             .data
             .set(namespace, b"key", Bytes::from_static(b"value"), 0)
             .unwrap();
-        let queue = shared.queues.register(namespace, b"q", Arc::new(|_| {})).unwrap();
+        let nobody: QueueListener = Arc::new(|_| {});
+        let queue = shared.queues.register(namespace, b"q", &nobody).unwrap();
         while shared.queues.dequeue(queue).is_ok() {}
         shared
             .queues
