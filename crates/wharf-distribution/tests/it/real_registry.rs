@@ -5,14 +5,10 @@
 
 mod plugins;
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::channel;
-use std::thread;
 
-use tempfile::TempDir;
 use wharf_distribution::registry::{ManifestKind, RegistryError};
 use wharf_testing::registry::{IMAGE_INDEX, IMAGE_MANIFEST, digest_of, image_manifest};
 use wharf_testing::{DockerRegistry, Response, connect};
@@ -26,7 +22,7 @@ const BASIC: &str = "dXNlcjpwYXNzd29yZA==";
 
 /// A running registry, and who asks it.
 struct RealRegistry {
-    server: DockerRegistry,
+    _server: DockerRegistry,
     address: SocketAddr,
     authorization: Option<String>,
 }
@@ -58,7 +54,7 @@ impl RealRegistry {
         Some(Self {
             address: server.address(),
             authorization: with_users.then(|| format!("authorization: Basic {BASIC}\r\n")),
-            server,
+            _server: server,
         })
     }
 
