@@ -27,7 +27,7 @@ fn properties() -> ExchangeProperties {
         .unwrap();
     let metrics = Arc::new(Metrics::new());
     let log = AccessLog::start(AccessLogSink::Off, metrics.access_log_lost().clone()).unwrap();
-    let worker = Rc::new(Worker::new(1, &proxy, metrics, log.buffer(), Arc::default()).unwrap());
+    let worker = Rc::new(Worker::new(1, &proxy, metrics, log.buffer()).unwrap());
     let listener = Rc::new(Listener::new(&proxy.listeners[0], &worker).unwrap());
     let addresses = ["192.0.2.1:1234", "192.0.2.2:80"].map(|address| address.parse().unwrap());
     let connection = Rc::new(Connection::new(
@@ -114,14 +114,7 @@ fn the_upstream_is_known_once_it_has_answered() {
 fn the_place_in_the_configuration_with_and_without_xds() {
     let known = properties();
     assert_eq!(text(&known, "route_name"), None);
-    let route = known
-        .record
-        .connection()
-        .listener
-        .routes
-        .find("any", "/")
-        .unwrap()
-        .clone();
+    let route = known.record.connection().listener.route("any", "/").unwrap();
     known.record.choose_route(&route);
     for prefix in ["", "xds."] {
         assert_eq!(text(&known, &format!("{prefix}route_name")).unwrap(), "all");
