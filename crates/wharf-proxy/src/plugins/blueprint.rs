@@ -120,3 +120,42 @@ impl Drop for VmNamespace {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use wharf_plugin::Reference;
+
+    use super::*;
+
+    fn key(vm_id: &str) -> VmKey {
+        let source = Reference::File("filter.wasm".into());
+        let mut spec = PluginSpec::new(PluginName::new("filter").unwrap(), source);
+        spec.vm_id = vm_id.into();
+        VmKey::of(&spec, Digest::of(b"filter"))
+    }
+
+    #[test]
+    fn what_a_vm_without_an_id_shares_goes_with_it() {
+        let (shared, count) = (Arc::<Shared>::default(), AtomicU64::new(0));
+        let place = |vm_id| {
+            let place = VmNamespace::new(&key(vm_id), &shared, &count);
+            shared
+                .data
+                .set(&place.namespace, b"key", "value".into(), 0)
+                .unwrap();
+            place
+        };
+        let (first, second, named) = (place(""), place(""), place("team"));
+        let names = [&first, &second, &named].map(|place| place.namespace.clone());
+        let there = || {
+            names
+                .each_ref()
+                .map(|name| shared.data.get(name, b"key").is_some())
+        };
+        assert_eq!(there(), [true, true, true]);
+        drop(first);
+        assert_eq!(there(), [false, true, true]);
+        drop((second, named));
+        assert_eq!(there(), [false, false, true]);
+    }
+}
