@@ -18,6 +18,8 @@ use wharf_signature::{
 
 /// The artifact types of referrers that cosign 2 makes in its mode for registries that list them.
 const COSIGN_ARTIFACT_PREFIX: &str = "application/vnd.dev.cosign.artifact.";
+/// What cosign 3 says of a bundle in the index of a registry that lists no referrers: the type of its configuration.
+const EMPTY: &str = "application/vnd.oci.empty.v1+json";
 /// The annotation by which a bundle says what kind of statement it is. Nobody signed it: it only saves downloads.
 const PREDICATE_TYPE: &str = "dev.sigstore.bundle.predicateType";
 /// What the name of a file's bundle has behind the file's own.
@@ -291,7 +293,9 @@ fn is_signature(layer: &Descriptor) -> bool {
 /// Whether a referrer may be what is asked for, by what is said of it. That saves downloads, and decides nothing.
 fn may_be_wanted(referrer: &Descriptor, purpose: Purpose<'_>) -> bool {
     let is_one = referrer.artifact_type.as_deref().is_none_or(|kind| {
-        kind.starts_with(BUNDLE_MEDIA_TYPE_PREFIX) || kind.starts_with(COSIGN_ARTIFACT_PREFIX)
+        kind.starts_with(BUNDLE_MEDIA_TYPE_PREFIX)
+            || kind.starts_with(COSIGN_ARTIFACT_PREFIX)
+            || kind == EMPTY
     });
     let stated = referrer.annotations.get(PREDICATE_TYPE);
     is_one
