@@ -16,6 +16,8 @@ pub mod image;
 pub mod message;
 pub mod origin;
 pub mod registry;
+#[expect(clippy::unwrap_used, reason = "what it makes can be made")]
+pub mod sigstore;
 pub mod tar;
 
 use std::time::Duration;

@@ -8,7 +8,7 @@ use wharf_signature::{
     Verifier,
 };
 
-use crate::world;
+use wharf_testing::sigstore as world;
 
 /// The manifest that all P-256 signatures are of.
 const MANIFEST: &[u8] = include_bytes!("../data/manifest.json");

@@ -8,7 +8,7 @@ use wharf_signature::{
     Timestamp, TrustRoot, Verifier,
 };
 
-use crate::world::{NOW, Wanted, World, hex, sha256};
+use wharf_testing::sigstore::{NOW, Wanted, World, hex, sha256};
 
 const ARTIFACT: &[u8] = b"a manifest";
 const BUNDLE: &str = include_str!("../data/cosign-3.1/p256.bundle.json");
@@ -190,7 +190,7 @@ fn change(bytes: &mut Vec<u8>, numbers: &mut Numbers) {
 #[test]
 fn bytes_that_were_changed_at_random_are_refused_or_say_the_same() {
     let world = World::new();
-    let root = world.root();
+    let root = crate::root_of(&world);
     let certificate = world.certificate(&Wanted::default());
     let mut bundle = world.bundle(&certificate, &hex(&sha256(ARTIFACT)));
     let token = world.timestamp(b"x", "20270115000100Z");
@@ -231,7 +231,7 @@ fn bytes_that_were_changed_at_random_are_refused_or_say_the_same() {
         for _ in 0..1000 {
             let mut bytes = original.clone();
             change(&mut bytes, &mut numbers);
-            let encoded = crate::world::base64(&bytes);
+            let encoded = wharf_testing::sigstore::base64(&bytes);
             let value = match pointer.ends_with("Timestamps") {
                 true => serde_json::json!([{ "signedTimestamp": encoded }]),
                 false => encoded.into(),

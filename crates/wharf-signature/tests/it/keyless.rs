@@ -13,7 +13,7 @@ use wharf_signature::{
     Identity, LogFault, Purpose, Refusal, SignatureSource, Signer, Timestamp, TrustRoot, VerifiedSignature,
 };
 
-use crate::world::{
+use wharf_testing::sigstore::{
     BEGAN, ISSUER, LOGGED, NOW, REPOSITORY, SUBJECT, Wanted, World, base64, hex, pem, sha256,
 };
 
@@ -156,7 +156,7 @@ fn the_older_layout_tells_the_same() {
         annotation("sigstore.cosign/certificate", pem(&certificate)),
         annotation("sigstore.cosign/bundle", bundle.to_string()),
     ]);
-    let root = world.root();
+    let root = crate::root_of(&world);
     let check = |annotations: &BTreeMap<String, String>| {
         let source = SignatureSource::SimpleSigning {
             payload: payload.as_bytes(),

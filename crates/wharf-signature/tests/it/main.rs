@@ -6,12 +6,12 @@ mod cosign;
 mod hostile;
 mod keyless;
 mod real_cosign;
-mod world;
 
 use wharf_plugin::ContentDigest;
 use wharf_signature::{
     Artifact, Checked, PublicKey, Purpose, SignatureSource, Timestamp, TrustRoot, Verifier,
 };
+use wharf_testing::sigstore::World;
 
 /// What becomes of one signature.
 fn verify(
@@ -23,6 +23,11 @@ fn verify(
 ) -> Checked {
     let digest = ContentDigest::sha256_of(bytes);
     let artifact = Artifact::new(&digest, bytes).expect("it is the digest of these bytes");
-    let now = Timestamp::from_unix_seconds(world::NOW);
+    let now = Timestamp::from_unix_seconds(wharf_testing::sigstore::NOW);
     Verifier::new(root, now).verify(artifact, purpose, &[source], keys)
+}
+
+/// The root of trust that believes a world.
+fn root_of(world: &World) -> TrustRoot {
+    TrustRoot::from_json(world.trusted_root().to_string().as_bytes()).expect("a world writes a good root")
 }

@@ -12,38 +12,48 @@ use rcgen::{
 };
 use ring::digest::{SHA256, digest};
 use serde_json::{Value, json};
-use wharf_signature::TrustRoot;
 
 /// The begin of 2027-01-15, when certificates are issued. They last ten minutes.
-pub(crate) const BEGAN: u64 = 1_799_971_200;
+pub const BEGAN: u64 = 1_799_971_200;
 /// When signatures are logged.
-pub(crate) const LOGGED: u64 = BEGAN + 60;
+pub const LOGGED: u64 = BEGAN + 60;
 /// A day later.
-pub(crate) const NOW: u64 = BEGAN + 86_400;
-pub(crate) const ISSUER: &str = "https://issuer.example";
-pub(crate) const SUBJECT: &str = "https://github.com/acme/plugins/.github/workflows/release.yml@refs/tags/v1";
-pub(crate) const REPOSITORY: &str = "https://github.com/acme/plugins";
+pub const NOW: u64 = BEGAN + 86_400;
+/// Who vouches for signers.
+pub const ISSUER: &str = "https://issuer.example";
+/// Whom it vouches for.
+pub const SUBJECT: &str = "https://github.com/acme/plugins/.github/workflows/release.yml@refs/tags/v1";
+/// The repository that the workflow ran for.
+pub const REPOSITORY: &str = "https://github.com/acme/plugins";
 
 /// The keys of all who are believed.
-pub(crate) struct World {
+pub struct World {
     root: (Vec<u8>, Issuer<'static, KeyPair>),
     intermediate: (Vec<u8>, Issuer<'static, KeyPair>),
-    pub(crate) log: KeyPair,
-    pub(crate) certificate_log: KeyPair,
+    /// The key of the log of signatures.
+    pub log: KeyPair,
+    /// The key of the log of certificates.
+    pub certificate_log: KeyPair,
     timestamps: (Vec<u8>, KeyPair),
     /// The signer's own.
-    pub(crate) signer: KeyPair,
+    pub signer: KeyPair,
 }
 
 /// How a certificate is to be.
 #[derive(Clone)]
-pub(crate) struct Wanted {
-    pub(crate) subject: Option<SanType>,
-    pub(crate) issuer: Option<&'static str>,
-    pub(crate) repository: Option<&'static str>,
-    pub(crate) began: u64,
-    pub(crate) usage: ExtendedKeyUsagePurpose,
-    pub(crate) logged: bool,
+pub struct Wanted {
+    /// Its subject; none for a certificate without one.
+    pub subject: Option<SanType>,
+    /// Who vouched for it.
+    pub issuer: Option<&'static str>,
+    /// The repository in it.
+    pub repository: Option<&'static str>,
+    /// When it begins.
+    pub began: u64,
+    /// What it is for.
+    pub usage: ExtendedKeyUsagePurpose,
+    /// Whether a log of certificates signed it.
+    pub logged: bool,
 }
 
 impl Default for Wanted {
@@ -59,20 +69,23 @@ impl Default for Wanted {
     }
 }
 
-pub(crate) fn base64(bytes: &[u8]) -> String {
+/// Bytes in Base64.
+pub fn base64(bytes: &[u8]) -> String {
     STANDARD.encode(bytes)
 }
 
-pub(crate) fn sha256(bytes: &[u8]) -> Vec<u8> {
+/// The SHA-256 of bytes.
+pub fn sha256(bytes: &[u8]) -> Vec<u8> {
     digest(&SHA256, bytes).as_ref().to_vec()
 }
 
-pub(crate) fn hex(bytes: &[u8]) -> String {
+/// Bytes in hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A value in DER.
-pub(crate) fn der(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
+pub fn der(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
     let content = parts.concat();
     let length = content.len();
     let mut whole = vec![tag];
@@ -102,7 +115,9 @@ fn fulcio(number: u64, content: Vec<u8>) -> CustomExtension {
 }
 
 impl World {
-    pub(crate) fn new() -> Self {
+    /// One with new keys.
+    #[expect(clippy::new_without_default, reason = "each has keys of its own")]
+    pub fn new() -> Self {
         let key = || KeyPair::generate().unwrap();
         // Each world's authorities have names of their own, as authorities have.
         let name =
@@ -140,7 +155,7 @@ impl World {
     }
 
     /// The file that believes all of them.
-    pub(crate) fn trusted_root(&self) -> Value {
+    pub fn trusted_root(&self) -> Value {
         let log = |key: &KeyPair| {
             let spki = key.subject_public_key_info();
             json!({
@@ -169,12 +184,8 @@ impl World {
         })
     }
 
-    pub(crate) fn root(&self) -> TrustRoot {
-        TrustRoot::from_json(self.trusted_root().to_string().as_bytes()).unwrap()
-    }
-
     /// A certificate for the signer's key.
-    pub(crate) fn certificate(&self, wanted: &Wanted) -> Vec<u8> {
+    pub fn certificate(&self, wanted: &Wanted) -> Vec<u8> {
         let mut params = CertificateParams::default();
         params.distinguished_name = DistinguishedName::new();
         params.serial_number = Some(SerialNumber::from(7_u64));
@@ -240,7 +251,7 @@ impl World {
     }
 
     /// A promise of the log for an entry.
-    pub(crate) fn promise(&self, body: &[u8], time: u64, index: u64) -> Vec<u8> {
+    pub fn promise(&self, body: &[u8], time: u64, index: u64) -> Vec<u8> {
         let log = hex(&sha256(&self.log.subject_public_key_info()));
         let message = format!(
             r#"{{"body":"{}","integratedTime":{time},"logID":"{log}","logIndex":{index}}}"#,
@@ -250,7 +261,7 @@ impl World {
     }
 
     /// A proof that an entry is the fifth of seven.
-    pub(crate) fn proof(&self, body: &[u8]) -> Value {
+    pub fn proof(&self, body: &[u8]) -> Value {
         let leaf = |body: &[u8]| sha256(&[&[0], body].concat());
         let mut leaves: Vec<_> = (0..7_u8).map(|place| leaf(&[place])).collect();
         leaves[4] = leaf(body);
@@ -264,7 +275,8 @@ impl World {
         })
     }
 
-    pub(crate) fn checkpoint(&self, size: u64, root: &[u8]) -> String {
+    /// The checkpoint of a tree of so many entries with this root.
+    pub fn checkpoint(&self, size: u64, root: &[u8]) -> String {
         let note = format!("log.example - 1\n{size}\n{}\n", base64(root));
         let signature = self.log.sign(note.as_bytes()).unwrap();
         let id = sha256(&self.log.subject_public_key_info());
@@ -275,7 +287,7 @@ impl World {
     }
 
     /// A timestamp of a signature, `20270115000100Z`.
-    pub(crate) fn timestamp(&self, signature: &[u8], time: &str) -> Vec<u8> {
+    pub fn timestamp(&self, signature: &[u8], time: &str) -> Vec<u8> {
         const SHA256_OID: &[u8] = &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01];
         const PKCS7: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x07, 0x02];
         const PKCS9: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x09];
@@ -329,7 +341,7 @@ impl World {
     }
 
     /// A bundle of a signed statement about a digest.
-    pub(crate) fn bundle(&self, certificate: &[u8], digits: &str) -> Value {
+    pub fn bundle(&self, certificate: &[u8], digits: &str) -> Value {
         let statement = json!({
             "_type": "https://in-toto.io/Statement/v1",
             "subject": [{ "digest": { "sha256": digits }, "annotations": { "team": "platform" } }],
@@ -361,7 +373,7 @@ impl World {
     }
 
     /// An entry of the log with a promise and a proof.
-    pub(crate) fn entry(&self, body: &[u8], time: u64) -> Value {
+    pub fn entry(&self, body: &[u8], time: u64) -> Value {
         json!({
             "logIndex": "123456", "logId": { "keyId": base64(&sha256(&self.log.subject_public_key_info())) },
             "integratedTime": time.to_string(),
@@ -373,7 +385,7 @@ impl World {
 }
 
 /// A certificate as PEM.
-pub(crate) fn pem(certificate: &[u8]) -> String {
+pub fn pem(certificate: &[u8]) -> String {
     format!(
         "-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n",
         base64(certificate)
