@@ -5,6 +5,7 @@ mod admission;
 mod cli;
 mod commands;
 mod exit;
+mod files;
 mod plugins;
 mod progress;
 mod provenance;

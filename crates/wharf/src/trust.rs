@@ -1,7 +1,6 @@
 //! The policy of trust by a configuration: its files of keys and its root of trust are read here.
 
-use std::fs::File;
-use std::io::{self, Read as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use wharf_config::{
@@ -14,6 +13,8 @@ use wharf_signature::{
     TrustRoot, TrustRootError, WantedSigner,
 };
 use wharf_trust::{RootOfTrust, TrustVerifier};
+
+use crate::files;
 
 /// The most bytes of a file with a public key.
 const MOST_KEY: u64 = 64 << 10;
@@ -164,18 +165,7 @@ pub(crate) fn key(path: &Path) -> Result<PublicKey, TrustError> {
 }
 
 fn read(what: &'static str, path: &Path, most: u64) -> Result<Vec<u8>, TrustError> {
-    let read = || {
-        let mut bytes = Vec::new();
-        File::open(path)?.take(most + 1).read_to_end(&mut bytes)?;
-        if bytes.len() as u64 > most {
-            return Err(io::Error::new(
-                io::ErrorKind::FileTooLarge,
-                format!("it has more than {most} bytes"),
-            ));
-        }
-        Ok(bytes)
-    };
-    read().map_err(|source| TrustError::File {
+    files::read(path, most).map_err(|source| TrustError::File {
         what,
         path: path.to_owned(),
         source,

@@ -80,6 +80,7 @@ fn exposed() -> String {
     metrics.route("l", "r").finished(Some(200), Duration::ZERO);
     drop(metrics.upstream("u"));
     let plugin = metrics.plugin("p");
+    metrics.plugin_refreshed("p", wharf_telemetry::RefreshOutcome::Unchanged);
     plugin.calls("c").inc();
     plugin.faulted("k");
     plugin.logged(0);

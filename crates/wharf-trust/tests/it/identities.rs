@@ -1,5 +1,7 @@
 //! Identities, by an authority and a log of our own: the whole way from a registry to a verdict.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use wharf_signature::{
     IdentityPattern, LogRule, SignatureRule, SignerGroup, SignerPattern, SubjectPattern, Timestamp,
@@ -98,10 +100,6 @@ async fn whom_the_rule_names_is_who_counts() {
 async fn what_is_wrong_with_a_bundle_is_told() {
     let world = World::new();
     let rule = subject(ISSUER, SubjectPattern::Exact(SUBJECT.to_owned()));
-    let expired = Wanted {
-        began: BEGAN - 86_400,
-        ..Wanted::default()
-    };
     let unlogged = Wanted {
         logged: false,
         ..Wanted::default()
@@ -109,7 +107,17 @@ async fn what_is_wrong_with_a_bundle_is_told() {
     type Change = fn(&World, &mut Value);
     let nothing: Change = |_, _| {};
     let cases: [(Wanted, Change, &str); 6] = [
-        (expired, nothing, "its certificate had expired"),
+        (
+            Wanted::default(),
+            |world, bundle| {
+                let entry = &mut bundle["verificationMaterial"]["tlogEntries"][0];
+                let body = STANDARD
+                    .decode(entry["canonicalizedBody"].as_str().unwrap())
+                    .unwrap();
+                *entry = world.entry(&body, BEGAN + 601);
+            },
+            "its certificate had expired",
+        ),
         (unlogged, nothing, "log of certificates"),
         (
             Wanted::default(),

@@ -1,6 +1,5 @@
 //! `wharf pull`: plugins fetched into the store, or to a file.
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -10,6 +9,7 @@ use wharf_plugin::{Digest, PullPolicy, Reference};
 
 use super::single;
 use crate::exit::Code;
+use crate::files;
 use crate::provenance;
 use crate::supply::{Supply, SupplyArguments};
 use crate::words::{complain, print, say};
@@ -87,7 +87,7 @@ fn pull<'a>(fetcher: &Fetcher, reference: &'a Reference, output: Option<&Path>) 
     let (artifact, provenance) = fetched.into_parts();
     provenance::warn(&reference.to_string(), &provenance);
     if let Some(path) = output {
-        write(path, artifact.bytes()).map_err(|error| {
+        files::write(path, artifact.bytes()).map_err(|error| {
             say(format_args!(
                 "error: {} cannot be written: {error}",
                 path.display()
@@ -120,15 +120,4 @@ impl Pulled<'_> {
             "provenance": provenance::json(&self.provenance),
         })
     }
-}
-
-/// Replaces a file as a whole.
-pub(super) fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let mut file = tempfile::NamedTempFile::new_in(directory.unwrap_or(Path::new(".")))?;
-    file.write_all(bytes)?;
-    let readable = std::os::unix::fs::PermissionsExt::from_mode(0o644);
-    file.as_file().set_permissions(readable)?;
-    file.persist(path)?;
-    Ok(())
 }

@@ -1,7 +1,6 @@
 //! `wharf sign` and `wharf attest`: what somebody with a key says of a plugin, put where cosign and Wharf find it.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::{self, IsTerminal as _, Read as _};
 use std::path::{Path, PathBuf};
 
@@ -12,10 +11,10 @@ use wharf_plugin::{ContentDigest, ImageReference, Reference};
 use wharf_signature::{PrivateKey, PrivateKeyError, SIGN_PREDICATE_TYPE, SigningError};
 use wharf_trust::{attach_bundle, attach_simple, bundle_beside};
 
-use super::pull::write;
 use super::push::annotation;
 use super::single;
 use crate::exit::Code;
+use crate::files::{read, write};
 use crate::supply::{Supply, SupplyArguments, block_on};
 use crate::words::{complain, print, say};
 
@@ -366,18 +365,6 @@ fn private_key(arguments: &KeyArguments) -> Result<PrivateKey, SignError> {
         }
         read => read.map_err(bad),
     }
-}
-
-fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    File::open(path)?.take(most + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > most {
-        return Err(io::Error::new(
-            io::ErrorKind::FileTooLarge,
-            format!("it has more than {most} bytes"),
-        ));
-    }
-    Ok(bytes)
 }
 
 fn failed(error: &SignError) -> Code {

@@ -11,6 +11,7 @@ use wharf_plugin::{ByteSize, Reference};
 
 use super::single;
 use crate::exit::Code;
+use crate::files;
 use crate::supply::{Supply, SupplyArguments};
 use crate::words::{complain, print, say};
 
@@ -170,20 +171,14 @@ fn save_to(store: &Store, names: &[String], output: &Path) -> Result<wharf_distr
         ));
         Code::Failure
     };
-    let directory = output.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let file = tempfile::NamedTempFile::new_in(directory.unwrap_or(Path::new(".")))
-        .map_err(|error| unwritable(&error))?;
+    let file = files::begin(output).map_err(|error| unwritable(&error))?;
     let mut writer = BufWriter::new(file);
     let saved = store
         .save(names, &mut writer)
         .map_err(|error| archive_failed(&error))?;
     writer.flush().map_err(|error| unwritable(&error))?;
     let file = writer.into_inner().map_err(|error| unwritable(&error))?;
-    let readable = std::os::unix::fs::PermissionsExt::from_mode(0o644);
-    file.as_file()
-        .set_permissions(readable)
-        .map_err(|error| unwritable(&error))?;
-    file.persist(output).map_err(|error| unwritable(&error.error))?;
+    files::end(file, output).map_err(|error| unwritable(&error))?;
     Ok(saved)
 }
 
