@@ -2,6 +2,7 @@
 
 mod kubernetes;
 mod logging;
+mod fetched;
 mod refused;
 mod signals;
 mod tls;
