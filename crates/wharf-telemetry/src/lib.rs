@@ -17,7 +17,7 @@ pub use access_log::{AccessEntry, AccessLog, AccessLogBuffer, AccessLogSink};
 pub use admission::{AdmissionMetrics, ReviewEvent};
 pub use guest_metrics::{GuestMetric, GuestMetricSource, GuestMetricValue, GuestMetrics};
 pub use histogram::Histogram;
-pub use metrics::{ListenerMetrics, Metrics, PluginMetrics, RouteMetrics, UpstreamMetrics};
+pub use metrics::{ListenerMetrics, Metrics, PluginMetrics, RefreshOutcome, RouteMetrics, UpstreamMetrics};
 /// A number that only grows. Cloning it gives another handle to the same number.
 pub use prometheus_client::metrics::counter::Counter;
 /// A number that goes up and down. Cloning it gives another handle to the same number.

@@ -46,6 +46,7 @@ pub struct Metrics {
     plugin_vm_rebuilds: Family<Labels<1>, Counter>,
     plugin_memory: Family<Labels<1>, Gauge>,
     plugin_log_lines: Family<Labels<2>, Counter>,
+    plugin_refreshes: Family<Labels<2>, Counter>,
     compile_cache: CompileCacheMetrics,
     access_log_lost: Counter,
     guest: GuestMetrics,
@@ -141,6 +142,11 @@ impl Metrics {
                 "wharf_plugin_log_lines",
                 "Lines that a plugin logged, by level",
             ),
+            plugin_refreshes: add(
+                &mut r,
+                "wharf_plugin_refreshes",
+                "Questions whether there is another version of a plugin that runs, by outcome",
+            ),
             access_log_lost: add(
                 &mut r,
                 "wharf_access_log_lost_lines",
@@ -219,6 +225,16 @@ impl Metrics {
                 self.plugin_log_lines.get_or_create_owned(&labels)
             }),
         })
+    }
+
+    /// Counts that somebody asked whether there is another version of a plugin that runs: of the proxy by the plugin's name, of
+    /// the admission server by the policy's id. Takes a short lock.
+    pub fn plugin_refreshed(&self, plugin: &str, outcome: RefreshOutcome) {
+        let labels = [
+            ("plugin", plugin.to_owned()),
+            ("outcome", outcome.as_str().to_owned()),
+        ];
+        self.plugin_refreshes.get_or_create_owned(&labels).inc();
     }
 
     /// The handles of the cache of compiled modules.
@@ -406,6 +422,28 @@ impl PluginMetrics {
     /// Counts a line that the guest logged: 0 is trace, 5 and above critical.
     pub fn logged(&self, level: usize) {
         self.log_lines[level.min(LOG_LEVELS.len() - 1)].inc();
+    }
+}
+
+/// What came of a question whether there is another version of a plugin that runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefreshOutcome {
+    /// There is none.
+    Unchanged,
+    /// There is, and it runs now.
+    Changed,
+    /// It could not be found out, or the other version cannot run. The one that runs goes on.
+    Failed,
+}
+
+impl RefreshOutcome {
+    /// The label's value: `unchanged`, `changed` or `failed`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unchanged => "unchanged",
+            Self::Changed => "changed",
+            Self::Failed => "failed",
+        }
     }
 }
 
