@@ -8,7 +8,7 @@
 //! | `net/v1/dns_lookup_host` | the system's resolver |
 //! | `crypto/v1/is_certificate_trusted` | this process alone |
 //! | `oci/v1/manifest_digest`, `oci/v1/oci_manifest`, `…_config` | the image's registry; an answer is kept for a minute |
-//! | `oci/v1/verify`, `oci/v2/verify` | nobody: signatures cannot be verified yet |
+//! | `oci/v1/verify`, `oci/v2/verify` | the image's registry, and this process with the root of trust; kept for a minute |
 //!
 //! ```text
 //! a guest's thread            the runtime
@@ -18,6 +18,7 @@
 //!                                            lists.rs       lists that are not
 //!                                               └─► api.rs ─► the API server
 //!                           ► oci.rs ─► answers.rs ─► wharf-distribution ─► registries
+//!                           ► signatures.rs ─► answers.rs ─► wharf-trust ──┘
 //! ```
 //!
 //! **What a list may lack.** A watch is behind the API server by as long as it takes an event to come. While it is
@@ -42,6 +43,7 @@ mod lists;
 mod names;
 mod objects;
 mod oci;
+mod signatures;
 mod watch;
 mod watches;
 
@@ -54,12 +56,14 @@ use wharf_config::KubernetesConfig;
 use wharf_distribution::registry::RegistryClient;
 use wharf_engine::Deadline;
 use wharf_telemetry::Metrics;
+use wharf_trust::RootOfTrust;
 
 use self::cluster::{Cluster, ListAsk};
 use self::connect::{Found, Surroundings};
 use self::dns::Resolver;
 use self::error::AskError;
 use self::oci::{Images, Question};
+use self::signatures::{Inquiry, Signatures};
 use crate::host::SharedCapabilities;
 
 pub use self::connect::ConnectError;
@@ -72,7 +76,14 @@ pub struct ClusterCapabilities {
     runtime: Handle,
     cluster: Result<Arc<Cluster>, &'static str>,
     resolver: Arc<Resolver>,
-    images: Option<Arc<Images>>,
+    registries: Option<Registries>,
+    trust: RootOfTrust,
+}
+
+/// Who answers about images.
+struct Registries {
+    images: Arc<Images>,
+    signatures: Arc<Signatures>,
 }
 
 impl ClusterCapabilities {
@@ -130,15 +141,26 @@ impl ClusterCapabilities {
             runtime: runtime.clone(),
             cluster,
             resolver: Arc::new(Resolver::new(runtime.clone())),
-            images: None,
+            registries: None,
+            trust: RootOfTrust::public(),
         })
     }
 
     /// Lets policies ask about images too. Without it `oci/*` is not offered.
     #[must_use]
     pub fn with_registries(mut self, client: Arc<RegistryClient>) -> Self {
-        self.images = Some(Arc::new(Images::new(client)));
+        self.registries = Some(Registries {
+            images: Arc::new(Images::new(Arc::clone(&client))),
+            signatures: Arc::new(Signatures::new(client)),
+        });
         self
+    }
+
+    /// Believes other authorities and logs, where policies ask who signed images. Default: those of the public instance of
+    /// Sigstore.
+    #[must_use]
+    pub fn with_trust(self, trust: RootOfTrust) -> Self {
+        Self { trust, ..self }
     }
 
     /// Whether there is a cluster that policies can ask. Otherwise, why not, in the words that they get.
@@ -177,8 +199,7 @@ impl ClusterCapabilities {
         question: Result<Question, AskError>,
         deadline: Deadline,
     ) -> Result<Vec<u8>, CapabilityError> {
-        let images = self.images.as_ref();
-        let images = images.ok_or_else(|| CapabilityError::NotOffered(request.path()))?;
+        let images = &self.known_registries(request)?.images;
         let question = question?;
         if let Some(known) = images.known(&question) {
             return Ok(known);
@@ -187,6 +208,31 @@ impl ClusterCapabilities {
         wait(&self.runtime, deadline, async move {
             images.ask(question).await.map_err(CapabilityError::from)
         })
+    }
+
+    /// Asks who signed an image, on the runtime, and waits for it here.
+    fn signatures(
+        &self,
+        request: &CapabilityRequest,
+        inquiry: Inquiry,
+        deadline: Deadline,
+    ) -> Result<Vec<u8>, CapabilityError> {
+        let signatures = &self.known_registries(request)?.signatures;
+        if let Some(known) = signatures.known(&inquiry) {
+            return Ok(known);
+        }
+        let (signatures, trust) = (Arc::clone(signatures), self.trust.clone());
+        wait(&self.runtime, deadline, async move {
+            signatures
+                .ask(inquiry, trust)
+                .await
+                .map_err(CapabilityError::from)
+        })
+    }
+
+    fn known_registries(&self, request: &CapabilityRequest) -> Result<&Registries, CapabilityError> {
+        let known = self.registries.as_ref();
+        known.ok_or_else(|| CapabilityError::NotOffered(request.path()))
     }
 
     fn list(&self, ask: ListAsk, deadline: Deadline) -> Result<Vec<u8>, CapabilityError> {
@@ -235,17 +281,13 @@ impl SharedCapabilities for ClusterCapabilities {
                     .map(|answer| answer.encode())
                     .map_err(|error| CapabilityError::Failed(error.to_string()))
             }
-            other => match Question::of(&other) {
-                Some(question) => self.image(&other, question, deadline),
-                None => Err(CapabilityError::NotOffered(match other.path() {
-                    "oci/v1/verify" => {
-                        "oci/v1/verify: the verification of signatures is not available in this build"
-                    }
-                    "oci/v2/verify" => {
-                        "oci/v2/verify: the verification of signatures is not available in this build"
-                    }
-                    path => path,
-                })),
+            CapabilityRequest::SigstoreCertificateVerify(_) => Err(CapabilityError::NotOffered(
+                "oci/v2/verify with a certificate of the policy's own; name the public key of the certificate instead",
+            )),
+            other => match (Question::of(&other), Inquiry::of(&other)) {
+                (Some(question), _) => self.image(&other, question, deadline),
+                (_, Some(inquiry)) => self.signatures(&other, inquiry, deadline),
+                _ => Err(CapabilityError::NotOffered(other.path())),
             },
         }
     }

@@ -8,7 +8,8 @@
 //! ```
 //!
 //! Connections are served by a small runtime, guests run on threads of their own ([`AdmissionServer`]). Policies are
-//! replaced as a whole while reviews run ([`AdmissionServer::reload`]); a review keeps the policy that it began with.
+//! replaced as a whole while reviews run ([`AdmissionServer::reload`]), and where a tag means another module by now
+//! ([`AdmissionServer::refresh`]); a review keeps the policy that it began with.
 
 mod bodies;
 mod capabilities;
@@ -24,6 +25,6 @@ mod start;
 pub use capabilities::{CapabilityLimits, ClusterCapabilities, ConnectError};
 pub use connection::ConnectionLimits;
 pub use host::SharedCapabilities;
-pub use policies::Change;
+pub use policies::{Change, Refreshed};
 pub use server::{Bound, StartError};
 pub use start::{AdmissionServer, AdmissionSettings, PreparedPolicies};

@@ -1,6 +1,7 @@
 //! The policies that are served, and how they change under running reviews.
 
 mod prepare;
+mod refresh;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,10 +12,11 @@ use serde_json::{Value, json};
 use wharf_abi_wapc::kubewarden::Policy;
 use wharf_abi_wapc::kubewarden::group::Group;
 use wharf_config::kubewarden::{PolicyEntry, PolicyMode};
-use wharf_distribution::Provenance;
-use wharf_plugin::Digest;
+use wharf_loader::LoadedPlugin;
 
 pub(crate) use self::prepare::{Preparer, in_full};
+pub(crate) use self::refresh::Failing;
+pub use self::refresh::Refreshed;
 
 /// The policies of a server, by their ids. A review keeps the policy that it began with.
 pub(crate) struct Policies {
@@ -63,11 +65,8 @@ pub(crate) enum Judge {
 /// A policy that can be asked.
 pub(crate) struct Member {
     pub(crate) policy: Policy,
-    pub(crate) digest: Digest,
-    /// Where the module came from.
-    reference: String,
-    /// How it came here and who signed it; none where nobody was asked.
-    provenance: Option<Provenance>,
+    /// Its module, where that is from and who signed it. It keeps the code for another load of the same bytes.
+    loaded: LoadedPlugin,
     /// Its own time; a group's members share that of the group as well.
     pub(crate) timeout: Duration,
 }
@@ -161,6 +160,20 @@ impl Served {
         }
     }
 
+    /// The same, of which it was found out that it is the newest form.
+    fn current(served: &Arc<Self>) -> Arc<Self> {
+        if served.outdated.is_none() {
+            return Arc::clone(served);
+        }
+        Arc::new(Self {
+            id: Arc::clone(&served.id),
+            entry: served.entry.clone(),
+            judge: Arc::clone(&served.judge),
+            terms: served.terms.clone(),
+            outdated: None,
+        })
+    }
+
     /// Whether nothing can be made of it.
     pub(crate) fn is_bad(&self) -> bool {
         matches!(*self.judge, Judge::Bad(_))
@@ -195,14 +208,20 @@ impl Served {
         }
     }
 
-    /// For the admin port.
-    pub(crate) fn describe(&self) -> Value {
+    /// Whether it runs, and nothing newer is known of it.
+    fn is_current(&self) -> bool {
+        !self.is_bad() && self.outdated.is_none()
+    }
+
+    /// For the admin port. `refresh` is why its newest version may not be known.
+    pub(crate) fn describe(&self, refresh: &Value) -> Value {
         let module = |(name, member): (Option<&str>, &Member)| {
+            let loaded = &member.loaded;
             json!({
                 "member": name,
-                "source": member.reference,
-                "digest": member.digest.to_string(),
-                "provenance": member.provenance,
+                "source": loaded.reference.to_string(),
+                "digest": loaded.digest.to_string(),
+                "provenance": loaded.provenance,
                 "executionMode": member.policy.mode().as_str(),
                 "mutating": member.policy.metadata().is_some_and(|metadata| metadata.mutating),
             })
@@ -215,6 +234,7 @@ impl Served {
             "id": &*self.id,
             "state": self.state(),
             "reason": reason,
+            "refresh": refresh,
             "mode": self.terms.mode.to_string(),
             "allowedToMutate": self.terms.allowed_to_mutate,
             "timeoutSeconds": self.terms.timeout.as_secs_f64(),

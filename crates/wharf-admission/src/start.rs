@@ -10,13 +10,13 @@ use tokio::runtime::Runtime;
 use wharf_config::AdmissionConfig;
 use wharf_config::kubewarden::PolicySet;
 use wharf_loader::Loader;
-use wharf_telemetry::Metrics;
+use wharf_telemetry::{Metrics, RefreshOutcome};
 use wharf_tls::ServerTls;
 
 use crate::bodies::Bodies;
 use crate::host::{HostContext, SharedCapabilities};
 use crate::http::Service;
-use crate::policies::{Change, Policies, Preparer};
+use crate::policies::{Change, Failing, Policies, Preparer, Refreshed};
 use crate::queue::Queue;
 use crate::server::{Bound, Server, StartError};
 
@@ -36,6 +36,9 @@ pub struct AdmissionSettings {
 /// Policies that are loaded and have been asked about their settings.
 pub struct PreparedPolicies {
     policies: Arc<Policies>,
+    /// What they were made of.
+    set: Mutex<Arc<PolicySet>>,
+    failing: Failing,
     preparer: Preparer,
     context: Arc<HostContext>,
 }
@@ -63,11 +66,13 @@ impl PreparedPolicies {
             limits: config.limits.clone(),
             timeout: config.timeout,
         };
-        let policies = Arc::new(Policies::new(
-            preparer.prepare(&config.policies, &BTreeMap::new()),
-        ));
+        let first = preparer.prepare(&config.policies, &BTreeMap::new());
+        let failing = Failing::default();
+        failing.replace(first.stale);
         let prepared = Self {
-            policies,
+            policies: Arc::new(Policies::new(first.served)),
+            set: Mutex::new(Arc::new(config.policies.clone())),
+            failing,
             preparer,
             context,
         };
@@ -90,10 +95,18 @@ impl PreparedPolicies {
         self.len() == 0
     }
 
+    /// Those of which it could not be found out at last whether there is another version, or whose other version cannot run; with
+    /// the reasons. What ran before goes on.
+    pub fn not_refreshed(&self) -> BTreeMap<String, String> {
+        self.failing.reasons()
+    }
+
     /// All policies as the admin port shows them.
     pub fn describe(&self) -> Value {
         let all = self.policies.all();
-        all.values().map(|served| served.describe()).collect()
+        let all = all.values();
+        all.map(|served| served.describe(&self.failing.describe(&served.id)))
+            .collect()
     }
 
     fn count(&self) {
@@ -106,7 +119,11 @@ impl PreparedPolicies {
 
     fn reload(&self, set: &PolicySet, all_or_nothing: bool) -> Change {
         let next = self.preparer.prepare(set, &self.policies.all());
-        let bad: BTreeMap<_, _> = next.values().filter_map(|served| served.reason()).collect();
+        let bad: BTreeMap<_, _> = next
+            .served
+            .values()
+            .filter_map(|served| served.reason())
+            .collect();
         let metrics = self.context.metrics.admission();
         if all_or_nothing && !bad.is_empty() {
             metrics.reloaded("refused");
@@ -115,10 +132,34 @@ impl PreparedPolicies {
                 ..Change::default()
             };
         }
-        let change = self.policies.replace(next);
+        let change = self.policies.replace(next.served);
+        self.failing.replace(next.stale);
+        *self.set.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(set.clone());
         self.count();
         metrics.reloaded(if change.bad.is_empty() { "taken" } else { "partly" });
         change
+    }
+
+    fn refresh(&self) -> Refreshed {
+        let set = Arc::clone(&self.set.lock().unwrap_or_else(PoisonError::into_inner));
+        let refreshed = self.policies.refresh(&set, &self.preparer, &self.failing);
+        self.count();
+        let Refreshed {
+            changed,
+            unchanged,
+            failed,
+        } = &refreshed;
+        let metrics = &self.context.metrics;
+        for (ids, outcome) in [
+            (changed.iter().collect(), RefreshOutcome::Changed),
+            (unchanged.iter().collect(), RefreshOutcome::Unchanged),
+            (failed.keys().collect::<Vec<_>>(), RefreshOutcome::Failed),
+        ] {
+            for id in ids {
+                metrics.plugin_refreshed(id, outcome);
+            }
+        }
+        refreshed
     }
 }
 
@@ -190,6 +231,16 @@ impl AdmissionServer {
     pub fn reload(&self, set: &PolicySet, all_or_nothing: bool) -> Change {
         let _guard = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
         self.prepared.reload(set, all_or_nothing)
+    }
+
+    /// Asks registries whether the tags of the policies' modules mean something else by now, as far as the loader's pull policy
+    /// says that they are asked, and serves what they mean. Policies of registries that are not served as they are written are
+    /// tried anew. Reviews that are under way keep theirs. A module that is the same is neither compiled nor asked about its
+    /// settings again; where it cannot be had, or the other one cannot run, what runs goes on. Blocks the thread while registries
+    /// are asked and modules are loaded, and [`AdmissionServer::reload`] as long.
+    pub fn refresh(&self) -> Refreshed {
+        let _guard = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
+        self.prepared.refresh()
     }
 
     /// Takes no more connections, and lets those that are there finish what is under way.

@@ -84,6 +84,13 @@ impl LoadedPlugin {
         self.prepared.identified.proxy_wasm()
     }
 
+    /// Tells the log where its bytes are from and who signed them, as [`Loader::load`] does.
+    pub fn note(&self) {
+        if let Some(provenance) = &self.provenance {
+            note(&self.name, &self.reference, provenance);
+        }
+    }
+
     /// What the module imports and exports, and its ABIs.
     pub fn identified(&self) -> &IdentifiedModule {
         &self.prepared.identified
@@ -138,12 +145,27 @@ impl Loader {
     /// # Errors
     /// [`LoadError`] names the plugin and the step that failed.
     pub fn load(&self, spec: &PluginSpec) -> Result<LoadedPlugin, LoadError> {
+        self.load_and(spec, true)
+    }
+
+    /// The same for a plugin of which a version runs, to find out whether there is another one by now. The log does not hear of
+    /// it: whoever asks time and again says what has changed, by [`LoadedPlugin::note`]. As long as the version that runs is held
+    /// as a [`LoadedPlugin`], the same bytes cost no more than to fetch them.
+    ///
+    /// # Errors
+    /// [`LoadError`].
+    pub fn load_again(&self, spec: &PluginSpec) -> Result<LoadedPlugin, LoadError> {
+        self.load_and(spec, false)
+    }
+
+    fn load_and(&self, spec: &PluginSpec, is_noted: bool) -> Result<LoadedPlugin, LoadError> {
         let started = Instant::now();
-        self.load_from(spec, started).map_err(|failure| LoadError {
-            plugin: spec.name.clone(),
-            reference: spec.source.clone(),
-            failure: Box::new(failure),
-        })
+        self.load_from(spec, started, is_noted)
+            .map_err(|failure| LoadError {
+                plugin: spec.name.clone(),
+                reference: spec.source.clone(),
+                failure: Box::new(failure),
+            })
     }
 
     /// Loads several plugins at the same time, on as many threads as there are cores, and gives the outcomes in the
@@ -176,7 +198,12 @@ impl Loader {
             .collect()
     }
 
-    fn load_from(&self, spec: &PluginSpec, started: Instant) -> Result<LoadedPlugin, LoadFailure> {
+    fn load_from(
+        &self,
+        spec: &PluginSpec,
+        started: Instant,
+        is_noted: bool,
+    ) -> Result<LoadedPlugin, LoadFailure> {
         let (artifact, provenance) = match &self.fetcher {
             Some(fetcher) => {
                 let fetched = match spec.pull_policy {
@@ -184,7 +211,9 @@ impl Loader {
                     None => fetcher.fetch(&spec.source)?,
                 };
                 let (artifact, provenance) = fetched.into_parts();
-                note(spec, &provenance);
+                if is_noted {
+                    note(&spec.name, &spec.source, &provenance);
+                }
                 (artifact, Some(provenance))
             }
             None => (wharf_distribution::fetch(&spec.source)?, None),
@@ -253,8 +282,7 @@ impl Loader {
 
 /// Tells the log where a plugin's bytes are from, who signed them, and what its deployer should hear of. Of files about which
 /// nobody was asked there is nothing to tell.
-fn note(spec: &PluginSpec, provenance: &Provenance) {
-    let (plugin, source) = (&spec.name, &spec.source);
+fn note(plugin: &PluginName, source: &Reference, provenance: &Provenance) {
     if let Origin::StoreInstead(error) = &provenance.origin {
         tracing::warn!(
             %plugin, %source, %error, hint = error.hint(),

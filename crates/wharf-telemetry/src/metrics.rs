@@ -53,28 +53,6 @@ pub struct Metrics {
     admission: AdmissionMetrics,
 }
 
-/// What came of asking for a plugin anew.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum RefreshOutcome {
-    /// Its name means what it meant.
-    Unchanged,
-    /// Its name means other bytes, which run now.
-    Swapped,
-    /// It cannot be had, may not run or does not start; what ran goes on.
-    Failed,
-}
-
-impl RefreshOutcome {
-    /// The value of the label `outcome`.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Unchanged => "unchanged",
-            Self::Swapped => "swapped",
-            Self::Failed => "failed",
-        }
-    }
-}
-
 impl Default for Metrics {
     fn default() -> Metrics {
         Metrics::new()
@@ -167,7 +145,7 @@ impl Metrics {
             plugin_refreshes: add(
                 &mut r,
                 "wharf_plugin_refreshes",
-                "How often a plugin or policy whose tag may move was asked for anew, by what came of it: unchanged, swapped or failed",
+                "How often a plugin or policy whose tag may move was asked for anew, by what came of it: unchanged, changed or failed",
             ),
             access_log_lost: add(
                 &mut r,
@@ -443,6 +421,28 @@ impl PluginMetrics {
     /// Counts a line that the guest logged: 0 is trace, 5 and above critical.
     pub fn logged(&self, level: usize) {
         self.log_lines[level.min(LOG_LEVELS.len() - 1)].inc();
+    }
+}
+
+/// What came of a question whether there is another version of a plugin that runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefreshOutcome {
+    /// There is none.
+    Unchanged,
+    /// There is, and it runs now.
+    Changed,
+    /// It could not be found out, or the other version cannot run. The one that runs goes on.
+    Failed,
+}
+
+impl RefreshOutcome {
+    /// The label's value: `unchanged`, `changed` or `failed`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unchanged => "unchanged",
+            Self::Changed => "changed",
+            Self::Failed => "failed",
+        }
     }
 }
 

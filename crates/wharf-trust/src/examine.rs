@@ -1,6 +1,8 @@
 //! Which of the signatures beside a plugin are good, and why the others are not.
 
 use std::fmt;
+use std::future::poll_fn;
+use std::task::Poll;
 
 use wharf_distribution::Subject;
 use wharf_distribution::registry::RegistryError;
@@ -68,10 +70,10 @@ pub async fn examine(
     now: Timestamp,
 ) -> Examination {
     let found = find(subject, purpose).await;
-    check(subject, purpose, found, keys, root, now)
+    check(subject, purpose, found, keys, root, now).await
 }
 
-fn check(
+async fn check(
     subject: &Subject<'_>,
     purpose: Purpose<'_>,
     found: Found,
@@ -96,6 +98,7 @@ fn check(
     };
     let verifier = Verifier::new(root, now);
     for signature in &found.signatures {
+        let_others_run().await;
         let checked = verifier.verify(artifact, purpose, &[signature.source()], keys);
         let place = || signature.place.clone();
         let good = checked.verified.into_iter().map(|good| (place(), good));
@@ -107,6 +110,20 @@ fn check(
         examination.bad.extend(bad);
     }
     examination
+}
+
+/// Checking is work, and as many signatures as somebody likes lie in a registry: the thread's other tasks go on between two of
+/// them, and whoever waits can give up.
+async fn let_others_run() {
+    let mut has_waited = false;
+    poll_fn(|context| {
+        if std::mem::replace(&mut has_waited, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 impl Examination {

@@ -25,7 +25,6 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::sync::{Semaphore, oneshot};
 use wharf_admission::PreparedPolicies;
@@ -153,6 +152,11 @@ impl View {
                 ));
             }
         });
+        for (id, error) in self.policies.iter().flat_map(|policies| policies.not_refreshed()) {
+            notes.push_str(&format!(
+                "policy {id} runs as it was, and cannot be asked for anew: {error}\n"
+            ));
+        }
         if reasons.is_empty() {
             // A registry that is away ends nothing.
             respond(StatusCode::OK, TEXT, format!("ready\n{notes}"))
@@ -178,10 +182,9 @@ impl PluginView<'_> {
             |count: fn(&PluginStatus) -> u64| self.status.iter().map(|status| count(status)).sum::<u64>();
         let loaded = &self.plugin.loaded;
         let abis: Vec<_> = loaded.abis().iter().map(ToString::to_string).collect();
-        let outdated = self.outdated.map(|outdated| {
-            let since = Timestamp::try_from(outdated.since).ok();
-            json!({ "since": since.map(|since| since.to_string()), "reason": outdated.reason })
-        });
+        let refresh = self
+            .outdated
+            .map(|outdated| json!({ "error": outdated.reason, "since": outdated.since.to_string() }));
         json!({
             "name": loaded.name.as_str(),
             "source": loaded.reference.to_string(),
@@ -189,7 +192,7 @@ impl PluginView<'_> {
             "bytes": loaded.size.bytes(),
             "abis": abis,
             "provenance": loaded.provenance.as_ref().map(provenance::json),
-            "outdated": outdated,
+            "refresh": refresh,
             "required": self.plugin.spec.required,
             "used": !self.status.is_empty(),
             "healthy": (!self.status.is_empty()).then(|| self.is_healthy()),

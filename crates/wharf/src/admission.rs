@@ -126,9 +126,11 @@ pub(crate) fn load(
         metrics: Arc::clone(metrics),
         capabilities: match reach {
             Reach::Nothing => Arc::new(()),
-            Reach::Cluster => {
-                Arc::new(connect(config, &runtime, metrics)?.with_registries(Arc::clone(supply.client())))
-            }
+            Reach::Cluster => Arc::new(
+                connect(config, &runtime, metrics)?
+                    .with_registries(Arc::clone(supply.client()))
+                    .with_trust(supply.root().clone()),
+            ),
         },
     };
     Ok(LoadedAdmission {
@@ -295,6 +297,17 @@ impl Admission {
     pub(crate) fn reload(&self) {
         if let Some(watcher) = &self.policy_watcher {
             watcher.look_now();
+        }
+    }
+
+    /// Asks registries anew for policies whose tags may have moved, and serves what changed. It can be asked as long as the server
+    /// serves, from another thread.
+    pub(crate) fn refresh(&self) -> impl FnMut() + Send + use<> {
+        let server = Arc::downgrade(&self.server);
+        move || {
+            if let Some(server) = server.upgrade() {
+                server.refresh();
+            }
         }
     }
 

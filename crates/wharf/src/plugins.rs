@@ -174,13 +174,11 @@ pub(crate) fn renew(
     let mut problems = Vec::new();
     let mut plugins = current.plugins.clone();
     let mut is_changed = false;
-    let asked: Vec<&mut PreparedPlugin> = plugins
+    for plugin in plugins
         .iter_mut()
         .filter(|plugin| names.contains(&plugin.spec.name))
-        .collect();
-    let specs: Vec<_> = asked.iter().map(|plugin| Arc::clone(&plugin.spec)).collect();
-    for (plugin, outcome) in asked.into_iter().zip(loader.load_all(&specs)) {
-        let loaded = match outcome {
+    {
+        let loaded = match loader.load_again(&plugin.spec) {
             Ok(loaded) => loaded,
             Err(error) => {
                 problems.push(not_loaded(error));
@@ -194,6 +192,7 @@ pub(crate) fn renew(
         } else if loaded.proxy_wasm().is_none() {
             problems.push(not_a_filter(&loaded));
         } else {
+            loaded.note();
             note_cache(&loaded, metrics);
             tracing::info!(
                 plugin = %loaded.name, before = %plugin.loaded.digest, after = %loaded.digest,

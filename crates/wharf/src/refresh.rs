@@ -11,9 +11,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use jiff::Timestamp;
 use wharf_config::{Config, ProxyConfig};
 use wharf_loader::Loader;
 use wharf_plugin::{PluginName, PluginSpec, PullPolicy};
@@ -87,7 +88,7 @@ pub(crate) struct CurrentPlugins {
 /// Why a plugin may not be what its registry has now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Outdated {
-    pub(crate) since: SystemTime,
+    pub(crate) since: Timestamp,
     pub(crate) reason: String,
 }
 
@@ -195,13 +196,13 @@ impl ProxyRefresh {
                     if known.is_none_or(|known| known.reason != reason) {
                         tracing::error!(plugin = %name, reason, "A plugin cannot be asked for anew; what runs goes on.");
                     }
-                    let since = known.map_or_else(SystemTime::now, |known| known.since);
+                    let since = known.map_or_else(now, |known| known.since);
                     outdated.insert(name.clone(), Outdated { since, reason });
                 }
                 None => {
                     let outcome = if swapped.contains(name) {
                         tracing::info!(plugin = %name, "A plugin was swapped for what its name means now.");
-                        RefreshOutcome::Swapped
+                        RefreshOutcome::Changed
                     } else {
                         RefreshOutcome::Unchanged
                     };
@@ -224,6 +225,12 @@ fn digest_of(prepared: &Prepared, name: &PluginName) -> Option<wharf_plugin::Dig
 fn moves(spec: &PluginSpec, default: PullPolicy) -> bool {
     let is_tag = matches!(spec.source.as_image(), Some(Ok(image)) if image.digest().is_none());
     is_tag && spec.pull_policy.unwrap_or(default) == PullPolicy::Always
+}
+
+/// In whole seconds.
+fn now() -> Timestamp {
+    let now = Timestamp::now();
+    Timestamp::from_second(now.as_second()).unwrap_or(now)
 }
 
 fn reason(problem: &Problem) -> String {

@@ -1,4 +1,4 @@
-//! Why a policy's question about the cluster or about an image is not answered, in the words that the policy gets.
+//! Why a policy's question about the cluster, about an image or about who signed it is not answered, in the words that the policy gets.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,6 +9,7 @@ use wharf_plugin::{ByteSize, ImageReference, ImageReferenceError};
 
 use super::api::ApiError;
 use super::names::NameError;
+use super::signatures::SignerError;
 
 /// Why a question is not answered. Those that Kubewarden's server has too begin with its words, since policies and their
 /// tests know them.
@@ -49,6 +50,15 @@ pub(super) enum AskError {
     },
     #[error("{0}: its configuration is not JSON, so that it is no image that runs in containers")]
     NoConfiguration(Arc<ImageReference>),
+    #[error(transparent)]
+    Signers(#[from] SignerError),
+    #[error("no signatures found for image: {0}")]
+    Unsigned(Arc<ImageReference>),
+    #[error("Image verification failed: missing signatures: {image}: {reason}")]
+    NotSigned {
+        image: Arc<ImageReference>,
+        reason: String,
+    },
     #[error("{doing}: {error}")]
     Api { doing: Arc<str>, error: ApiError },
 }

@@ -18,10 +18,10 @@ use wharf_config::kubewarden::{
 };
 use wharf_config::{ConfigErrors, Diagnostic};
 use wharf_engine::Deadline;
-use wharf_loader::{LoadedPlugin, Loader};
+use wharf_loader::{LoadError, LoadedPlugin, Loader};
 use wharf_plugin::{Limits, PluginName, PluginSpec};
 
-use super::{Judge, Member, Served, Terms};
+use super::{Judge, Member, Served, Terms, refresh};
 use crate::host::{Asking, HostContext};
 
 /// Makes policies that can be asked of those that were written.
@@ -34,59 +34,108 @@ pub(crate) struct Preparer {
     pub(crate) timeout: Duration,
 }
 
+/// What was made of the policies that were written.
+#[derive(Default)]
+pub(crate) struct Prepared {
+    /// The policies.
+    pub(crate) served: ById,
+    /// Those that may not be the newest, because their registries could not be asked; with the reasons.
+    pub(crate) stale: BTreeMap<String, String>,
+}
+
+/// A policy that can be asked.
+pub(crate) struct Made {
+    pub(crate) served: Arc<Served>,
+    /// Why it may not be the newest.
+    pub(crate) stale: Option<String>,
+}
+
+/// How modules are loaded.
+type LoadFn = fn(&Loader, &PluginSpec) -> Result<LoadedPlugin, LoadError>;
+
 /// The policies by their ids.
 pub(crate) type ById = BTreeMap<String, Arc<Served>>;
 
 impl Preparer {
     /// Loads the modules, asks each policy about its settings, and gives an outcome for each id. On as many threads as there
     /// are cores. What is the same as in `before` is taken from there.
-    pub(crate) fn prepare(&self, set: &PolicySet, before: &ById) -> ById {
+    pub(crate) fn prepare(&self, set: &PolicySet, before: &ById) -> Prepared {
+        let entries: Vec<&PolicyEntry> = set.entries.iter().collect();
+        let mut prepared = Prepared::default();
+        for (entry, made) in self.each(&entries, before, Loader::load) {
+            let served = match made {
+                Ok(made) => {
+                    let stale = made.stale.map(|error| (entry.id.clone(), error));
+                    prepared.stale.extend(stale);
+                    made.served
+                }
+                Err(reason) => self.bad(entry, reason),
+            };
+            prepared.served.insert(entry.id.clone(), served);
+        }
+        for bad in &set.bad {
+            let served = Served::bad(bad.id.clone(), in_one_line(&bad.errors), self.timeout);
+            prepared.served.insert(bad.id.clone(), Arc::new(served));
+        }
+        prepared
+    }
+
+    /// The same of some entries, one by one, without telling the log what was loaded. What is good, or why nothing is.
+    pub(crate) fn again<'e>(
+        &self,
+        entries: &[&'e PolicyEntry],
+        before: &ById,
+    ) -> Vec<(&'e PolicyEntry, Result<Made, String>)> {
+        self.each(entries, before, Loader::load_again)
+    }
+
+    /// An entry of which nothing could be made.
+    pub(crate) fn bad(&self, entry: &PolicyEntry, reason: String) -> Arc<Served> {
+        let mut served = Served::bad(entry.id.clone(), reason, self.timeout);
+        served.entry = Some(entry.clone());
+        Arc::new(served)
+    }
+
+    fn each<'e>(
+        &self,
+        entries: &[&'e PolicyEntry],
+        before: &ById,
+        load: LoadFn,
+    ) -> Vec<(&'e PolicyEntry, Result<Made, String>)> {
         let next = AtomicUsize::new(0);
-        let outcomes = Mutex::new(ById::new());
+        let outcomes = Mutex::new(Vec::with_capacity(entries.len()));
         let work = || {
-            while let Some(entry) = set.entries.get(next.fetch_add(1, Ordering::Relaxed)) {
-                let served = self.entry(entry, before.get(&entry.id));
+            while let Some(entry) = entries.get(next.fetch_add(1, Ordering::Relaxed)) {
+                let made = self.entry(entry, before.get(&entry.id), load);
                 let mut outcomes = outcomes.lock().unwrap_or_else(PoisonError::into_inner);
-                outcomes.insert(entry.id.clone(), served);
+                outcomes.push((*entry, made));
             }
         };
         let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         std::thread::scope(|scope| {
-            for _ in 1..cores.min(set.entries.len()) {
+            for _ in 1..cores.min(entries.len()) {
                 scope.spawn(work);
             }
             work();
         });
-        let mut outcomes = outcomes.into_inner().unwrap_or_else(PoisonError::into_inner);
-        for bad in &set.bad {
-            let served = Served::bad(bad.id.clone(), in_one_line(&bad.errors), self.timeout);
-            outcomes.insert(bad.id.clone(), Arc::new(served));
-        }
-        outcomes
+        outcomes.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn entry(&self, entry: &PolicyEntry, before: Option<&Arc<Served>>) -> Arc<Served> {
-        match self.try_entry(entry, before) {
-            Ok(served) => served,
-            Err(reason) => {
-                let mut served = Served::bad(entry.id.clone(), reason, self.timeout);
-                served.entry = Some(entry.clone());
-                Arc::new(served)
-            }
-        }
-    }
-
-    fn try_entry(&self, entry: &PolicyEntry, before: Option<&Arc<Served>>) -> Result<Arc<Served>, String> {
+    fn entry(&self, entry: &PolicyEntry, before: Option<&Arc<Served>>, load: LoadFn) -> Result<Made, String> {
         let loaded = entry
             .modules()
             .into_iter()
-            .map(|module| self.load(&entry.id, module))
+            .map(|module| self.load(&entry.id, module, load))
             .collect::<Result<Vec<_>, _>>()?;
-        if let Some(before) = before
-            && is_same(before, entry, &loaded)
-        {
-            return Ok(Arc::clone(before));
-        }
+        let stale = refresh::stale(&loaded);
+        let served = match before {
+            Some(before) if is_same(before, entry, &loaded) => Served::current(before),
+            _ => self.make(entry, loaded)?,
+        };
+        Ok(Made { served, stale })
+    }
+
+    fn make(&self, entry: &PolicyEntry, loaded: Vec<LoadedPlugin>) -> Result<Arc<Served>, String> {
         let (judge, terms) = match &entry.kind {
             PolicyKind::Policy(policy) => self.policy(&entry.id, policy, loaded)?,
             PolicyKind::Group(group) => self.group(&entry.id, group, loaded)?,
@@ -145,14 +194,14 @@ impl Preparer {
         loaded: Vec<LoadedPlugin>,
     ) -> Result<Vec<Member>, String> {
         let each = modules.into_iter().zip(loaded);
-        each.map(|(module, loaded)| self.member(id, module, &loaded))
+        each.map(|(module, loaded)| self.member(id, module, loaded))
             .collect()
     }
 
-    fn load(&self, id: &str, module: &PolicyModule) -> Result<LoadedPlugin, String> {
+    fn load(&self, id: &str, module: &PolicyModule, load: LoadFn) -> Result<LoadedPlugin, String> {
         let mut spec = PluginSpec::new(plugin_name(id), module.reference.clone());
         spec.limits = module.limits.or(&self.limits);
-        self.loader.load(&spec).map_err(|error| {
+        load(&self.loader, &spec).map_err(|error| {
             let hint = error.hint();
             let separator = if hint.is_empty() { "" } else { "; " };
             format!("{}{separator}{hint}", in_full(&error))
@@ -160,7 +209,7 @@ impl Preparer {
     }
 
     /// Makes a policy, and asks it whether it can work with its settings.
-    fn member(&self, id: &str, module: &PolicyModule, loaded: &LoadedPlugin) -> Result<Member, String> {
+    fn member(&self, id: &str, module: &PolicyModule, loaded: LoadedPlugin) -> Result<Member, String> {
         let identified = loaded.identified();
         let metadata = identified.surface.kubewarden_metadata.as_deref();
         let metadata = metadata
@@ -201,9 +250,7 @@ impl Preparer {
         }
         Ok(Member {
             policy,
-            digest: loaded.digest,
-            reference: module.reference.to_string(),
-            provenance: loaded.provenance.clone(),
+            loaded,
             timeout: module.timeout.unwrap_or(self.timeout),
         })
     }
@@ -225,13 +272,12 @@ fn in_one_line(errors: &ConfigErrors) -> String {
 /// Whether what is served now was made of the same text and the same bytes.
 fn is_same(before: &Served, entry: &PolicyEntry, loaded: &[LoadedPlugin]) -> bool {
     let members = before.members();
-    before.outdated.is_none()
-        && before.entry.as_ref() == Some(entry)
+    before.entry.as_ref() == Some(entry)
         && members.len() == loaded.len()
         && members
             .iter()
             .zip(loaded)
-            .all(|((_, member), loaded)| member.digest == loaded.digest)
+            .all(|((_, member), loaded)| member.loaded.digest == loaded.digest)
 }
 
 fn grants(module: &PolicyModule) -> Result<Grants, String> {

@@ -15,8 +15,9 @@ use wharf_admission::{
 };
 use wharf_config::kubewarden::{PolicySet, load_policies};
 use wharf_config::{AdmissionConfig, AdmissionTls};
+use wharf_distribution::Fetcher;
 use wharf_engine::{Allocation, Engine, EngineSettings};
-use wharf_loader::Loader;
+use wharf_loader::{LoadProgress, Loader};
 use wharf_plugin::ByteSize;
 use wharf_telemetry::Metrics;
 
@@ -95,6 +96,8 @@ struct Asked {
     metrics: Arc<Metrics>,
     runtime: Arc<Runtime>,
     capabilities: Arc<dyn SharedCapabilities>,
+    /// Who fetches modules, and who hears of it; none where they are files.
+    fetched: Option<(Fetcher, Arc<dyn LoadProgress>)>,
 }
 
 impl Asked {
@@ -108,6 +111,7 @@ impl Asked {
             metrics,
             runtime,
             capabilities,
+            fetched: None,
         }
     }
 }
@@ -156,8 +160,23 @@ impl Served {
             metrics,
             runtime,
             capabilities,
+            fetched: None,
         };
         Self::start(config, ConnectionLimits::default(), files, policies, asked)
+    }
+
+    /// Serves policies of registries.
+    pub(crate) fn fetching(
+        fetcher: Fetcher,
+        progress: Arc<dyn LoadProgress>,
+        policies: &str,
+        capabilities: Arc<dyn SharedCapabilities>,
+    ) -> Self {
+        let asked = Asked {
+            fetched: Some((fetcher, progress)),
+            ..Asked::new(Arc::default(), |_, _| capabilities)
+        };
+        Self::start(config(), ConnectionLimits::default(), &[], policies, asked)
     }
 
     fn start(
@@ -171,6 +190,7 @@ impl Served {
             metrics,
             runtime,
             capabilities,
+            fetched,
         } = asked;
         let directory = tempfile::tempdir().unwrap();
         for (name, text) in files {
@@ -185,7 +205,10 @@ impl Served {
             ..EngineSettings::default()
         });
         let settings = AdmissionSettings {
-            loader: Loader::new(engine.unwrap(), Arc::new(())),
+            loader: match fetched {
+                Some((fetcher, progress)) => Loader::new(engine.unwrap(), progress).with_fetcher(fetcher),
+                None => Loader::new(engine.unwrap(), Arc::new(())),
+            },
             metrics: Arc::clone(&metrics),
             capabilities,
         };

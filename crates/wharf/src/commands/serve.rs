@@ -8,6 +8,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use wharf_config::kubewarden::PolicySet;
 use wharf_config::{AccessLog as AccessLogConfig, AdmissionConfig, Config};
+use wharf_plugin::PullPolicy;
 use wharf_proxy::server::StartError;
 use wharf_proxy::{Server, ServerSettings};
 use wharf_telemetry::{AccessLog, AccessLogSink, Metrics};

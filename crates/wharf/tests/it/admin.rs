@@ -63,7 +63,7 @@ fn the_plugins_as_json() {
         let vms = i32::from(used);
         json!({
             "name": name, "source": format!("file:{source}"), "digest": "…", "bytes": 0, "abis": [abi],
-            "outdated": null, "required": true, "used": used, "healthy": used.then_some(true), "vms": { "expected": vms, "running": vms },
+            "refresh": null, "required": true, "used": used, "healthy": used.then_some(true), "vms": { "expected": vms, "running": vms },
             "faults": 0, "rebuilds": 0, "lastFault": null,
         })
     };

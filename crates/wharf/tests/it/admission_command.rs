@@ -1,8 +1,8 @@
 //! `wharf admission`: each of policy-server's flags and variables, by a server that was started with it.
 
+mod fetched;
 mod kubernetes;
 mod logging;
-mod fetched;
 mod refused;
 mod signals;
 mod tls;

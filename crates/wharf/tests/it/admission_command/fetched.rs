@@ -28,7 +28,10 @@ fn policies_of_registries_are_fetched_and_kept_and_need_the_signatures_that_are_
     let wharf = serve(&folder, &verified);
     let answer = super::policy(&wharf, "labels");
     assert_eq!(answer["state"], "bad");
-    assert!(answer["reason"].as_str().unwrap().contains("it has no signature"), "{answer}");
+    assert!(
+        answer["reason"].as_str().unwrap().contains("it has no signature"),
+        "{answer}"
+    );
     assert_eq!(wharf.stop().code, Some(0));
 
     harbour.good(&["sign", "HOST/policies/labels:1", "--key", "author.key"]);

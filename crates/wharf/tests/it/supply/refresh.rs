@@ -55,7 +55,7 @@ fn what_a_tag_means_now_is_swapped_in_and_no_request_is_lost() {
     says(&harbour, "1", "one");
     let wharf = serve(&harbour, "");
     assert_eq!(wharf.get("/").text(), "one");
-    let swapped = "wharf_plugin_refreshes_total{plugin=\"says\",outcome=\"swapped\"}";
+    let swapped = "wharf_plugin_refreshes_total{plugin=\"says\",outcome=\"changed\"}";
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let clients: Vec<_> = (0..3)
@@ -92,7 +92,7 @@ fn what_a_tag_means_now_is_swapped_in_and_no_request_is_lost() {
     });
     let plugin = wharf.plugin("says");
     assert_eq!(plugin["healthy"], true);
-    assert_eq!(plugin["outdated"], serde_json::Value::Null);
+    assert_eq!(plugin["refresh"], serde_json::Value::Null);
     assert_eq!(wharf.stop().code, Some(0));
 }
 
@@ -107,7 +107,7 @@ fn what_cannot_be_swapped_in_leaves_what_runs() {
     let told = |expected: &str| {
         eventually(expected, || {
             let plugin = wharf.plugin("says");
-            plugin["outdated"]["reason"]
+            plugin["refresh"]["error"]
                 .as_str()
                 .is_some_and(|reason| reason.contains(expected))
         });
@@ -125,7 +125,7 @@ fn what_cannot_be_swapped_in_leaves_what_runs() {
     says(&harbour, "1", "two");
     told("it has no signature");
     assert!(
-        wharf.plugin("says")["outdated"]["since"]
+        wharf.plugin("says")["refresh"]["since"]
             .as_str()
             .unwrap()
             .ends_with('Z')
