@@ -131,6 +131,10 @@ pub(super) fn serve(
         let refresh = ProxyRefresh::new(current, running, loader, config, proxy, &metrics);
         tasks.extend(refresh.map(|refresh| Box::new(move || refresh.ask()) as Task));
     }
+    // Policies say nothing of it themselves.
+    let asks_for_policies = config.registries.pull_policy == PullPolicy::Always;
+    let admission = hosts.admission.iter().filter(|_| asks_for_policies);
+    tasks.extend(admission.map(|admission| Box::new(admission.refresh()) as Task));
     let refresher =
         Refresher::start(config.registries.refresh_interval, tasks).map_err(|error| failed(&error, None))?;
     hosts.announce();
