@@ -544,6 +544,21 @@ mod tests {
     }
 
     #[test]
+    fn refreshes_are_counted_by_outcome() {
+        let metrics = Metrics::new();
+        metrics.plugin_refreshed("greet", RefreshOutcome::Changed);
+        for _ in 0..2 {
+            metrics.plugin_refreshed("greet", RefreshOutcome::Failed);
+        }
+        let text = metrics.encode();
+        for (outcome, count) in [("changed", 1), ("failed", 2)] {
+            let line =
+                format!("wharf_plugin_refreshes_total{{plugin=\"greet\",outcome=\"{outcome}\"}} {count}\n");
+            assert!(text.contains(&line), "{line} is missing from\n{text}");
+        }
+    }
+
+    #[test]
     fn label_values_are_escaped() {
         let metrics = Metrics::new();
         metrics.listener("a\"b\\c\nd").refused("bad_host");

@@ -13,8 +13,8 @@ use rcgen::{
 use ring::digest::{SHA256, digest};
 use serde_json::{Value, json};
 
-/// The begin of 2027-01-15, when certificates are issued. They last ten minutes.
-pub const BEGAN: u64 = 1_799_971_200;
+/// The begin of 2026-01-15, when certificates are issued. They last ten minutes.
+pub const BEGAN: u64 = 1_768_435_200;
 /// When signatures are logged.
 pub const LOGGED: u64 = BEGAN + 60;
 /// A day later.
@@ -162,7 +162,7 @@ impl World {
                 "baseUrl": "https://log.example", "hashAlgorithm": "SHA2_256",
                 "publicKey": {
                     "rawBytes": base64(&spki), "keyDetails": "PKIX_ECDSA_P256_SHA_256",
-                    "validFor": { "start": "2027-01-01T00:00:00Z", "end": "2027-12-31T23:59:59.999Z" },
+                    "validFor": { "start": "2026-01-01T00:00:00Z", "end": "2026-12-31T23:59:59.999Z" },
                 },
                 "logId": { "keyId": base64(&sha256(&spki)) },
             })
@@ -175,11 +175,11 @@ impl World {
             "certificateAuthorities": [{
                 "uri": "https://authority.example",
                 "certChain": { "certificates": [raw(&self.intermediate.0), raw(&self.root.0)] },
-                "validFor": { "start": "2027-01-01T00:00:00Z" },
+                "validFor": { "start": "2026-01-01T00:00:00Z" },
             }],
             "timestampAuthorities": [{
                 "certChain": { "certificates": [raw(&self.timestamps.0), raw(&self.root.0)] },
-                "validFor": { "start": "2027-01-01T00:00:00Z" },
+                "validFor": { "start": "2026-01-01T00:00:00Z" },
             }],
         })
     }
@@ -189,8 +189,8 @@ impl World {
         let mut params = CertificateParams::default();
         params.distinguished_name = DistinguishedName::new();
         params.serial_number = Some(SerialNumber::from(7_u64));
-        params.not_before = date_time_ymd(2027, 1, 15) + Duration::from_secs(wanted.began - BEGAN);
-        params.not_after = date_time_ymd(2027, 1, 15) + Duration::from_secs(wanted.began - BEGAN + 600);
+        params.not_before = date_time_ymd(2026, 1, 15) + Duration::from_secs(wanted.began - BEGAN);
+        params.not_after = date_time_ymd(2026, 1, 15) + Duration::from_secs(wanted.began - BEGAN + 600);
         params.subject_alt_names.extend(wanted.subject.clone());
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![wanted.usage.clone()];
@@ -286,7 +286,7 @@ impl World {
         )
     }
 
-    /// A timestamp of a signature, `20270115000100Z`.
+    /// A timestamp of a signature, `20260115000100Z`.
     pub fn timestamp(&self, signature: &[u8], time: &str) -> Vec<u8> {
         const SHA256_OID: &[u8] = &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01];
         const PKCS7: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x07, 0x02];

@@ -18,7 +18,9 @@ pub enum ImageError {
     NotSigned {
         /// Who did not.
         missing: Missing,
-        /// The signatures that do not count.
+        /// How many good ones there are, whoever they are of.
+        good: usize,
+        /// Those that are not good.
         bad: Vec<BadSignature>,
     },
 }
@@ -57,6 +59,7 @@ pub async fn check_image(
         (Err(_), Some(error)) => Err(error.into()),
         (Err(missing), None) => Err(ImageError::NotSigned {
             missing,
+            good: examination.good.len(),
             bad: examination.bad,
         }),
     }

@@ -172,7 +172,7 @@ async fn check(
             image: Arc::new(image),
             error,
         }),
-        Err(ImageError::NotSigned { missing, bad }) if missing.others.is_empty() && bad.is_empty() => {
+        Err(ImageError::NotSigned { good: 0, bad, .. }) if bad.is_empty() => {
             Err(AskError::Unsigned(Arc::new(image)))
         }
         Err(error @ ImageError::NotSigned { .. }) => Err(AskError::NotSigned {

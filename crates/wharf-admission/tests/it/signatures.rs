@@ -3,23 +3,19 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, CustomExtension, ExtendedKeyUsagePurpose, IsCa,
-    KeyPair, SanType,
-};
+use rcgen::KeyPair;
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 use wharf_distribution::registry::RegistryClient;
 use wharf_plugin::{ContentDigest, ImageReference};
 use wharf_signature::{PrivateKey, SIGN_PREDICATE_TYPE, TrustRoot};
 use wharf_testing::registry::{Fault, Registry, RegistryBuilder, image_manifest, registry};
+use wharf_testing::sigstore::{ISSUER, SUBJECT, Wanted, World};
 use wharf_trust::{RootOfTrust, attach_bundle, attach_simple};
 
 use crate::asking::{Asked, client_of};
 
 const CONFIG: &str = r#"{"architecture":"amd64","os":"linux"}"#;
-const SUBJECT: &str = "https://github.com/acme/app/.github/workflows/release.yml@refs/tags/v1";
-const ISSUER: &str = "https://issuer.example";
 
 /// A registry with the image `team/app:1`, and whoever signs it.
 struct Signing {
@@ -54,27 +50,15 @@ impl Signing {
 
     /// Signs as cosign 2 does. `signed` is what the signature says that it is of.
     fn sign_simple(&self, key: &PrivateKey, signed: &ContentDigest, annotations: &[(&str, &str)]) {
-        self.sign_simple_with(key, signed, annotations, &[]);
-    }
-
-    /// The same with more in the layer's annotations than the signature.
-    fn sign_simple_with(
-        &self,
-        key: &PrivateKey,
-        signed: &ContentDigest,
-        annotations: &[(&str, &str)],
-        more: &[(&str, &str)],
-    ) {
         let pairs = |pairs: &[(&str, &str)]| -> BTreeMap<String, String> {
             let pairs = pairs.iter();
             pairs
                 .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
                 .collect()
         };
-        let mut layer = key
+        let layer = key
             .sign_simple(signed, self.image.repository(), &pairs(annotations))
             .unwrap();
-        layer.annotations.extend(pairs(more));
         self.runtime
             .block_on(attach_simple(&self.client, &self.image, &self.digest(), &layer))
             .unwrap();
@@ -82,7 +66,10 @@ impl Signing {
 
     /// Signs as cosign 3 does.
     fn sign_bundle(&self, key: &PrivateKey) {
-        let bundle = key.sign_bundle(&self.digest(), &BTreeMap::new()).unwrap();
+        self.attach(key.sign_bundle(&self.digest(), &BTreeMap::new()).unwrap());
+    }
+
+    fn attach(&self, bundle: Vec<u8>) {
         let attach = async {
             let manifest = self.client.manifest(&self.image).await.unwrap();
             attach_bundle(&self.client, &self.image, &manifest, bundle, SIGN_PREDICATE_TYPE).await
@@ -282,75 +269,47 @@ fn a_registry_that_does_not_answer_is_no_missing_signature() {
     }
 }
 
-/// An authority that issues as Fulcio does, but that nobody has heard of.
-struct Authority(CertifiedIssuer<'static, KeyPair>);
-
-impl Authority {
-    fn new() -> Self {
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
-    }
-
-    /// A certificate of [`SUBJECT`], and its key.
-    fn issue(&self) -> (String, PrivateKey) {
-        let key = KeyPair::generate().unwrap();
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
-        params.subject_alt_names = vec![SanType::URI(SUBJECT.try_into().unwrap())];
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::CodeSigning];
-        params.custom_extensions = vec![CustomExtension::from_oid_content(
-            &[1, 3, 6, 1, 4, 1, 57264, 1, 1],
-            ISSUER.as_bytes().to_vec(),
-        )];
-        let certificate = params.signed_by(&key, &self.0).unwrap().pem();
-        (
-            certificate,
-            PrivateKey::from_pem(&key.serialize_pem(), None).unwrap(),
-        )
-    }
-
-    fn root(&self) -> RootOfTrust {
-        let pem = self.0.pem();
-        let bytes: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
-        let root = json!({
-            "mediaType": "application/vnd.dev.sigstore.trustedroot+json;version=0.1",
-            "tlogs": [], "ctlogs": [], "timestampAuthorities": [],
-            "certificateAuthorities": [{
-                "uri": "https://authority.example",
-                "certChain": { "certificates": [{ "rawBytes": bytes }] },
-                "validFor": { "start": "2020-01-01T00:00:00Z" },
-            }],
-        });
-        RootOfTrust::of(TrustRoot::from_json(root.to_string().as_bytes()).unwrap())
-    }
-}
-
 #[test]
 fn an_identity_is_believed_by_the_root_of_trust_alone() {
-    let authority = Authority::new();
+    let world = World::new();
     let signed = || {
         let signing = Signing::new();
-        let (certificate, key) = authority.issue();
-        let more = [("dev.sigstore.cosign/certificate", &*certificate)];
-        signing.sign_simple_with(&key, &signing.digest(), &[], &more);
+        let digest = signing.digest().to_string();
+        let certificate = world.certificate(&Wanted::default());
+        let bundle = world.bundle(&certificate, digest.trim_start_matches("sha256:"));
+        signing.attach(bundle.to_string().into_bytes());
         signing
     };
-    let workflow = json!({ "type": "SigstoreGithubActionsVerify", "owner": "acme", "repo": null });
-    let prefix = json!({
-        "type": "SigstoreKeylessPrefixVerify",
-        "keyless_prefix": [{ "issuer": ISSUER, "url_prefix": "https://github.com/acme" }],
-    });
+    let by_prefix = |prefix: &str| {
+        json!({
+            "type": "SigstoreKeylessPrefixVerify",
+            "keyless_prefix": [{ "issuer": ISSUER, "url_prefix": prefix }],
+        })
+    };
     let asks = [
         ("identity", "v2/verify", by_identity()),
-        ("prefix", "v2/verify", prefix),
-        ("workflow", "v2/verify", workflow),
+        ("prefix", "v2/verify", by_prefix("https://github.com/acme")),
+        ("other", "v2/verify", by_prefix("https://github.com/acm")),
+        // GitHub's own provider did not vouch for it.
+        (
+            "workflow",
+            "v2/verify",
+            json!({ "type": "SigstoreGithubActionsVerify", "owner": "acme", "repo": null }),
+        ),
     ];
+    let digest = Signing::new().digest();
     let public = signed().asked(&asks);
-    for policy in ["identity", "prefix", "workflow"] {
-        assert_refused(&public.says(policy), "X");
+    for policy in ["identity", "prefix", "other", "workflow"] {
+        assert_refused(&public.says(policy), "the root of trust does not have");
     }
-    let own = signed().asked_with(&asks, |made| made.with_trust(authority.root()));
-    assert_refused(&own.says("identity"), "Y");
+    let root = TrustRoot::from_json(world.trusted_root().to_string().as_bytes()).unwrap();
+    let own = signed().asked_with(&asks, |made| made.with_trust(RootOfTrust::of(root)));
+    for policy in ["identity", "prefix"] {
+        assert_eq!(own.says(policy), trusted(&digest));
+    }
+    for policy in ["other", "workflow"] {
+        assert_refused(&own.says(policy), "whom the rule does not name");
+    }
 }
 
 #[test]

@@ -193,7 +193,7 @@ fn bytes_that_were_changed_at_random_are_refused_or_say_the_same() {
     let root = crate::root_of(&world);
     let certificate = world.certificate(&Wanted::default());
     let mut bundle = world.bundle(&certificate, &hex(&sha256(ARTIFACT)));
-    let token = world.timestamp(b"x", "20270115000100Z");
+    let token = world.timestamp(b"x", "20260115000100Z");
     bundle["verificationMaterial"]["timestampVerificationData"] =
         serde_json::json!({ "rfc3161Timestamps": [] });
     let good = bundle.to_string().into_bytes();

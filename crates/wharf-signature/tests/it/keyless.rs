@@ -305,8 +305,8 @@ fn who_is_not_in_the_root_of_trust_is_not_believed() {
         ),
     ] {
         for validity in [
-            json!({ "end": "2027-01-14T23:59:59Z" }),
-            json!({ "start": "2027-01-15T00:01:01Z" }),
+            json!({ "end": "2026-01-14T23:59:59Z" }),
+            json!({ "start": "2026-01-15T00:01:01Z" }),
         ] {
             let mut setting = Setting::new();
             *setting.root.pointer_mut(pointer).unwrap() = validity;

@@ -40,7 +40,7 @@ async fn check(yard: &Yard, world: &World, rule: &SignatureRule, now: u64) -> Re
     let now = Timestamp::from_unix_seconds(now);
     match check_image(&yard.client, &yard.image, rule, Some(&root), now).await {
         Ok(_) => Ok(()),
-        Err(ImageError::NotSigned { missing, bad }) => {
+        Err(ImageError::NotSigned { missing, bad, .. }) => {
             let bad: Vec<_> = bad.iter().map(ToString::to_string).collect();
             Err(format!("{missing}; {}", bad.join("; ")))
         }

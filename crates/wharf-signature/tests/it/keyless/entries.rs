@@ -25,7 +25,7 @@ fn an_entry_that_does_not_hold_is_refused() {
             .as_object_mut()
             .unwrap()
             .remove("inclusionPromise");
-        let timestamp = setting.world.timestamp(&setting.signature(), "20270115000100Z");
+        let timestamp = setting.world.timestamp(&setting.signature(), "20260115000100Z");
         setting.stamp(&timestamp);
         change(setting.entry());
         setting.verify()

@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn a_timestamp_stands_in_for_the_time_of_a_log() {
     let mut setting = Setting::new();
-    let timestamp = setting.world.timestamp(&setting.signature(), "20270115000200Z");
+    let timestamp = setting.world.timestamp(&setting.signature(), "20260115000200Z");
     setting.stamp(&timestamp);
     assert_eq!(
         setting.verify().unwrap().signed_at,
@@ -37,11 +37,11 @@ fn a_bad_timestamp_is_refused() {
     };
     assert_eq!(with(|_| b"junk".to_vec()), bad("it is damaged"));
     assert_eq!(
-        with(|setting| setting.world.timestamp(b"another", "20270115000100Z")),
+        with(|setting| setting.world.timestamp(b"another", "20260115000100Z")),
         bad("it is of another signature")
     );
     assert!(matches!(
-        with(|setting| setting.world.timestamp(&setting.signature(), "20270115100000Z")),
+        with(|setting| setting.world.timestamp(&setting.signature(), "20260115100000Z")),
         Err(Refusal::CertificateExpired { .. })
     ));
     assert!(matches!(
@@ -50,7 +50,7 @@ fn a_bad_timestamp_is_refused() {
     ));
     // One of an authority that nobody knows is passed over; alone it is no time.
     let mut setting = Setting::new();
-    let timestamp = World::new().timestamp(&setting.signature(), "20270115000100Z");
+    let timestamp = World::new().timestamp(&setting.signature(), "20260115000100Z");
     setting.stamp(&timestamp);
     assert!(setting.verify().is_ok());
     setting.bundle["verificationMaterial"]["tlogEntries"] = json!([]);
@@ -64,7 +64,7 @@ fn a_bad_timestamp_is_refused() {
 fn each_byte_of_a_timestamp_counts() {
     let mut setting = Setting::new();
     setting.bundle["verificationMaterial"]["tlogEntries"] = json!([]);
-    let good = setting.world.timestamp(&setting.signature(), "20270115000100Z");
+    let good = setting.world.timestamp(&setting.signature(), "20260115000100Z");
     setting.stamp(&good);
     let expected = setting.verify().unwrap();
     for place in 0..good.len() {
