@@ -165,11 +165,14 @@ impl ProxyRefresh {
         if let Some(changed) = changed {
             let differs = |name: &PluginName| digest_of(&changed, name) != digest_of(&current, name);
             let names: Vec<_> = self.names.iter().filter(|name| differs(name)).cloned().collect();
-            match self.running.replace(Arc::clone(&changed.set)) {
-                Ok(()) => {
-                    self.current.prepared.store(Arc::new(changed));
-                    swapped.extend(names);
-                }
+            let swap = || {
+                let staged = self.running.stage(Arc::clone(&changed.set))?;
+                // Its VMs run in all workers by now. Those of the old set are about to end, and nobody is to look at them.
+                self.current.prepared.store(Arc::new(changed));
+                staged.commit()
+            };
+            match swap() {
+                Ok(()) => swapped.extend(names),
                 Err(ReplaceError::Stopping) => return,
                 Err(error) => {
                     let reason = with_causes(&error);

@@ -176,7 +176,10 @@ impl Served {
             fetched: Some((fetcher, progress)),
             ..Asked::new(Arc::default(), |_, _| capabilities)
         };
-        Self::start(config(), ConnectionLimits::default(), &[], policies, asked)
+        let mut config = config();
+        // So that one policy may run twice at the same time, before and after it is replaced.
+        config.queue.concurrent = NonZeroUsize::new(5).unwrap();
+        Self::start(config, ConnectionLimits::default(), &[], policies, asked)
     }
 
     fn start(

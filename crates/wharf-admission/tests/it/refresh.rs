@@ -70,9 +70,7 @@ impl Moving {
             true => fetcher.with_store(Store::open(store.path()).unwrap()),
             false => fetcher,
         };
-        let policies = format!(
-            "p: {{ module: 'registry://{image}', hostCapabilities: ['*'], timeoutEvalSeconds: 60 }}\n"
-        );
+        let policies = format!("p: {{ module: 'registry://{image}', hostCapabilities: ['*'] }}\n");
         let compiled = Arc::new(Compiled::default());
         let progress = Arc::clone(&compiled) as Arc<dyn LoadProgress>;
         Self {

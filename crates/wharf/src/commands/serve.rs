@@ -246,8 +246,6 @@ fn wait(mut signals: Signals, hosts: &mut Hosts, admin: Option<&Admin>, refreshe
         admin.draining();
     }
     hosts.drain();
-    // What it may be swapping in just now is of no use any more.
-    drop(refresher);
     let watcher = std::thread::Builder::new()
         .name("wharf-signals".into())
         .spawn(move || {
@@ -258,6 +256,8 @@ fn wait(mut signals: Signals, hosts: &mut Hosts, admin: Option<&Admin>, refreshe
     if let Err(error) = watcher {
         tracing::warn!(%error, "A second signal will not be heeded.");
     }
+    // What it may be asking for just now is of no use any more. That may take a while, and a second signal ends it.
+    drop(refresher);
 }
 
 #[expect(clippy::exit, reason = "the second signal asks for just this")]
