@@ -22,6 +22,7 @@ mod bounded;
 mod error;
 mod fetcher;
 mod file;
+mod hashed;
 mod layer;
 mod layout;
 mod lockfile;

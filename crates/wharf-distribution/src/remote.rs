@@ -392,7 +392,7 @@ impl RemoteImage {
         let mut last = None;
         for place in &self.places {
             let mut visit = self.images.client.visit(place);
-            match Box::pin(visit.download(&download, spool)).await {
+            match Box::pin(visit.download(&download, spool.sink())).await {
                 Ok(()) => return Ok(()),
                 Err(DownloadError::Registry(error)) => last = Some(error),
                 Err(DownloadError::Sink(error)) => return Err(spool.unwritable(error)),

@@ -38,7 +38,7 @@ use crate::bounded::read_bounded;
 
 pub use error::StoreError;
 pub use hold::Hold;
-pub(crate) use partial::{Hasher, Partial};
+pub(crate) use partial::Partial;
 pub use prune::Pruned;
 pub use record::Record;
 pub(crate) use record::{Attached, Held, as_text};

@@ -7,8 +7,9 @@ use wharf_plugin::{ByteSize, ContentDigest, Reference};
 
 use super::Fetcher;
 use crate::FetchError;
+use crate::hashed::Hasher;
 use crate::registry::{Download, DownloadError, Sink, Visit};
-use crate::store::{Found, Hasher, Partial, Store, StoreError};
+use crate::store::{Found, Partial, Store, StoreError};
 
 /// How often it is looked whether another process has downloaded what is wanted.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
@@ -63,12 +64,12 @@ impl Fetcher {
             tokio::time::sleep(LOOK_AGAIN).await;
         };
         // Whoever was at it may have ended in between.
-        if partial.length() == 0
+        if partial.sink().length() == 0
             && let Found::Bytes(bytes) = store.blob(wanted.digest, wanted.most.bytes())?
         {
             return Ok(Gotten { bytes, partial: None });
         }
-        self.download(place, wanted, &mut partial, Some(store)).await?;
+        self.download(place, wanted, partial.sink(), Some(store)).await?;
         Ok(Gotten {
             bytes: partial.read()?,
             partial: Some(partial),

@@ -1,7 +1,7 @@
 //! Layers on the disk, in files that have no name and are gone with the process.
 
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,19 +9,15 @@ use std::sync::Arc;
 use wharf_plugin::ContentDigest;
 
 use super::RemoteImageError;
-use crate::registry::Sink;
-use crate::store::Hasher;
+use crate::hashed::HashedFile;
 
 /// Where large temporary files go on systems that keep to the standard of their hierarchy: not into memory.
 const LARGE_FILES: &str = "/var/tmp";
 
 /// A layer that is being downloaded.
 pub(super) struct Spool {
-    file: File,
+    content: HashedFile,
     directory: PathBuf,
-    digest: ContentDigest,
-    hasher: Hasher,
-    length: u64,
 }
 
 impl Spool {
@@ -39,11 +35,8 @@ impl Spool {
             match tempfile::tempfile_in(&directory) {
                 Ok(file) => {
                     return Ok(Self {
-                        file,
+                        content: HashedFile::empty(file, digest),
                         directory,
-                        digest: digest.clone(),
-                        hasher: Hasher::like(digest),
-                        length: 0,
                     });
                 }
                 Err(error) => failure = Some(RemoteImageError::temporary(directory, error)),
@@ -54,37 +47,17 @@ impl Spool {
 
     /// What was written, to be read by [`RemoteLayer`].
     pub(super) fn into_file(self) -> File {
-        self.file
+        self.content.file
+    }
+
+    /// Where the download goes.
+    pub(super) fn sink(&mut self) -> &mut HashedFile {
+        &mut self.content
     }
 
     /// Why it took no more.
     pub(super) fn unwritable(&self, error: io::Error) -> RemoteImageError {
         RemoteImageError::temporary(self.directory.clone(), error)
-    }
-}
-
-impl Sink for Spool {
-    fn length(&self) -> u64 {
-        self.length
-    }
-
-    fn restart(&mut self) -> io::Result<()> {
-        self.file.set_len(0)?;
-        self.file.seek(SeekFrom::Start(0))?;
-        self.hasher = Hasher::like(&self.digest);
-        self.length = 0;
-        Ok(())
-    }
-
-    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.file.write_all(bytes)?;
-        self.hasher.update(bytes);
-        self.length += bytes.len() as u64;
-        Ok(())
-    }
-
-    fn digest(&self) -> ContentDigest {
-        self.hasher.digest()
     }
 }
 

@@ -31,6 +31,13 @@ fn what_is_not_there_is_told_apart_from_what_may_not_be_seen() {
         Fault::Status(200, "content-type: text/html\r\n", "<html>hello</html>"),
     ));
     let (_, page) = html.bad(&["pull", "HOST/plugins/greet:1"]);
+    // Nobody listens there any more.
+    let gone = harbour();
+    let (host, folder) = (gone.host(), gone.folder.clone());
+    drop(gone.registry);
+    let output = folder.run(&["pull", &format!("{host}/plugins/greet:1")]);
+    assert_eq!(output.status.code(), Some(4));
+    let away = String::from_utf8(output.stderr).unwrap().replace(&host, "HOST");
     // Port 1 of this machine is nobody's.
     let (_, down) = here.bad(&["pull", "oci:127.0.0.1:1/plugins/greet:1"]);
     expect_test::expect![[r#"
@@ -65,7 +72,7 @@ fn what_is_not_there_is_told_apart_from_what_may_not_be_seen() {
 
         hint: a registry on this machine has to be named under `registries.hosts`; otherwise somebody tries to reach what is not theirs
     "#]].assert_eq(&format!(
-        "--- no tag\n{no_tag}--- 401\n{unauthorized}--- 403\n{forbidden}--- no repository\n{no_repository}--- a page\n{page}--- not named\n{down}"
+        "--- no tag\n{no_tag}--- 401\n{unauthorized}--- 403\n{forbidden}--- no repository\n{no_repository}--- a page\n{page}--- away\n{away}--- not named\n{down}"
     ));
 }
 

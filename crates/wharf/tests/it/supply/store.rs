@@ -164,3 +164,19 @@ fn a_module_is_written_to_a_file() {
     let (code, _) = harbour.bad(&["pull", "HOST/plugins/greet:1", "-o", "no/folder/x.wasm"]);
     assert_eq!(code, 1);
 }
+
+#[test]
+fn a_mirror_is_asked_first_and_named_by_nobody() {
+    let harbour = harbour();
+    let pushed = harbour.json(&["push", FILTER, "HOST/plugins/greet:1"]);
+    let path = harbour.folder.path().join("wharf.yaml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let mirrored = format!("registry.invalid: {{ mirrors: [ \"{}\" ] }}, ", harbour.host());
+    std::fs::write(&path, text.replace("hosts: { ", &format!("hosts: {{ {mirrored}"))).unwrap();
+    let pulled = &harbour.json(&["pull", "registry.invalid/plugins/greet:1"])[0];
+    assert_eq!(pulled["provenance"]["resolved"], pushed["digest"]);
+    assert_eq!(pulled["reference"], "oci://registry.invalid/plugins/greet:1");
+    let (code, said) = harbour.bad(&["pull", "registry.invalid/plugins/other:1"]);
+    assert_eq!(code, 4);
+    assert!(said.contains("registry.invalid"), "{said}");
+}
