@@ -1,5 +1,6 @@
 //! Measures Wharf and Envoy side by side: the same filters, the same origin, one worker each, in turns. `admission` measures
-//! Wharf and policy-server in the same way, see [`admission`], and `scan` Wharf and Trivy, see [`scan`].
+//! Wharf and policy-server in the same way, see [`admission`], `scan` Wharf and Trivy, see [`scan`], and `registry` what plugins from
+//! registries cost, with pulls beside those of oras, see [`registry`].
 //!
 //! Prints for each number of filters the CPU time of the proxy for a request, requests a second, and latencies; then
 //! memory, and the time from the start to the first answer with a cold and a warm cache of compiled modules. The medians
@@ -10,11 +11,14 @@
 
 mod admission;
 mod load;
+mod once;
 mod origin;
 mod process;
 mod proxies;
+mod registry;
 mod report;
 mod scan;
+mod sections;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -54,6 +58,8 @@ enum Command {
     Admission(admission::Arguments),
     /// Measures Wharf and, where it is at hand, Trivy with the same modules.
     Scan(scan::Arguments),
+    /// Measures pulls, beside those of oras where it is at hand, and starts from a filled store.
+    Registry(registry::Arguments),
 }
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
@@ -63,6 +69,7 @@ fn main() -> Outcome<()> {
     match &arguments.command {
         Some(Command::Admission(arguments)) => return admission::run(arguments),
         Some(Command::Scan(arguments)) => return scan::run(arguments),
+        Some(Command::Registry(arguments)) => return registry::run(arguments),
         None => {}
     }
     let origin = origin::start()?;

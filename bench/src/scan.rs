@@ -5,7 +5,6 @@
 //! many times as fast Wharf is as Trivy.
 
 mod made;
-mod once;
 mod rows;
 
 use std::path::PathBuf;

@@ -1,6 +1,7 @@
 //! Modules that are made here.
 
 use crate::Outcome;
+use crate::sections::with_section;
 
 /// A call of the host, as a policy makes it.
 #[derive(Debug, Clone, Copy)]
@@ -87,33 +88,7 @@ pub(super) fn calling(call: HostCall, calls: u32) -> Outcome<Vec<u8>> {
 pub(super) fn annotated(module: Vec<u8>, mode: &str) -> Vec<u8> {
     let metadata =
         format!(r#"{{"protocolVersion":"v1","rules":[],"mutating":true,"executionMode":"{mode}"}}"#);
-    with_section(module, "io.kubewarden.metadata", &metadata)
-}
-
-/// The module with a number in it that nobody reads: another module to whoever goes by its bytes.
-pub(super) fn numbered(module: Vec<u8>, number: usize) -> Vec<u8> {
-    with_section(module, "number", &number.to_string())
-}
-
-/// A custom section may stand at the end of any module.
-fn with_section(mut module: Vec<u8>, name: &str, text: &str) -> Vec<u8> {
-    let mut contents = Vec::new();
-    write_length(&mut contents, name.len());
-    contents.extend_from_slice(name.as_bytes());
-    contents.extend_from_slice(text.as_bytes());
-    module.push(0);
-    write_length(&mut module, contents.len());
-    module.extend_from_slice(&contents);
-    module
-}
-
-/// In LEB128.
-fn write_length(bytes: &mut Vec<u8>, mut length: usize) {
-    while length > 0x7f {
-        bytes.push(length as u8 | 0x80);
-        length >>= 7;
-    }
-    bytes.push(length as u8);
+    with_section(module, "io.kubewarden.metadata", metadata.as_bytes())
 }
 
 #[cfg(test)]
@@ -126,14 +101,5 @@ mod tests {
             assert!(calling(call, 10).unwrap().starts_with(b"\0asm"));
         }
         small().unwrap();
-    }
-
-    #[test]
-    fn lengths_are_leb128() {
-        for (length, expected) in [(5, &[5][..]), (127, &[127]), (128, &[0x80, 1]), (300, &[0xac, 2])] {
-            let mut bytes = Vec::new();
-            write_length(&mut bytes, length);
-            assert_eq!(bytes, expected, "{length}");
-        }
     }
 }

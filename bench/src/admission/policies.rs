@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value, json};
 
 use crate::Outcome;
+use crate::sections::numbered;
 
 use super::made::{self, HostCall};
 
@@ -97,7 +98,7 @@ impl Policy {
     fn copy(&self, copies: &Path, index: usize) -> Outcome<PathBuf> {
         let copy = copies.join(format!("{}-{index}.wasm", self.name));
         if !copy.is_file() {
-            std::fs::write(&copy, made::numbered(std::fs::read(&self.module)?, index))?;
+            std::fs::write(&copy, numbered(std::fs::read(&self.module)?, index))?;
         }
         Ok(copy)
     }

@@ -5,9 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::Outcome;
+use crate::once::{self, Once};
 use crate::report::median;
-
-use super::once::{self, Scan};
 
 /// The two, where they are, and where they may write.
 pub(super) struct Bench {
@@ -47,8 +46,8 @@ impl<'a> Row<'a> {
 /// What was measured of one program, a round each.
 #[derive(Default)]
 struct Rounds {
-    cold: Vec<Scan>,
-    warm: Vec<Scan>,
+    cold: Vec<Once>,
+    warm: Vec<Once>,
 }
 
 /// Prints what the columns are of.
@@ -150,9 +149,9 @@ impl Bench {
     }
 }
 
-fn print(what: &str, cache: &str, wharf: &[Scan], trivy: &[Scan]) {
-    let time = |scans: &[Scan]| median(scans.iter().map(|scan| scan.time.as_secs_f64() * 1e3));
-    let memory = |scans: &[Scan]| median(scans.iter().map(|scan| scan.most_memory as f64 / 1e6));
+fn print(what: &str, cache: &str, wharf: &[Once], trivy: &[Once]) {
+    let time = |scans: &[Once]| median(scans.iter().map(|scan| scan.time.as_secs_f64() * 1e3));
+    let memory = |scans: &[Once]| median(scans.iter().map(|scan| scan.most_memory as f64 / 1e6));
     let shown = |value: Option<f64>, unit: &str| {
         value
             .map(|value| format!("{value:.0} {unit}"))

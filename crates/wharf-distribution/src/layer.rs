@@ -3,6 +3,8 @@
 //! The layer is an archive of tar, as it is or compressed with gzip or zstd, whatever its media type says of that: the first bytes
 //! are believed, since they cannot be wrong about themselves. Nothing is ever written to the disk under a name from it.
 
+mod zstd;
+
 use std::io::{self, Read};
 
 use wharf_plugin::ByteSize;
@@ -19,7 +21,6 @@ const MOST_EXTENSION: u64 = 64 << 10;
 const MOST_NAMES: usize = 4;
 const BLOCK: usize = 512;
 const GZIP: &[u8] = &[0x1f, 0x8b];
-const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
 /// The file that is looked for first.
 const PLUGIN: &str = "plugin.wasm";
 
@@ -28,9 +29,8 @@ pub(crate) fn plugin_in(layer: &[u8], most: ByteSize) -> Result<Vec<u8>, LayoutE
     if layer.starts_with(GZIP) {
         return search(flate2::read::MultiGzDecoder::new(layer), most);
     }
-    if layer.starts_with(ZSTD) {
-        let decoder = ruzstd::decoding::StreamingDecoder::new(layer);
-        return search(decoder.map_err(|error| bad(&error.to_string()))?, most);
+    if zstd::is_zstd(layer) {
+        return search(zstd::Frames::of(layer), most);
     }
     search(layer, most)
 }

@@ -22,6 +22,8 @@ mod bounded;
 mod error;
 mod fetcher;
 mod file;
+#[doc(hidden)]
+pub mod fuzzing;
 mod hashed;
 mod layer;
 mod layout;

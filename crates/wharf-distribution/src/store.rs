@@ -175,6 +175,12 @@ impl Store {
         self.blob_path(digest).exists()
     }
 
+    /// How many bytes there are for a digest, where there are any.
+    pub(crate) fn length(&self, digest: &ContentDigest) -> Option<u64> {
+        let found = fs::metadata(self.blob_path(digest)).ok()?;
+        Some(found.len())
+    }
+
     /// The record of a reference, where there is one that can be read.
     pub(crate) fn record(&self, reference: &str) -> Result<Option<Record>, StoreError> {
         let path = self.record_path(reference);

@@ -5,8 +5,8 @@
 //!
 //! ```text
 //! reference   = [host "/"] repository [":" tag] ["@" digest]
-//! host        = (name | IPv4 | "[" IPv6 "]") [":" port]   what stands before the first "/" is one where it has "." or ":",
-//!                                                          has upper case, or is "localhost"
+//! host        = (name | IPv4 | "[" IPv6 "]") [":" port]   what stands before the first "/" is one where it has "." or ":", or is
+//!                                                          "localhost"; where it has none of them but upper case, it is refused
 //! repository  = component {"/" component}                  at most 255 bytes
 //! component   = a-z0-9 in runs, between them ".", "_", "__" or any number of "-"
 //! tag         = (A-Za-z0-9_) and up to 127 more, also "." and "-"
@@ -177,7 +177,7 @@ impl FromStr for ImageReference {
 fn split_host(name: &str) -> Result<(RegistryHost, String), ImageReferenceError> {
     let explicit = name.split_once('/').filter(|(first, _)| looks_like_host(first));
     let (host, rest) = match explicit {
-        Some((first, rest)) => (first.parse()?, rest),
+        Some((first, rest)) => (explicit_host(first)?, rest),
         None => (RegistryHost::docker_hub(), name),
     };
     let official = host.is_docker_hub() && !rest.contains('/') && !rest.is_empty();
@@ -187,6 +187,16 @@ fn split_host(name: &str) -> Result<(RegistryHost, String), ImageReferenceError>
         rest.to_owned()
     };
     Ok((host, repository))
+}
+
+/// A registry that is still one when it is written in lower case, as all of them are.
+fn explicit_host(text: &str) -> Result<RegistryHost, ImageReferenceError> {
+    let host: RegistryHost = text.parse()?;
+    if looks_like_host(host.as_str()) {
+        Ok(host)
+    } else {
+        Err(ImageReferenceError::UnclearHost { host: shown(text) })
+    }
 }
 
 fn looks_like_host(first: &str) -> bool {
@@ -264,6 +274,14 @@ pub enum ImageReferenceError {
     /// The registry's name is none.
     #[error(transparent)]
     Host(#[from] RegistryHostError),
+    /// The registry's name is one only by its upper case, which does not count in names of registries.
+    #[error(
+        "{host} could be a registry or a part of a repository's name: write the registry with its port, or the repository in lower case"
+    )]
+    UnclearHost {
+        /// The name, quoted and shortened.
+        host: String,
+    },
     /// A part of the repository is not as it may be.
     #[error(
         "{component} is no part of a repository's name: these are of `a-z` and `0-9` with single `.`, `_`, `__` or `-` in between"

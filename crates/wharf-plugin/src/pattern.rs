@@ -72,10 +72,10 @@ impl FromStr for ReferencePattern {
         let slashless = rest.strip_prefix("//").unwrap_or(rest);
         match scheme {
             _ if rest.is_empty() || slashless.is_empty() => Err(ReferencePatternError::Empty),
-            "file" => Ok(Self(format!(
-                "file:{}",
-                if rest.starts_with("///") { slashless } else { rest }
-            ))),
+            "file" => {
+                let path = if rest.starts_with("///") { slashless } else { rest };
+                Ok(Self(format!("file:{}", plain_pattern(path))))
+            }
             "https" if rest.starts_with("//") || rest.starts_with('*') => {
                 let (host, path) = slashless.split_at(slashless.find('/').unwrap_or(slashless.len()));
                 Ok(Self(format!("https://{}{path}", host.to_ascii_lowercase())))
@@ -202,6 +202,14 @@ fn plain_url(url: &str) -> Option<String> {
     Some(format!("https://{}{path}", host.to_ascii_lowercase()))
 }
 
+/// The plain form of a path in a pattern that is absolute or begins with a star; another gets its own when it is put behind a directory.
+/// What leads above the root stays as it is, and matches nothing.
+fn plain_pattern(path: &str) -> String {
+    let first = path.chars().next().filter(|c| matches!(c, '/' | '*'));
+    let plain = first.and_then(|first| plain_path(Path::new(path)).filter(|plain| plain.starts_with(first)));
+    plain.unwrap_or_else(|| path.to_owned())
+}
+
 /// Compares by going through the text once for each part of the pattern: `reached` has the places of the text at which
 /// the part can begin.
 fn matches(pattern: &str, text: &str) -> bool {
@@ -326,6 +334,11 @@ mod tests {
             ("file:///srv/plugins/**", "file:///srv/plugins/a.wasm", true),
             ("file:/srv/plugins/**", "file:/srv/plugins/../a.wasm", false),
             ("file:/srv/plugins/**", "file:/srv/./x/../plugins/a.wasm", true),
+            ("file:/srv/./x/..//plugins/**", "file:/srv/plugins/a.wasm", true),
+            ("file:**//./a.wasm", "file:/srv/a.wasm", true),
+            ("file:*/../srv/a.wasm", "file:srv/a.wasm", false),
+            ("file:////srv/a.wasm", "file:////srv/a.wasm", true),
+            ("file:/../a.wasm", "file:/a.wasm", false),
             ("file:plugins/*", "file:./plugins/a.wasm", true),
             ("file:plugins/*", "file:../plugins/a.wasm", false),
             ("https://example.com/**", "https://EXAMPLE.com/a.wasm?x=/", true),

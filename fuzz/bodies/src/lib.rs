@@ -6,6 +6,7 @@
 //!
 //! The bytes of [`host_functions`] and [`chain`] are programs; `plan.rs` says how they are written.
 
+mod archive;
 mod chain;
 mod checker;
 mod config;
@@ -16,25 +17,32 @@ mod host_functions;
 mod http1;
 mod input;
 mod inspect;
+mod layers;
+mod manifests;
 mod observer;
 mod plan;
+mod references;
 mod script;
 mod signatures;
 mod world;
 
+pub use archive::archive;
 pub use chain::chain;
 pub use config::config;
 pub use header_pairs::header_pairs;
 pub use host_functions::host_functions;
 pub use http1::http1;
 pub use inspect::inspect;
+pub use layers::layers;
+pub use manifests::manifests;
+pub use references::references;
 pub use signatures::signatures;
 
 /// A target: its name, which is also that of its corpus, and what it does.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 7] = [
+pub const TARGETS: [Target; 11] = [
     ("header_pairs", header_pairs),
     ("host_functions", host_functions),
     ("config", config),
@@ -42,4 +50,8 @@ pub const TARGETS: [Target; 7] = [
     ("http1", http1),
     ("inspect", inspect),
     ("signatures", signatures),
+    ("manifests", manifests),
+    ("references", references),
+    ("layers", layers),
+    ("archive", archive),
 ];

@@ -70,6 +70,26 @@ fn signatures() {
 }
 
 #[test]
+fn manifests() {
+    replay("manifests");
+}
+
+#[test]
+fn references() {
+    replay("references");
+}
+
+#[test]
+fn layers() {
+    replay("layers");
+}
+
+#[test]
+fn archive() {
+    replay("archive");
+}
+
+#[test]
 fn every_target_is_replayed_here() {
     let here = [
         "header_pairs",
@@ -79,6 +99,10 @@ fn every_target_is_replayed_here() {
         "http1",
         "inspect",
         "signatures",
+        "manifests",
+        "references",
+        "layers",
+        "archive",
     ];
     assert_eq!(TARGETS.map(|(name, _)| name), here);
 }

@@ -1,10 +1,10 @@
 //! Reading what somebody saved.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 
 use serde::Deserialize;
-use wharf_plugin::{ByteSize, ContentDigest, Digest, ImageReference};
+use wharf_plugin::{ByteSize, ContentDigest, Digest, ImageReference, Reference};
 
 use super::{ArchiveError, IMAGE_NAME, MOST_ARCHIVE, MOST_BLOB, RECORDS, REF_NAME};
 use crate::layer::{self, Archive};
@@ -94,26 +94,56 @@ impl Store {
         Ok(loaded)
     }
 
-    /// Writes records whose blobs are all there.
+    /// Writes records that mean something, and whose blobs are all there.
     fn take(
         &self,
         loading: &Loading<'_>,
-        records: Vec<Record>,
+        mut records: Vec<Record>,
         loaded: &mut Loaded,
     ) -> Result<(), ArchiveError> {
-        for record in &records {
-            if let Some(held) = record.blobs.iter().find(|held| !self.has(&held.digest)) {
-                return Err(ArchiveError::Incomplete {
-                    reference: record.reference.clone(),
-                    digest: held.digest.clone(),
+        for record in &mut records {
+            if !is_name(&record.reference) {
+                return Err(ArchiveError::NotALayout {
+                    reason: format!(
+                        "it has a record of `{}`, which is no reference as the store writes it",
+                        layout::shown(&record.reference)
+                    ),
                 });
             }
+            self.settle(record)?;
         }
         for record in records {
             loading.record(&record)?;
             loaded.references.push(record.reference);
         }
         loaded.references.sort();
+        loaded.references.dedup();
+        Ok(())
+    }
+
+    /// Has a record say of its blobs what is so: pruning goes by that.
+    fn settle(&self, record: &mut Record) -> Result<(), ArchiveError> {
+        let incomplete = |digest: &ContentDigest| ArchiveError::Incomplete {
+            reference: record.reference.clone(),
+            digest: digest.clone(),
+        };
+        let mut names = BTreeSet::new();
+        let mut blobs = Vec::new();
+        for Held { digest, .. } in &record.blobs {
+            if names.insert(digest.clone()) {
+                let size = self.length(digest).ok_or_else(|| incomplete(digest))?;
+                let digest = digest.clone();
+                blobs.push(Held { digest, size });
+            }
+        }
+        if !names.contains(&record.digest) {
+            return Err(incomplete(&record.digest));
+        }
+        record.blobs = blobs;
+        // What was beside it and is not there speaks for nobody.
+        record
+            .attached
+            .retain(|attached| names.contains(&attached.digest));
         Ok(())
     }
 
@@ -217,6 +247,12 @@ impl Store {
     }
 }
 
+/// Whether a text is a reference of a registry or a server in the one form in which records have it.
+fn is_name(text: &str) -> bool {
+    let read = text.parse::<Reference>();
+    read.is_ok_and(|reference| reference.as_file().is_none() && reference.canonical() == text)
+}
+
 /// The whole name of an image, with its registry.
 fn name_of(annotations: &BTreeMap<String, String>) -> Option<ImageReference> {
     let names = [IMAGE_NAME, REF_NAME]
@@ -230,7 +266,16 @@ fn name_of(annotations: &BTreeMap<String, String>) -> Option<ImageReference> {
 }
 
 fn parse<T: for<'de> Deserialize<'de>>(name: &str, bytes: &[u8]) -> Result<T, ArchiveError> {
-    serde_json::from_slice(bytes).map_err(|error| ArchiveError::NotALayout {
-        reason: format!("its `{name}` cannot be understood: {error}"),
+    serde_json::from_slice(bytes).map_err(|error| {
+        // It quotes the file.
+        let told: String = error
+            .to_string()
+            .chars()
+            .filter(|c| !c.is_control())
+            .take(300)
+            .collect();
+        ArchiveError::NotALayout {
+            reason: format!("its `{name}` cannot be understood: {told}"),
+        }
     })
 }

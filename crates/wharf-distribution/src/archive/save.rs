@@ -110,7 +110,9 @@ impl Store {
         };
         let mut names = vec![(image.tag().map(str::to_owned), record.digest.clone())];
         for attached in &record.attached {
-            if let Some(tag) = attached.name.strip_prefix("tag:") {
+            // What was too large to be kept is no part of the record.
+            let is_held = record.blobs.iter().any(|held| held.digest == attached.digest);
+            if let Some(tag) = attached.name.strip_prefix("tag:").filter(|_| is_held) {
                 names.push((Some(tag.to_owned()), attached.digest.clone()));
             }
         }

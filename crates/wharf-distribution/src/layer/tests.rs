@@ -65,6 +65,31 @@ fn plugin_wasm_counts_wherever_it_is_and_else_the_only_module() {
 }
 
 #[test]
+fn zstd_may_have_several_frames() {
+    let whole = [member("a.txt", b'0', b"x"), member("plugin.wasm", b'0', b"right")].concat();
+    let frame =
+        |bytes: &[u8]| ruzstd::encoding::compress_to_vec(bytes, ruzstd::encoding::CompressionLevel::Fastest);
+    let skipped = b"\x50\x2a\x4d\x18\x03\0\0\0abc";
+    for parts in [
+        vec![frame(&whole)],
+        vec![frame(&whole[..700]), frame(&whole[700..])],
+        vec![
+            skipped.to_vec(),
+            frame(&whole[..700]),
+            skipped.to_vec(),
+            frame(&whole[700..]),
+        ],
+    ] {
+        assert_eq!(plugin_in(&parts.concat(), MOST).unwrap(), b"right");
+    }
+    let cut = [&frame(&whole[..700]), &skipped[..9]].concat();
+    assert_eq!(
+        refused(&cut),
+        "the last layer cannot be read: unexpected end of file"
+    );
+}
+
+#[test]
 fn names_that_do_not_fit_a_header_are_read() {
     let long = format!("{}/plugin.wasm", "d".repeat(200));
     let record = format!(" path={long}\n");

@@ -121,9 +121,37 @@ fn an_archive_that_is_broken_or_lies_is_refused() {
     let record = format!(
         r#"[{{"reference":"oci:a.example/a:1","digest":"{digest}","layout":"cncf","module":"{digest}","size":1,"fetchedAt":0,"blobs":[{{"digest":"{digest}","size":1}}]}}]"#
     );
-    let partial = tar(&[("wharf/records.json", record.as_bytes())]);
-    let error = store.load(partial.as_slice()).unwrap_err();
-    assert!(matches!(error, ArchiveError::Incomplete { .. }), "{error:?}");
+    for record in [
+        record.clone(),
+        // What it means itself, too, though it does not name it.
+        record.replace(
+            &format!(r#""blobs":[{{"digest":"{digest}","size":1}}]"#),
+            r#""blobs":[]"#,
+        ),
+    ] {
+        let partial = tar(&[("wharf/records.json", record.as_bytes())]);
+        let error = store.load(partial.as_slice()).unwrap_err();
+        assert!(matches!(error, ArchiveError::Incomplete { .. }), "{error:?}");
+    }
+    // What is quoted commands no terminal.
+    let odd = record.replace("cncf", "\\u001b[2J");
+    let odd = tar(&[("wharf/records.json", odd.as_bytes())]);
+    let error = store.load(odd.as_slice()).unwrap_err();
+    assert!(!error.to_string().chars().any(char::is_control), "{error}");
+    // A record is of a reference as the store writes them, and of nothing else.
+    for name in [
+        "a",
+        "oci:a",
+        "oci:Team/a:1",
+        "file:a.wasm",
+        "oci:a.example/a:1\\u001b[2J",
+    ] {
+        let record = record.replace("oci:a.example/a:1", name);
+        let named = tar(&[("wharf/records.json", record.as_bytes())]);
+        let error = store.load(named.as_slice()).unwrap_err();
+        assert!(matches!(error, ArchiveError::NotALayout { .. }), "{error:?}");
+        assert!(!error.to_string().chars().any(char::is_control), "{error}");
+    }
     assert_eq!(store.records().unwrap(), []);
     check_blobs(directory.path());
 }

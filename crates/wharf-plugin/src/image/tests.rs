@@ -62,6 +62,8 @@ fn what_names_no_image_is_refused() {
         (many.as_str(), "1024"),
         (long.as_str(), "255"),
         ("Busybox", "no part of a repository"),
+        // In lower case, as registries are written, it would be another image's name.
+        ("Team/app", "could be a registry"),
         ("a//b", "no part"),
         ("a/", "no part"),
         ("/a", "no part"),

@@ -1,4 +1,4 @@
-//! One scan as a process: how long it takes, and the most memory that it has.
+//! A command from its start to its end: how long it takes, and what it needs.
 
 use std::fs::File;
 use std::path::Path;
@@ -9,20 +9,22 @@ use wait4::Wait4;
 
 use crate::Outcome;
 
-/// What a scan took.
+/// What a command took.
 #[derive(Clone, Copy)]
-pub(super) struct Scan {
+pub(crate) struct Once {
     /// From the start of the process to its end.
-    pub(super) time: Duration,
+    pub(crate) time: Duration,
+    /// Of all its threads, in user and kernel.
+    pub(crate) cpu: Duration,
     /// In bytes, of resident memory.
-    pub(super) most_memory: u64,
+    pub(crate) most_memory: u64,
 }
 
-/// Runs it, with its report in the file `report` and what it says beside it.
+/// Runs it, with its output in the file `report` and what it says beside it.
 ///
 /// # Errors
 /// When it cannot be started or fails.
-pub(super) fn run(mut command: Command, report: &Path) -> Outcome<Scan> {
+pub(crate) fn run(mut command: Command, report: &Path) -> Outcome<Once> {
     let log = report.with_extension("log");
     command
         .stdin(Stdio::null())
@@ -38,8 +40,9 @@ pub(super) fn run(mut command: Command, report: &Path) -> Outcome<Scan> {
         let log = std::fs::read_to_string(&log)?;
         return Err(format!("{} failed: {log}", command.get_program().display()).into());
     }
-    Ok(Scan {
+    Ok(Once {
         time,
+        cpu: ended.rusage.utime + ended.rusage.stime,
         most_memory: ended.rusage.maxrss,
     })
 }
