@@ -66,6 +66,11 @@ fn what_is_not_there_is_told_apart_from_what_may_not_be_seen() {
           caused by: HOST gives text/html where a manifest is due
 
         hint: check that this host is a registry, and not a website or a proxy's page
+        --- away
+        error: oci://HOST/plugins/greet:1 cannot be fetched
+          caused by: HOST cannot be reached: Connection refused (os error 111)
+
+        hint: check that the registry runs, the network, and whether a proxy is needed (HTTPS_PROXY)
         --- not named
         error: oci://127.0.0.1:1/plugins/greet:1 cannot be fetched
           caused by: 127.0.0.1:1 is 127.0.0.1, which means this machine, its network or its cloud: it is not connected to
