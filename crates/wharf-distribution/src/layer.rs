@@ -147,7 +147,8 @@ impl<R: Read> Archive<R> {
     fn header(&mut self) -> Result<Option<[u8; BLOCK]>, LayoutError> {
         let mut block = [0; BLOCK];
         let count = self.fill(&mut block)?;
-        let is_end = count == 0 || block.iter().all(|byte| *byte == 0);
+        // Behind what was read a decoder may have left anything.
+        let is_end = block.iter().take(count).all(|byte| *byte == 0);
         if is_end {
             return Ok(None);
         }

@@ -89,6 +89,28 @@ fn zstd_may_have_several_frames() {
     );
 }
 
+/// Gives bytes, and leaves others behind them in the buffer, as decoders may.
+struct Scribbling<'a>(&'a [u8]);
+
+impl Read for Scribbling<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        buffer.fill(0x41);
+        self.0.read(buffer)
+    }
+}
+
+#[test]
+fn what_a_decoder_leaves_behind_is_not_read() {
+    let end = [0; 28];
+    let layer = [
+        &member("plugin.txt", b'0', b"x"),
+        &member("a.wasm", b'0', b"right"),
+        &end[..],
+    ]
+    .concat();
+    assert_eq!(search(Scribbling(&layer), MOST).unwrap(), b"right");
+}
+
 #[test]
 fn names_that_do_not_fit_a_header_are_read() {
     let long = format!("{}/plugin.wasm", "d".repeat(200));
