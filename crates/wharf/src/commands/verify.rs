@@ -26,7 +26,10 @@ use crate::words::{complain, print, say};
 
 /// What is verified, and who has to have signed it.
 #[derive(Debug, Args)]
-#[command(group = ArgGroup::new("who").multiple(true).args(["keys", "issuer", "github"]))]
+#[command(
+    group = ArgGroup::new("who").multiple(true).args(["keys", "issuer", "github"]),
+    group = ArgGroup::new("whom").args(["subject", "subject_prefix", "subject_regex"]).requires("issuer")
+)]
 pub(crate) struct VerifyArguments {
     /// The plugin: an image in a registry, or a file with its bundle beside it.
     #[arg(value_name = "REF", value_parser = single::artifact)]
@@ -36,21 +39,16 @@ pub(crate) struct VerifyArguments {
     #[arg(long = "key", value_name = "FILE")]
     keys: Vec<PathBuf>,
     /// The OpenID provider of an identity that has to have signed; one of the three --subject… says which.
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", requires = "whom")]
     issuer: Option<String>,
     /// The subject, exactly.
-    #[arg(long, value_name = "TEXT", requires = "issuer", conflicts_with_all = ["subject_prefix", "subject_regex"])]
+    #[arg(long, value_name = "TEXT")]
     subject: Option<String>,
     /// What the subject begins with; end it with a slash.
-    #[arg(
-        long,
-        value_name = "TEXT",
-        requires = "issuer",
-        conflicts_with = "subject_regex"
-    )]
+    #[arg(long, value_name = "TEXT")]
     subject_prefix: Option<String>,
     /// A regular expression that the whole subject matches.
-    #[arg(long, value_name = "REGEX", requires = "issuer")]
+    #[arg(long, value_name = "REGEX")]
     subject_regex: Option<String>,
     /// Workflows of GitHub Actions of an owner, or of one repository: OWNER or OWNER/REPOSITORY.
     #[arg(long, value_name = "OWNER[/REPOSITORY]")]
@@ -127,16 +125,14 @@ fn rule(arguments: &VerifyArguments) -> Result<Option<SignatureRule>, TrustError
         signers.push(SignerPattern::Key(trust::key(path)?));
     }
     if let Some(issuer) = &arguments.issuer {
-        let subject = match (
-            &arguments.subject,
-            &arguments.subject_prefix,
-            &arguments.subject_regex,
-        ) {
-            (Some(text), ..) => SubjectPattern::Exact(text.clone()),
-            (_, Some(text), _) => SubjectPattern::Prefix(text.clone()),
-            (.., Some(text)) => SubjectPattern::Regex(trust::regex(text)?),
-            // Whoever the provider names: as an answer to the question who signed it is of use.
-            (None, None, None) => SubjectPattern::Prefix(String::new()),
+        let subject = match (&arguments.subject, &arguments.subject_prefix) {
+            (Some(text), _) => SubjectPattern::Exact(text.clone()),
+            (None, Some(text)) => SubjectPattern::Prefix(text.clone()),
+            // One of the three is there.
+            (None, None) => {
+                let regex = arguments.subject_regex.as_deref().unwrap_or_default();
+                SubjectPattern::Regex(trust::regex(regex)?)
+            }
         };
         signers.push(SignerPattern::Identity(IdentityPattern::Subject {
             issuer: issuer.clone(),

@@ -282,7 +282,19 @@ fn verify_says_who_signed_and_with_what() {
         ]),
         Some(0)
     );
-    assert_eq!(verify(&["--issuer", "https://issuer.example"]), Some(4));
+    let issuer = ["--issuer", "https://issuer.example"];
+    assert_eq!(verify(&[&issuer[..], &["--subject", "me"]].concat()), Some(4));
+    assert_eq!(
+        verify(&[&issuer[..], &["--subject-regex", ".*"]].concat()),
+        Some(4)
+    );
+    // Anybody whom a provider names is nobody in particular.
+    assert_eq!(verify(&issuer), Some(2));
+    assert_eq!(verify(&["--subject", "me"]), Some(2));
+    assert_eq!(
+        verify(&[&issuer[..], &["--subject", "me", "--subject-prefix", "m"]].concat()),
+        Some(2)
+    );
     assert_eq!(verify(&["--github", "acme/plugins"]), Some(4));
     assert_eq!(verify(&["--key", "one.key"]), Some(2));
     let (code, said) = harbour.bad(&["verify", "HOST/plugins/greet:1"]);
