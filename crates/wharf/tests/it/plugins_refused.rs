@@ -9,9 +9,21 @@ use crate::harness::{Config, config};
 /// Both commands say the same, and neither serves.
 fn check(config: &Config, expected: &Expect) {
     let folder = config.write();
-    let said = folder.transcript(&["check", "wharf.yaml"]);
-    expected.assert_eq(&said);
-    assert_eq!(folder.transcript(&["serve", "wharf.yaml"]), said);
+    let said = |command: &str| without_places(&folder.transcript(&[command, "wharf.yaml"]));
+    expected.assert_eq(&said("check"));
+    assert_eq!(said("serve"), said("check"));
+}
+
+/// The same without the places in functions. That of a function which does nothing but trap is told as the next one about once in a
+/// hundred runs on a busy machine.
+fn without_places(text: &str) -> String {
+    let mut parts = text.split(" at 0x");
+    let mut plain = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        plain += " at 0x…";
+        plain += part.trim_start_matches(|c: char| c.is_ascii_hexdigit());
+    }
+    plain
 }
 
 fn guest(path: &str, keys: &str) -> Config {
@@ -192,44 +204,44 @@ fn a_trap_while_it_starts() {
     check(
         &wat("trap-in-start"),
         &expect![[r#"
-        exit code 4
-        --- stderr ---
-        error: plugin `bad` does not start
-          caused by: in _initialize: the guest trapped: wasm trap: wasm `unreachable` instruction executed
-          the guest was here, the innermost function first:
-            initialize at 0xa0
-          the plugin logged nothing
+            exit code 4
+            --- stderr ---
+            error: plugin `bad` does not start
+              caused by: in _initialize: the guest trapped: wasm trap: wasm `unreachable` instruction executed
+              the guest was here, the innermost function first:
+                initialize at 0x…
+              the plugin logged nothing
 
-        hint: the fault is the plugin's own; its author needs the lines above
-    "#]],
+            hint: the fault is the plugin's own; its author needs the lines above
+        "#]],
     );
     check(
         &wat("trap-on-vm-start"),
         &expect![[r#"
-        exit code 4
-        --- stderr ---
-        error: plugin `bad` does not start
-          caused by: in proxy_on_vm_start: the guest trapped: wasm trap: wasm `unreachable` instruction executed
-          the guest was here, the innermost function first:
-            on_vm_start at 0xac
-          the plugin logged nothing
+            exit code 4
+            --- stderr ---
+            error: plugin `bad` does not start
+              caused by: in proxy_on_vm_start: the guest trapped: wasm trap: wasm `unreachable` instruction executed
+              the guest was here, the innermost function first:
+                on_vm_start at 0x…
+              the plugin logged nothing
 
-        hint: the fault is the plugin's own; its author needs the lines above
-    "#]],
+            hint: the fault is the plugin's own; its author needs the lines above
+        "#]],
     );
     check(
         &wat("trap-on-configure"),
         &expect![[r#"
-        exit code 4
-        --- stderr ---
-        error: plugin `bad` does not start
-          caused by: in proxy_on_configure: the guest trapped: wasm trap: wasm `unreachable` instruction executed
-          the guest was here, the innermost function first:
-            on_configure at 0xad
-          the plugin logged nothing
+            exit code 4
+            --- stderr ---
+            error: plugin `bad` does not start
+              caused by: in proxy_on_configure: the guest trapped: wasm trap: wasm `unreachable` instruction executed
+              the guest was here, the innermost function first:
+                on_configure at 0x…
+              the plugin logged nothing
 
-        hint: the fault is the plugin's own; its author needs the lines above
-    "#]],
+            hint: the fault is the plugin's own; its author needs the lines above
+        "#]],
     );
 }
 
@@ -239,16 +251,16 @@ fn a_configuration_that_takes_for_ever() {
     check(
         &config,
         &expect![[r#"
-        exit code 4
-        --- stderr ---
-        error: plugin `bad` does not start
-          caused by: in proxy_on_configure: the guest ran past its deadline of 100ms
-          the guest was here, the innermost function first:
-            on_configure at 0xae
-          the plugin logged nothing
+            exit code 4
+            --- stderr ---
+            error: plugin `bad` does not start
+              caused by: in proxy_on_configure: the guest ran past its deadline of 100ms
+              the guest was here, the innermost function first:
+                on_configure at 0x…
+              the plugin logged nothing
 
-        hint: each step of starting may take the plugin's `limits.startupDeadline`
-    "#]],
+            hint: each step of starting may take the plugin's `limits.startupDeadline`
+        "#]],
     );
 }
 
