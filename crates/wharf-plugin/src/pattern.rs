@@ -203,11 +203,14 @@ fn plain_url(url: &str) -> Option<String> {
 }
 
 /// The plain form of a path in a pattern that is absolute or begins with a star; another gets its own when it is put behind a directory.
-/// What leads above the root stays as it is, and matches nothing.
+/// What leads above the root matches nothing, and has one slash in front, as it is written.
 fn plain_pattern(path: &str) -> String {
     let first = path.chars().next().filter(|c| matches!(c, '/' | '*'));
     let plain = first.and_then(|first| plain_path(Path::new(path)).filter(|plain| plain.starts_with(first)));
-    plain.unwrap_or_else(|| path.to_owned())
+    plain.unwrap_or_else(|| match first {
+        Some('/') => format!("/{}", path.trim_start_matches('/')),
+        _ => path.to_owned(),
+    })
 }
 
 /// Compares by going through the text once for each part of the pattern: `reached` has the places of the text at which
@@ -351,6 +354,21 @@ mod tests {
                 expected,
                 "{text} {reference}"
             );
+        }
+    }
+
+    #[test]
+    fn a_pattern_is_written_as_it_is_read() {
+        for (text, written) in [
+            ("file:///srv/**", "file:/srv/**"),
+            ("file:////srv//./**", "file:/srv/**"),
+            ("file://///../b.wat", "file:/../b.wat"),
+            ("file:./a/**", "file:./a/**"),
+            ("https://A.Example/B", "https://a.example/B"),
+            ("registry://A.Example/b", "oci:a.example/b"),
+        ] {
+            assert_eq!(pattern(text).as_str(), written);
+            assert_eq!(pattern(written).as_str(), written);
         }
     }
 
