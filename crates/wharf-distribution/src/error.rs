@@ -144,6 +144,12 @@ pub enum FetchError {
         /// The reference.
         reference: Reference,
     },
+    /// Somebody changed what was downloaded before it was used.
+    #[error("{reference} was changed in the store while it was fetched; what was changed is not used")]
+    ChangedMeanwhile {
+        /// The reference.
+        reference: Reference,
+    },
     /// The lock file does not name it.
     #[error("{reference} is not in the lock file, and nothing else is to be fetched")]
     NotLocked {
@@ -209,6 +215,12 @@ impl FetchError {
         }
     }
 
+    pub(crate) fn changed_meanwhile(reference: &Reference) -> Self {
+        Self::ChangedMeanwhile {
+            reference: reference.clone(),
+        }
+    }
+
     pub(crate) fn no_runtime(source: io::Error) -> Self {
         Self::NoRuntime(source)
     }
@@ -244,6 +256,7 @@ impl FetchError {
             Self::ChangedInStore { .. } => {
                 "find out who writes to the store; fetch it anew with `wharf pull` or `wharf load`".to_owned()
             }
+            Self::ChangedMeanwhile { .. } => "fetch it again, and find out who else writes to the store".to_owned(),
             Self::NotLocked { .. } => "write the lock file anew with `wharf lock`".to_owned(),
             Self::NotAsLocked { .. } => {
                 "where the change is wanted, write the lock file anew with `wharf lock`".to_owned()

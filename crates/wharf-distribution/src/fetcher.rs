@@ -17,16 +17,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use wharf_plugin::{
-    ByteSize, ContentDigest, Digest, IdentifyError, ImageReference, Lookalike, PullPolicy, Reference,
-    VerifiedArtifact,
+    ByteSize, ContentDigest, Digest, HashedBytes, IdentifyError, ImageReference, Lookalike, PullPolicy,
+    Reference, VerifiedArtifact,
 };
 
+use self::get::Gotten;
 pub(crate) use self::get::Memory;
 use crate::registry::{RegistryClient, RegistryError};
 use crate::runtime::block_on;
-use crate::store::{Hold, Store};
+use crate::store::{Downloaded, Found, Hold, Store};
 use crate::verify::{NoPolicy, Subject, Verified, Verifier};
 use crate::{FetchError, Layout, LockMode, Lockfile, MOST_BYTES, Pin, file};
+
+/// How much of a file says what it is.
+const MOST_LOOKED_AT: u64 = 64 << 10;
 
 /// The bounds of a fetch.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -124,6 +128,31 @@ pub struct Provenance {
     pub hold: Option<Hold>,
 }
 
+/// A plugin that was seen to, wherever its bytes are: in the store, in most cases.
+#[derive(Debug, Clone)]
+pub struct Pulled {
+    /// The digest of the plugin's bytes.
+    pub module: Digest,
+    /// How many there are.
+    pub size: u64,
+    /// How they came here.
+    pub provenance: Provenance,
+}
+
+/// The bytes of a plugin that may run.
+enum Module {
+    /// They are in memory.
+    Bytes(HashedBytes),
+    /// They are in the store, by this digest.
+    Stored { digest: Digest, size: u64 },
+}
+
+/// A plugin that may run, and how it came here.
+struct Obtained {
+    module: Module,
+    provenance: Provenance,
+}
+
 impl Fetched {
     /// The bytes, and all else, for who keeps the one longer than the other.
     pub fn into_parts(self) -> (VerifiedArtifact, Provenance) {
@@ -143,6 +172,33 @@ impl Fetched {
             digest: self.resolved.clone(),
             module: self.artifact.digest(),
             layout: self.layout,
+        }
+    }
+}
+
+impl Pulled {
+    /// What a lock file is to say of it.
+    pub fn pin(&self) -> Pin {
+        Pin {
+            digest: self.provenance.resolved.clone(),
+            module: self.module,
+            layout: self.provenance.layout,
+        }
+    }
+}
+
+impl Module {
+    fn digest(&self) -> Digest {
+        match self {
+            Self::Bytes(bytes) => bytes.digest(),
+            Self::Stored { digest, .. } => *digest,
+        }
+    }
+
+    fn size(&self) -> u64 {
+        match self {
+            Self::Bytes(bytes) => bytes.bytes().len() as u64,
+            Self::Stored { size, .. } => *size,
         }
     }
 }
@@ -226,6 +282,38 @@ impl Fetcher {
     /// # Errors
     /// [`FetchError`].
     pub async fn fetch_async(&self, reference: &Reference) -> Result<Fetched, FetchError> {
+        let Obtained { module, provenance } = self.obtain(reference).await?;
+        let bytes = match module {
+            Module::Bytes(bytes) => bytes,
+            Module::Stored { digest, size } => self.stored_module(reference, digest, size)?,
+        };
+        let verification = provenance.verified.verification;
+        Ok(Fetched {
+            artifact: VerifiedArtifact::dangerously_trusted(reference.clone(), bytes, verification),
+            layout: provenance.layout,
+            resolved: provenance.resolved,
+            origin: provenance.origin,
+            verified: provenance.verified,
+            hold: provenance.hold,
+        })
+    }
+
+    /// Sees to it that the store has a plugin which may run, without reading it into memory where that can be helped. Without a
+    /// store, and for files, it is only looked at. This blocks the thread; on one that serves a tokio runtime, another
+    /// thread does the work.
+    ///
+    /// # Errors
+    /// [`FetchError`], as for [`Fetcher::fetch`].
+    pub fn pull(&self, reference: &Reference) -> Result<Pulled, FetchError> {
+        let obtained = block_on(|| self.obtain(reference)).map_err(FetchError::no_runtime)??;
+        Ok(Pulled {
+            module: obtained.module.digest(),
+            size: obtained.module.size(),
+            provenance: obtained.provenance,
+        })
+    }
+
+    async fn obtain(&self, reference: &Reference) -> Result<Obtained, FetchError> {
         let pin = self.pin_of(reference)?;
         match reference {
             Reference::File(path) => {
@@ -240,6 +328,23 @@ impl Fetcher {
                 })?;
                 Box::pin(self.fetch_image(reference, image, pin)).await
             }
+        }
+    }
+
+    /// What was kept just now.
+    fn stored_module(
+        &self,
+        reference: &Reference,
+        digest: Digest,
+        size: u64,
+    ) -> Result<HashedBytes, FetchError> {
+        let found = match &self.store {
+            Some(store) => store.hashed_blob(&ContentDigest::Sha256(digest), size)?,
+            None => Found::Absent,
+        };
+        match found {
+            Found::Bytes(bytes) => Ok(bytes),
+            Found::Absent | Found::Changed => Err(FetchError::changed_meanwhile(reference)),
         }
     }
 
@@ -259,15 +364,15 @@ impl Fetcher {
         };
         let mut lockfile = Lockfile::default();
         for reference in references {
-            let fetched = match reference.as_https() {
+            let pulled = match reference.as_https() {
                 // The lock file is where the digest of a URL may stand that has none.
-                Some(Ok((_, None))) => asking.fetch_unpinned(reference)?,
-                _ => asking.fetch(reference)?,
+                Some(Ok((_, None))) => asking.pull_unpinned(reference)?,
+                _ => asking.pull(reference)?,
             };
-            if let Origin::StoreInstead(error) = fetched.origin {
+            if let Origin::StoreInstead(error) = pulled.provenance.origin {
                 return Err(FetchError::registry(reference, error));
             }
-            lockfile.set(reference, fetched.pin());
+            lockfile.set(reference, pulled.pin());
         }
         Ok(lockfile)
     }
@@ -277,8 +382,9 @@ impl Fetcher {
         reference: &Reference,
         bytes: Vec<u8>,
         pin: Option<&Pin>,
-    ) -> Result<Fetched, FetchError> {
-        let digest = Digest::of(&bytes);
+    ) -> Result<Obtained, FetchError> {
+        let bytes = HashedBytes::from(bytes);
+        let digest = bytes.digest();
         if let Some(pin) = pin.filter(|pin| pin.module != digest && self.must_be_locked()) {
             return Err(FetchError::NotAsLocked {
                 reference: reference.clone(),
@@ -291,17 +397,19 @@ impl Fetcher {
             .verify(Subject {
                 reference,
                 digest: &resolved,
-                bytes: Some(&bytes),
+                bytes: Some(bytes.bytes()),
                 attachments: None,
             })
             .await?;
-        Ok(Fetched {
-            artifact: VerifiedArtifact::dangerously_trusted(reference.clone(), bytes, verified.verification),
-            layout: Layout::File,
-            resolved,
-            origin: Origin::File,
-            verified,
-            hold: None,
+        Ok(Obtained {
+            module: Module::Bytes(bytes),
+            provenance: Provenance {
+                layout: Layout::File,
+                resolved,
+                origin: Origin::File,
+                verified,
+                hold: None,
+            },
         })
     }
 
@@ -332,7 +440,20 @@ impl Fetcher {
     }
 }
 
-/// Refuses what is no module before anybody keeps it.
+/// The plugin that was gotten as it is, and the file that is to be kept. What is no module is refused before anybody keeps it.
+fn module(reference: &Reference, gotten: Gotten) -> Result<(Module, Option<Downloaded>), FetchError> {
+    if let Gotten::File(downloaded) = &gotten
+        && let ContentDigest::Sha256(digest) = *downloaded.digest()
+    {
+        check_module(reference, &downloaded.beginning(MOST_LOOKED_AT)?)?;
+        let size = downloaded.length();
+        return Ok((Module::Stored { digest, size }, gotten.into_file()));
+    }
+    let (bytes, downloaded) = gotten.read(reference)?;
+    check_module(reference, bytes.bytes())?;
+    Ok((Module::Bytes(bytes), downloaded))
+}
+
 fn check_module(reference: &Reference, bytes: &[u8]) -> Result<(), FetchError> {
     if bytes.starts_with(file::MAGIC) {
         return Ok(());

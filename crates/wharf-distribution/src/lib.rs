@@ -43,7 +43,7 @@ use wharf_plugin::{ByteSize, Reference, VerifiedArtifact};
 pub use archive::{ArchiveError, Loaded, Saved};
 pub use attachments::Attachments;
 pub use error::{FetchError, FileKind};
-pub use fetcher::{FetchLimits, FetchProgress, Fetched, Fetcher, Origin, Provenance};
+pub use fetcher::{FetchLimits, FetchProgress, Fetched, Fetcher, Origin, Provenance, Pulled};
 pub use layout::{Layout, LayoutError};
 pub use lockfile::{LOCKFILE_NAME, LockMode, Lockfile, LockfileError, Pin};
 pub use publish::{PublishError, PushFormat, Pushed, publish, publish_async};

@@ -12,9 +12,10 @@
 //! ```
 //!
 //! **Many processes.** All locks are `flock`s, which end with the process however it ends. A file appears under its name as a
-//! whole, by a rename, after its bytes are on the disk. A record is written after all that it names. So a process may be
-//! killed, or the machine lose its power, at any moment: what is left is at worst a partial download, which is checked before
-//! it is used, or a blob that no record names, which the next pruning takes away.
+//! whole, by a rename, after its bytes are on the disk, and a record after all that it names. So a process may be killed, or the
+//! machine lose its power, at any moment: what is left is at worst a partial download, which is checked before it is used; a
+//! blob that no record names, which the next pruning takes away; or, of the names that the disk was about to learn, a record
+//! whose blobs are not there, which are fetched anew. What was kept, once that is said, is there after any of it.
 //!
 //! **Nothing is believed.** Bytes are checked against their digest each time that they are read. What was changed on the disk is
 //! told, thrown away, and fetched anew where that may be.
@@ -24,24 +25,25 @@ mod hold;
 mod partial;
 mod prune;
 mod record;
+mod written;
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
-use wharf_plugin::{ContentDigest, Digest};
+use wharf_plugin::{ContentDigest, Digest, HashedBytes};
 
 use crate::bounded::read_bounded;
 
 pub use error::StoreError;
 pub use hold::Hold;
-pub(crate) use partial::Partial;
+pub(crate) use partial::Downloaded;
 pub use prune::Pruned;
 pub use record::Record;
 pub(crate) use record::{Attached, Held, as_text};
+use written::NewFile;
 
 /// What the file `format` says.
 const FORMAT: &str = "wharf-store 1\n";
@@ -66,8 +68,8 @@ pub struct Store {
 
 /// What is found under a digest.
 #[derive(Debug)]
-pub(crate) enum Found {
-    Bytes(Vec<u8>),
+pub(crate) enum Found<B = Vec<u8>> {
+    Bytes(B),
     Absent,
     /// Other bytes than those of the digest, which were thrown away.
     Changed,
@@ -118,15 +120,16 @@ impl Store {
         }
         let format = store.root.join("format");
         match read_bounded(&format, 64) {
-            Ok(text) if text == FORMAT.as_bytes() => Ok(store),
-            Ok(_) => Err(StoreError::OtherVersion { path: format }),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let _lock = store.lock_shared()?;
-                store.write(&format, FORMAT.as_bytes())?;
-                Ok(store)
-            }
-            Err(error) => Err(StoreError::of(&format, error)),
+            Ok(text) if text == FORMAT.as_bytes() => return Ok(store),
+            // The disk never learnt what was written, for which nobody waits.
+            Ok(text) if text.iter().all(|byte| *byte == 0) => {}
+            Ok(_) => return Err(StoreError::OtherVersion { path: format }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(StoreError::of(&format, error)),
         }
+        let _lock = store.lock_shared()?;
+        NewFile::written(&store, format, FORMAT.as_bytes())?.name_unconfirmed()?;
+        Ok(store)
     }
 
     /// Where a store of the user is to be: `$XDG_CACHE_HOME/wharf/store`, or `~/.cache/wharf/store`. None where the user has
@@ -145,7 +148,7 @@ impl Store {
 
     /// The bytes of a digest, checked.
     pub(crate) fn blob(&self, digest: &ContentDigest, most: u64) -> Result<Found, StoreError> {
-        let Found::Bytes(bytes) = self.unchecked_blob(digest, most)? else {
+        let Some(bytes) = self.unchecked_blob(digest, most)? else {
             return Ok(Found::Absent);
         };
         if digest.again_of(&bytes) == *digest {
@@ -155,18 +158,34 @@ impl Store {
         Ok(Found::Changed)
     }
 
-    /// The bytes that are there for a digest, whatever they are; for who checks them.
-    pub(crate) fn unchecked_blob(&self, digest: &ContentDigest, most: u64) -> Result<Found, StoreError> {
+    /// The same with the digest by which plugins are named, so that it need not be computed twice.
+    pub(crate) fn hashed_blob(
+        &self,
+        digest: &ContentDigest,
+        most: u64,
+    ) -> Result<Found<HashedBytes>, StoreError> {
+        let Some(bytes) = self.unchecked_blob(digest, most)? else {
+            return Ok(Found::Absent);
+        };
+        if let Some(hashed) = checked(bytes, digest) {
+            return Ok(Found::Bytes(hashed));
+        }
+        self.throw_away(digest);
+        Ok(Found::Changed)
+    }
+
+    /// The bytes that are there for a digest, whatever they are.
+    fn unchecked_blob(&self, digest: &ContentDigest, most: u64) -> Result<Option<Vec<u8>>, StoreError> {
         let path = self.blob_path(digest);
         match read_bounded(&path, most) {
-            Ok(bytes) => Ok(Found::Bytes(bytes)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Found::Absent),
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(StoreError::of(&path, error)),
         }
     }
 
     /// Takes away bytes that are not what they should be. Where that cannot be, they are found out the next time too.
-    pub(crate) fn throw_away(&self, digest: &ContentDigest) {
+    fn throw_away(&self, digest: &ContentDigest) {
         let _ = fs::remove_file(self.blob_path(digest));
     }
 
@@ -200,23 +219,30 @@ impl Store {
         }
     }
 
-    /// Keeps what a reference means: the downloads that ended, further bytes, and then the record that names them all.
+    /// Keeps what a reference means: the downloads that ended, further bytes, and then the record that names them all. Once
+    /// this returns the disk has it.
     pub(crate) fn keep(
         &self,
-        downloads: Vec<Partial>,
+        downloads: Vec<Downloaded>,
         blobs: &[NewBlob<'_>],
         record: &Record,
     ) -> Result<(), StoreError> {
         let _lock = self.lock_shared()?;
-        for download in downloads {
-            download.finish(self)?;
-        }
+        let mut files: Vec<NewFile> = downloads
+            .into_iter()
+            .map(|download| {
+                let to = self.blob_path(&download.digest);
+                NewFile::downloaded(download, to)
+            })
+            .collect();
         for blob in blobs {
             if !self.has(&blob.digest) {
-                self.write(&self.blob_path(&blob.digest), blob.bytes)?;
+                files.push(NewFile::written(self, self.blob_path(&blob.digest), blob.bytes)?);
             }
         }
-        self.write(&self.record_path(&record.reference), record.text().as_bytes())
+        let record_path = self.record_path(&record.reference);
+        files.push(NewFile::written(self, record_path, record.text().as_bytes())?);
+        written::name(files)
     }
 
     /// Begins to take what an archive has. Nothing is taken away meanwhile.
@@ -258,24 +284,7 @@ impl Store {
 
     /// Writes a file so that it is there as a whole or not at all. The lock is held by whoever calls this.
     fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
-        static NUMBER: AtomicU64 = AtomicU64::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let temporary = self
-            .root
-            .join("tmp")
-            .join(format!("{}-{number}", std::process::id()));
-        let written = || -> io::Result<()> {
-            // One of this name is of a process that ended long ago.
-            let mut file = File::create(&temporary)?;
-            file.write_all(bytes)?;
-            file.sync_data()?;
-            fs::rename(&temporary, path)?;
-            sync_parent(path)
-        };
-        written().map_err(|error| {
-            let _ = fs::remove_file(&temporary);
-            StoreError::of(path, error)
-        })
+        written::name(vec![NewFile::written(self, path.to_owned(), bytes)?])
     }
 
     fn blob_path(&self, digest: &ContentDigest) -> PathBuf {
@@ -328,15 +337,18 @@ fn open_lock(path: &Path) -> io::Result<File> {
         .open(path)
 }
 
+/// The bytes with the digest by which plugins are named, where the one that they are to have is right.
+fn checked(bytes: Vec<u8>, digest: &ContentDigest) -> Option<HashedBytes> {
+    match digest {
+        ContentDigest::Sha256(wanted) => {
+            Some(HashedBytes::from(bytes)).filter(|hashed| hashed.digest() == *wanted)
+        }
+        ContentDigest::Sha512(_) if digest.again_of(&bytes) == *digest => Some(bytes.into()),
+        ContentDigest::Sha512(_) => None,
+    }
+}
+
 /// The name of a reference's files.
 fn key(reference: &str) -> String {
     Digest::of(reference.as_bytes()).to_hex()
-}
-
-/// Has the disk know the new name of a file.
-fn sync_parent(path: &Path) -> io::Result<()> {
-    match path.parent() {
-        Some(parent) => File::open(parent)?.sync_all(),
-        None => Ok(()),
-    }
 }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::{Digest, Reference};
+use crate::{Digest, HashedBytes, Reference};
 
 /// A plugin's bytes together with how they came to be trusted. Only such bytes can be compiled.
 ///
@@ -44,7 +44,7 @@ impl VerifiedArtifact {
     ///
     /// Outside tests only the distribution crate may call this, where the deployer's policy asks for no verification.
     pub fn dangerously_unverified(reference: Reference, bytes: impl Into<Bytes>) -> Self {
-        Self::dangerously_trusted(reference, bytes, Verification::Unverified)
+        Self::dangerously_trusted(reference, bytes.into(), Verification::Unverified)
     }
 
     /// Takes bytes together with what somebody found out about them, which is believed.
@@ -53,11 +53,10 @@ impl VerifiedArtifact {
     /// these bytes.
     pub fn dangerously_trusted(
         reference: Reference,
-        bytes: impl Into<Bytes>,
+        bytes: impl Into<HashedBytes>,
         verification: Verification,
     ) -> Self {
-        let bytes = bytes.into();
-        let digest = Digest::of(&bytes);
+        let (bytes, digest) = bytes.into().into_parts();
         Self {
             bytes,
             digest,

@@ -9,6 +9,7 @@
 mod abi;
 mod artifact;
 mod digest;
+mod hashed;
 mod image;
 mod limits;
 mod name;
@@ -23,6 +24,7 @@ pub mod units;
 pub use abi::{Abi, IdentifiedModule, IdentifyError, Lookalike, ProxyWasmVersion, identify};
 pub use artifact::{Verification, VerifiedArtifact};
 pub use digest::{Digest, DigestError};
+pub use hashed::HashedBytes;
 pub use image::{
     ContentDigest, ImageReference, ImageReferenceError, ManifestName, RegistryHost, RegistryHostError,
 };

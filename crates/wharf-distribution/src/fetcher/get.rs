@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use tokio::time::Instant;
-use wharf_plugin::{ByteSize, ContentDigest, Reference};
+use wharf_plugin::{ByteSize, ContentDigest, HashedBytes, Reference};
 
 use super::Fetcher;
 use crate::FetchError;
 use crate::hashed::Hasher;
 use crate::registry::{Download, DownloadError, Sink, Visit};
-use crate::store::{Found, Partial, Store, StoreError};
+use crate::store::{Downloaded, Found, Store, StoreError};
 
 /// How often it is looked whether another process has downloaded what is wanted.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
@@ -30,10 +30,33 @@ pub(super) struct Wanted<'a> {
     pub(super) most: ByteSize,
 }
 
-/// Bytes that were checked, and the download that is to be kept with them.
-pub(super) struct Gotten {
-    pub(super) bytes: Vec<u8>,
-    pub(super) partial: Option<Partial>,
+/// What was checked.
+pub(super) enum Gotten {
+    /// Bytes that the store has, or that nobody keeps.
+    Bytes(HashedBytes),
+    /// A file that is to be kept.
+    File(Downloaded),
+}
+
+impl Gotten {
+    /// All bytes, and the file that is to be kept.
+    pub(super) fn read(self, reference: &Reference) -> Result<(HashedBytes, Option<Downloaded>), FetchError> {
+        match self {
+            Self::Bytes(bytes) => Ok((bytes, None)),
+            Self::File(downloaded) => match downloaded.read()? {
+                Some(bytes) => Ok((bytes, Some(downloaded))),
+                None => Err(FetchError::changed_meanwhile(reference)),
+            },
+        }
+    }
+
+    /// The file that is to be kept.
+    pub(super) fn into_file(self) -> Option<Downloaded> {
+        match self {
+            Self::Bytes(_) => None,
+            Self::File(downloaded) => Some(downloaded),
+        }
+    }
 }
 
 impl Fetcher {
@@ -42,15 +65,12 @@ impl Fetcher {
         let Some(store) = &self.store else {
             let mut memory = Memory::new(wanted.digest);
             self.download(place, wanted, &mut memory, None).await?;
-            return Ok(Gotten {
-                bytes: memory.bytes,
-                partial: None,
-            });
+            return Ok(Gotten::Bytes(memory.bytes.into()));
         };
         let until = Instant::now() + self.limits.download;
         let mut partial = loop {
-            if let Found::Bytes(bytes) = store.blob(wanted.digest, wanted.most.bytes())? {
-                return Ok(Gotten { bytes, partial: None });
+            if let Found::Bytes(bytes) = store.hashed_blob(wanted.digest, wanted.most.bytes())? {
+                return Ok(Gotten::Bytes(bytes));
             }
             if let Some(partial) = store.partial(wanted.digest)? {
                 break partial;
@@ -64,16 +84,13 @@ impl Fetcher {
             tokio::time::sleep(LOOK_AGAIN).await;
         };
         // Whoever was at it may have ended in between.
-        if partial.sink().length() == 0
-            && let Found::Bytes(bytes) = store.blob(wanted.digest, wanted.most.bytes())?
+        if partial.length() == 0
+            && let Found::Bytes(bytes) = store.hashed_blob(wanted.digest, wanted.most.bytes())?
         {
-            return Ok(Gotten { bytes, partial: None });
+            return Ok(Gotten::Bytes(bytes));
         }
-        self.download(place, wanted, partial.sink(), Some(store)).await?;
-        Ok(Gotten {
-            bytes: partial.read()?,
-            partial: Some(partial),
-        })
+        self.download(place, wanted, &mut partial, Some(store)).await?;
+        Ok(Gotten::File(partial.finish()))
     }
 
     async fn download(

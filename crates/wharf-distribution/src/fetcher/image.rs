@@ -2,14 +2,14 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use wharf_plugin::{ContentDigest, ImageReference, PullPolicy, Reference, VerifiedArtifact};
+use wharf_plugin::{ContentDigest, HashedBytes, ImageReference, PullPolicy, Reference};
 
 use super::get::{Place, Wanted};
-use super::{Fetched, Fetcher, Origin, check_module};
+use super::{Fetcher, Module, Obtained, Origin, Provenance, check_module, module};
 use crate::attachments::{Attachments, Seen};
 use crate::layout::{self, Choice};
-use crate::registry::{Descriptor, ImageManifest, Manifest, ManifestKind, RegistryError, Visit, manifest};
-use crate::store::{Attached, Found, Held, Hold, NewBlob, Partial, Record, Store};
+use crate::registry::{Descriptor, ImageManifest, Manifest, ManifestKind, Visit, manifest};
+use crate::store::{Attached, Downloaded, Found, Held, Hold, NewBlob, Record, Store};
 use crate::verify::{Subject, Verified};
 use crate::{FetchError, Pin, layer};
 
@@ -17,10 +17,11 @@ use crate::{FetchError, Pin, layer};
 const MOST_CONFIG: u64 = 1 << 20;
 
 /// All that a reference means, as the store has it.
-struct Stored {
+struct Stored<'s> {
+    store: &'s Store,
     top: Manifest,
     choice: Choice,
-    layer: Vec<u8>,
+    layer: HashedBytes,
     record: Option<Record>,
 }
 
@@ -40,7 +41,7 @@ impl Fetcher {
         reference: &Reference,
         image: ImageReference,
         pin: Option<&Pin>,
-    ) -> Result<Fetched, FetchError> {
+    ) -> Result<Obtained, FetchError> {
         let image = pinned(reference, image, pin)?;
         let errand = Errand {
             reference,
@@ -49,37 +50,35 @@ impl Fetcher {
         };
         // Before anything is looked for, so that what is found stays.
         let _hold = self.hold(&errand.name);
-        let mut is_changed = false;
-        let mut stored = self.stored(&errand, &mut is_changed)?;
         let asks_anyway = self.policy == PullPolicy::Always && errand.image.digest().is_none();
-        if let Some(stored) = &mut stored
-            && !asks_anyway
-        {
-            if let Some(fetched) = self.use_stored(&errand, stored, Origin::Store).await? {
-                return Ok(fetched);
+        if !asks_anyway {
+            let mut is_changed = false;
+            if let Some(stored) = self.stored(&errand, &mut is_changed)? {
+                return self.use_stored(&errand, &stored, Origin::Store).await;
             }
-            is_changed = true;
-        }
-        if self.policy == PullPolicy::Never {
-            return Err(match is_changed {
-                true => FetchError::changed(reference),
-                false => FetchError::not_stored(reference),
-            });
-        }
-        match (self.fetch_from_registry(&errand).await, stored) {
-            (Err(FetchError::Registry { source, .. }), Some(mut stored))
-                if source.is_outage() && asks_anyway =>
-            {
-                let origin = Origin::StoreInstead(RegistryError::clone(&source));
-                let used = self.use_stored(&errand, &mut stored, origin).await?;
-                used.ok_or_else(|| FetchError::registry(reference, *source))
+            if self.policy == PullPolicy::Never {
+                return Err(match is_changed {
+                    true => FetchError::changed(reference),
+                    false => FetchError::not_stored(reference),
+                });
             }
-            (outcome, _) => outcome,
+        }
+        match self.fetch_from_registry(&errand).await {
+            Err(FetchError::Registry { source, reference }) if asks_anyway && source.is_outage() => {
+                match self.stored(&errand, &mut false)? {
+                    Some(stored) => {
+                        self.use_stored(&errand, &stored, Origin::StoreInstead(*source))
+                            .await
+                    }
+                    None => Err(FetchError::Registry { source, reference }),
+                }
+            }
+            outcome => outcome,
         }
     }
 
     /// All that the store has of an image, where it has all.
-    fn stored(&self, errand: &Errand<'_>, is_changed: &mut bool) -> Result<Option<Stored>, FetchError> {
+    fn stored(&self, errand: &Errand<'_>, is_changed: &mut bool) -> Result<Option<Stored<'_>>, FetchError> {
         let Some(store) = &self.store else {
             return Ok(None);
         };
@@ -113,13 +112,9 @@ impl Fetcher {
         };
         let choice = layout::choose(&image).map_err(|error| FetchError::layout(errand.reference, error))?;
         let most = self.most_of(&choice).bytes();
-        // A plugin's bytes are checked when they become one. Those of an archive are checked here.
-        let found = match (choice.is_packed(), &choice.layer.digest) {
-            (false, ContentDigest::Sha256(_)) => store.unchecked_blob(&choice.layer.digest, most)?,
-            _ => store.blob(&choice.layer.digest, most)?,
-        };
-        match found {
+        match store.hashed_blob(&choice.layer.digest, most)? {
             Found::Bytes(layer) => Ok(Some(Stored {
+                store,
                 top,
                 choice,
                 layer,
@@ -133,44 +128,34 @@ impl Fetcher {
         }
     }
 
-    /// Takes what the store has, where it may run. Nothing where its bytes were changed.
+    /// Takes what the store has, where it may run.
     async fn use_stored(
         &self,
         errand: &Errand<'_>,
-        stored: &mut Stored,
+        stored: &Stored<'_>,
         origin: Origin,
-    ) -> Result<Option<Fetched>, FetchError> {
-        let Some(store) = &self.store else {
-            return Ok(None);
+    ) -> Result<Obtained, FetchError> {
+        let verified = self.verify_stored(errand, stored, &origin).await?;
+        let module = match stored.choice.is_packed() {
+            true => Module::Bytes(self.unpacked(errand.reference, &stored.layer)?),
+            false => Module::Bytes(stored.layer.clone()),
         };
-        let verified = self.verify_stored(errand, stored, store, &origin).await?;
-        let artifact = self.artifact(
-            errand.reference,
-            &stored.choice,
-            std::mem::take(&mut stored.layer),
-            &verified,
-        )?;
-        if let (false, ContentDigest::Sha256(wanted)) =
-            (stored.choice.is_packed(), &stored.choice.layer.digest)
-            && artifact.digest() != *wanted
-        {
-            store.throw_away(&stored.choice.layer.digest);
-            return Ok(None);
-        }
         let name = stored
             .record
             .as_ref()
             .map_or(errand.name.as_str(), |record| record.reference.as_str());
         let hold = self.hold(name);
-        store.touch(name);
-        Ok(Some(Fetched {
-            artifact,
-            layout: stored.choice.layout,
-            resolved: stored.top.digest.clone(),
-            origin,
-            verified,
-            hold,
-        }))
+        stored.store.touch(name);
+        Ok(Obtained {
+            module,
+            provenance: Provenance {
+                layout: stored.choice.layout,
+                resolved: stored.top.digest.clone(),
+                origin,
+                verified,
+                hold,
+            },
+        })
     }
 
     /// Verifies with what was stored beside the manifest, and where that does not do with what the registry has now: somebody
@@ -178,12 +163,11 @@ impl Fetcher {
     async fn verify_stored(
         &self,
         errand: &Errand<'_>,
-        stored: &Stored,
-        store: &Store,
+        stored: &Stored<'_>,
         origin: &Origin,
     ) -> Result<Verified, FetchError> {
         let attached = stored.record.as_ref().map(|record| record.attached.as_slice());
-        let kept = Attachments::of_store(store, &errand.image, attached.unwrap_or_default());
+        let kept = Attachments::of_store(stored.store, &errand.image, attached.unwrap_or_default());
         let refused = match self.verify(subject(errand, &stored.top, &kept)).await {
             Ok(verified) => return Ok(verified),
             Err(refused) => refused,
@@ -197,7 +181,7 @@ impl Fetcher {
                 if let Some(record) = &stored.record {
                     let seen = asked.into_seen();
                     let record = with_attached(record.clone(), &seen);
-                    store.keep(Vec::new(), &new_blobs(&seen), &record)?;
+                    stored.store.keep(Vec::new(), &new_blobs(&seen), &record)?;
                 }
                 return Ok(verified);
             }
@@ -206,7 +190,7 @@ impl Fetcher {
     }
 
     /// Fetches from a mirror, or where none can give it from the registry itself.
-    async fn fetch_from_registry(&self, errand: &Errand<'_>) -> Result<Fetched, FetchError> {
+    async fn fetch_from_registry(&self, errand: &Errand<'_>) -> Result<Obtained, FetchError> {
         let places = self.client.places_of(&errand.image);
         let (last, mirrors) = places.split_last().expect("the registry itself is one");
         for mirror in mirrors {
@@ -218,7 +202,7 @@ impl Fetcher {
         Box::pin(self.fetch_from(errand, last)).await
     }
 
-    async fn fetch_from(&self, errand: &Errand<'_>, place: &ImageReference) -> Result<Fetched, FetchError> {
+    async fn fetch_from(&self, errand: &Errand<'_>, place: &ImageReference) -> Result<Obtained, FetchError> {
         let reference = errand.reference;
         let mut visit = self.client.visit(place);
         let top = self.manifest(reference, &mut visit, place).await?;
@@ -235,41 +219,48 @@ impl Fetcher {
         let choice = layout::choose(image).map_err(|error| FetchError::layout(reference, error))?;
         let attachments = Attachments::of_registry(&self.client, place);
         let verified = self.verify(subject(errand, &top, &attachments)).await?;
-        let gotten = self
-            .get(
-                Place::Blob(&mut visit),
-                Wanted {
-                    reference,
-                    what: if choice.is_packed() {
-                        "the layer"
-                    } else {
-                        "the plugin"
-                    },
-                    digest: &choice.layer.digest,
-                    size: Some(choice.layer.size),
-                    most: self.most_of(&choice),
-                },
-            )
-            .await?;
-        let artifact = self.artifact(reference, &choice, gotten.bytes, &verified)?;
-        check_module(reference, artifact.bytes())?;
-        let config = self.small_config(&mut visit, image).await;
+        let wanted = Wanted {
+            reference,
+            what: if choice.is_packed() {
+                "the layer"
+            } else {
+                "the plugin"
+            },
+            digest: &choice.layer.digest,
+            size: Some(choice.layer.size),
+            most: self.most_of(&choice),
+        };
+        let (gotten, config) = tokio::try_join!(self.get(Place::Blob(&mut visit), wanted), async {
+            Ok(self.small_config(place, image).await)
+        })?;
+        let (module, downloaded) = match (choice.is_packed(), gotten) {
+            (false, gotten) => module(reference, gotten)?,
+            (true, gotten) => {
+                let (layer, downloaded) = gotten.read(reference)?;
+                let unpacked = self.unpacked(reference, &layer)?;
+                check_module(reference, unpacked.bytes())?;
+                (Module::Bytes(unpacked), downloaded)
+            }
+        };
+        let seen = attachments.into_seen();
         self.keep(
             errand,
             &manifests,
             &choice,
-            &artifact,
-            gotten.partial,
-            &attachments.into_seen(),
+            &module,
+            downloaded,
+            &seen,
             config.as_ref(),
         )?;
-        Ok(Fetched {
-            artifact,
-            layout: choice.layout,
-            resolved: top.digest.clone(),
-            origin: Origin::Network,
-            verified,
-            hold: self.hold(&errand.name),
+        Ok(Obtained {
+            module,
+            provenance: Provenance {
+                layout: choice.layout,
+                resolved: top.digest.clone(),
+                origin: Origin::Network,
+                verified,
+                hold: self.hold(&errand.name),
+            },
         })
     }
 
@@ -283,16 +274,18 @@ impl Fetcher {
         found.map_err(|error| FetchError::registry(reference, error))
     }
 
-    /// The configuration, so that what is saved is whole. Nothing that runs hangs on it.
+    /// The configuration, so that what is saved is whole. Nothing that runs hangs on it. It is asked for beside the layer, so
+    /// that nobody waits longer for it.
     async fn small_config(
         &self,
-        visit: &mut Visit<'_>,
+        place: &ImageReference,
         image: &ImageManifest,
     ) -> Option<(Descriptor, Vec<u8>)> {
         if self.store.is_none() || image.config.size > MOST_CONFIG {
             return None;
         }
         let most = wharf_plugin::ByteSize::from_bytes(MOST_CONFIG);
+        let mut visit = self.client.visit(place);
         let bytes = visit.small_blob(&image.config, most).await.ok()?;
         Some((image.config.clone(), bytes))
     }
@@ -306,8 +299,8 @@ impl Fetcher {
         errand: &Errand<'_>,
         manifests: &[Manifest],
         choice: &Choice,
-        artifact: &VerifiedArtifact,
-        partial: Option<Partial>,
+        module: &Module,
+        downloaded: Option<Downloaded>,
         seen: &Seen,
         config: Option<&(Descriptor, Vec<u8>)>,
     ) -> Result<(), FetchError> {
@@ -337,15 +330,15 @@ impl Fetcher {
             reference: errand.name.clone(),
             digest: top.digest.clone(),
             layout: choice.layout,
-            module: artifact.digest(),
-            size: artifact.bytes().len() as u64,
+            module: module.digest(),
+            size: module.size(),
             fetched_at: now(),
             blobs: held.chain([layer]).collect(),
             attached: Vec::new(),
         };
         blobs.extend(new_blobs(seen));
         let record = with_attached(record, seen);
-        Ok(store.keep(partial.into_iter().collect(), &blobs, &record)?)
+        Ok(store.keep(downloaded.into_iter().collect(), &blobs, &record)?)
     }
 
     fn most_of(&self, choice: &Choice) -> wharf_plugin::ByteSize {
@@ -356,25 +349,12 @@ impl Fetcher {
         }
     }
 
-    /// The plugin in a layer whose bytes were checked, or are checked by who compares the digest.
-    fn artifact(
-        &self,
-        reference: &Reference,
-        choice: &Choice,
-        layer: Vec<u8>,
-        verified: &Verified,
-    ) -> Result<VerifiedArtifact, FetchError> {
-        let bytes = if choice.is_packed() {
-            layer::plugin_in(&layer, self.limits.module)
-                .map_err(|error| FetchError::layout(reference, error))?
-        } else {
-            layer
-        };
-        Ok(VerifiedArtifact::dangerously_trusted(
-            reference.clone(),
-            bytes,
-            verified.verification,
-        ))
+    /// The plugin in a layer of a container image, whose bytes were checked.
+    fn unpacked(&self, reference: &Reference, layer: &HashedBytes) -> Result<HashedBytes, FetchError> {
+        let unpacked = layer::plugin_in(layer.bytes(), self.limits.module);
+        unpacked
+            .map(HashedBytes::from)
+            .map_err(|error| FetchError::layout(reference, error))
     }
 
     /// Keeps what a name means from being pruned. In a store that can only be read nothing is.

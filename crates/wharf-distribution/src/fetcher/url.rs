@@ -1,9 +1,9 @@
 //! Plugins of servers that are no registries: by a URL, and the digest that their bytes must have.
 
-use wharf_plugin::{ContentDigest, PullPolicy, Reference, VerifiedArtifact};
+use wharf_plugin::{ContentDigest, PullPolicy, Reference};
 
 use super::get::{Place, Wanted};
-use super::{Fetched, Fetcher, Origin, check_module};
+use super::{Fetcher, Module, Obtained, Origin, Provenance, Pulled, check_module, module};
 use crate::registry::DownloadError;
 use crate::runtime::block_on;
 use crate::store::{Found, Held, Record};
@@ -16,7 +16,7 @@ impl Fetcher {
         &self,
         reference: &Reference,
         pin: Option<&Pin>,
-    ) -> Result<Fetched, FetchError> {
+    ) -> Result<Obtained, FetchError> {
         let (url, written) = parts(reference)?;
         let digest = match (written, pin) {
             (Some(written), Some(pin)) if written != pin.digest => {
@@ -42,26 +42,28 @@ impl Fetcher {
         };
         let verified = self.verify(subject).await?;
         let hold = self.hold(&reference.canonical());
-        let (bytes, origin) = self.bytes_of(reference, url, &digest).await?;
-        Ok(Fetched {
-            artifact: VerifiedArtifact::dangerously_trusted(reference.clone(), bytes, verified.verification),
-            layout: Layout::Https,
-            resolved: digest,
-            origin,
-            verified,
-            hold,
+        let (module, origin) = self.module_of(reference, url, &digest).await?;
+        Ok(Obtained {
+            module,
+            provenance: Provenance {
+                layout: Layout::Https,
+                resolved: digest,
+                origin,
+                verified,
+                hold,
+            },
         })
     }
 
-    async fn bytes_of(
+    async fn module_of(
         &self,
         reference: &Reference,
         url: &str,
         digest: &ContentDigest,
-    ) -> Result<(Vec<u8>, Origin), FetchError> {
+    ) -> Result<(Module, Origin), FetchError> {
         let name = reference.canonical();
         let found = match &self.store {
-            Some(store) => store.blob(digest, self.limits.module.bytes())?,
+            Some(store) => store.hashed_blob(digest, self.limits.module.bytes())?,
             None => Found::Absent,
         };
         match (found, self.policy) {
@@ -69,7 +71,7 @@ impl Fetcher {
                 if let Some(store) = &self.store {
                     store.touch(&name);
                 }
-                return Ok((bytes, Origin::Store));
+                return Ok((Module::Bytes(bytes), Origin::Store));
             }
             (Found::Absent, PullPolicy::Never) => return Err(FetchError::not_stored(reference)),
             (Found::Changed, PullPolicy::Never) => return Err(FetchError::changed(reference)),
@@ -83,29 +85,28 @@ impl Fetcher {
             most: self.limits.module,
         };
         let gotten = self.get(Place::Url(url), wanted).await?;
-        check_module(reference, &gotten.bytes)?;
+        let (module, downloaded) = module(reference, gotten)?;
         if let Some(store) = &self.store {
-            let size = gotten.bytes.len() as u64;
             let record = Record {
                 reference: name,
                 digest: digest.clone(),
                 layout: Layout::Https,
-                module: wharf_plugin::Digest::of(&gotten.bytes),
-                size,
+                module: module.digest(),
+                size: module.size(),
                 fetched_at: super::image::now(),
                 blobs: vec![Held {
                     digest: digest.clone(),
-                    size,
+                    size: module.size(),
                 }],
                 attached: Vec::new(),
             };
-            store.keep(gotten.partial.into_iter().collect(), &[], &record)?;
+            store.keep(downloaded.into_iter().collect(), &[], &record)?;
         }
-        Ok((gotten.bytes, Origin::Network))
+        Ok((module, Origin::Network))
     }
 
-    /// Fetches what a URL has now, whatever its digest is: to write that down. Nothing of it is kept.
-    pub(super) fn fetch_unpinned(&self, reference: &Reference) -> Result<Fetched, FetchError> {
+    /// Pulls what a URL has now, whatever its digest is: to write that down.
+    pub(super) fn pull_unpinned(&self, reference: &Reference) -> Result<Pulled, FetchError> {
         let (url, _) = parts(reference)?;
         let unpinned = || async {
             let mut memory = super::get::Memory::new(&ContentDigest::sha256_of(b""));
@@ -122,7 +123,7 @@ impl Fetcher {
         };
         let digest = block_on(unpinned).map_err(FetchError::no_runtime)??;
         let text = format!("{url}#{digest}");
-        self.fetch(&Reference::Https(text))
+        self.pull(&Reference::Https(text))
     }
 }
 

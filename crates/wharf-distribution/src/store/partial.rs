@@ -1,20 +1,38 @@
 //! Downloads under way: a file that one process at a time adds to, and that the next one goes on with.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
-use wharf_plugin::ContentDigest;
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
+use wharf_plugin::{ContentDigest, HashedBytes};
 
-use super::{Store, StoreError, sync_parent};
+use super::{Store, StoreError};
 use crate::hashed::HashedFile;
 use crate::registry::Sink;
+
+/// After so many bytes the disk begins to write them, so that little is left to wait for at the end.
+const WRITTEN_AT_ONCE: u64 = 1 << 20;
 
 /// A download under way. Nobody else adds to it as long as this lives.
 pub(crate) struct Partial {
     content: HashedFile,
     path: PathBuf,
+    /// How many bytes the disk has not been asked to write.
+    unwritten: u64,
+    /// The thread that waits for the disk.
+    writing: Option<JoinHandle<io::Result<()>>>,
+}
+
+/// A download that ended and was checked, and is to be given its name.
+pub(crate) struct Downloaded {
+    /// Locked, so that nobody takes it for a download to go on with.
+    pub(super) file: File,
+    pub(super) path: PathBuf,
+    pub(super) digest: ContentDigest,
+    length: u64,
 }
 
 impl Store {
@@ -45,39 +63,95 @@ impl Store {
             if !is_it {
                 continue;
             }
-            let content = HashedFile::resumed(file, digest, locked.len())?;
-            return Ok(Some(Partial { content, path }));
+            return Ok(Some(Partial {
+                content: HashedFile::resumed(file, digest, locked.len())?,
+                path,
+                unwritten: 0,
+                writing: None,
+            }));
         }
     }
 }
 
 impl Partial {
-    /// Where a download goes.
-    pub(crate) fn sink(&mut self) -> &mut HashedFile {
-        &mut self.content
+    /// All of it is there and was checked.
+    pub(crate) fn finish(mut self) -> Downloaded {
+        self.begin_to_write();
+        Downloaded {
+            digest: self.content.wanted().clone(),
+            length: self.content.length(),
+            file: self.content.file,
+            path: self.path,
+        }
     }
 
-    /// Reads all that is there.
-    pub(crate) fn read(&mut self) -> Result<Vec<u8>, StoreError> {
+    /// Has the disk write what the file has, unless it is at it, and waits for nothing. Whoever gives the file its name waits for
+    /// all of it, and hears of what went wrong: the kernel tells that to each who has opened the file, which is why it is
+    /// opened anew here.
+    fn begin_to_write(&mut self) {
+        let is_at_it = self
+            .writing
+            .as_ref()
+            .is_some_and(|writing| !writing.is_finished());
+        if let (false, Ok(runtime)) = (is_at_it, Handle::try_current()) {
+            let path = self.path.clone();
+            let write = move || File::open(path).and_then(|file| file.sync_data());
+            self.writing = Some(runtime.spawn_blocking(write));
+            self.unwritten = 0;
+        }
+    }
+}
+
+impl Sink for Partial {
+    fn length(&self) -> u64 {
+        self.content.length()
+    }
+
+    fn restart(&mut self) -> io::Result<()> {
+        self.content.restart()
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.content.append(bytes)?;
+        self.unwritten += bytes.len() as u64;
+        if self.unwritten >= WRITTEN_AT_ONCE {
+            self.begin_to_write();
+        }
+        Ok(())
+    }
+
+    fn digest(&self) -> ContentDigest {
+        self.content.digest()
+    }
+}
+
+impl Downloaded {
+    /// The digest that was checked.
+    pub(crate) fn digest(&self) -> &ContentDigest {
+        &self.digest
+    }
+
+    /// How many bytes there are.
+    pub(crate) fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// The first bytes, at most so many.
+    pub(crate) fn beginning(&self, most: u64) -> Result<Vec<u8>, StoreError> {
         let read = || -> io::Result<Vec<u8>> {
-            let length = self.content.length();
-            let mut file = &self.content.file;
+            let most = most.min(self.length);
+            let mut file = &self.file;
             file.seek(SeekFrom::Start(0))?;
-            let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
-            file.take(length).read_to_end(&mut bytes)?;
+            let mut bytes = Vec::with_capacity(usize::try_from(most).unwrap_or(0));
+            file.take(most).read_to_end(&mut bytes)?;
             Ok(bytes)
         };
         read().map_err(|error| StoreError::of(&self.path, error))
     }
 
-    /// Gives what was downloaded and checked its name. The lock of the store is held by whoever calls this.
-    pub(super) fn finish(self, store: &Store) -> Result<(), StoreError> {
-        let to = store.blob_path(self.content.wanted());
-        let named = || -> io::Result<()> {
-            self.content.file.sync_data()?;
-            fs::rename(&self.path, &to)?;
-            sync_parent(&to)
-        };
-        named().map_err(|error| StoreError::of(&to, error))
+    /// All bytes, checked once more; nothing where somebody has changed the file.
+    pub(crate) fn read(&self) -> Result<Option<HashedBytes>, StoreError> {
+        let bytes = self.beginning(self.length)?;
+        Ok(super::checked(bytes, &self.digest))
     }
 }

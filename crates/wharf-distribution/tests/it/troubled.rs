@@ -53,13 +53,19 @@ fn with_faults(faults: Vec<(usize, &str, Fault)>) -> (Result<Vec<u8>, String>, R
     (outcome, registry)
 }
 
+/// The part of a request by which only the blob of the module is asked for, and not its configuration, which is asked for at the
+/// same time.
+fn its_blob() -> String {
+    format!("/blobs/{}", digest_of(large_module(1, 200_000)))
+}
+
 /// How often the blob of the module was asked for, and from which byte the last time.
 fn blob_requests(registry: &Registry) -> (usize, Option<String>) {
-    let module = digest_of(large_module(1, 200_000));
+    let blob = its_blob();
     let received = registry.received();
     let asked: Vec<_> = received
         .iter()
-        .filter(|request| request.target.ends_with(&module))
+        .filter(|request| request.target.ends_with(&blob))
         .collect();
     let last = asked
         .last()
@@ -70,7 +76,7 @@ fn blob_requests(registry: &Registry) -> (usize, Option<String>) {
 #[test]
 fn a_download_goes_on_where_it_broke_off() {
     for fault in [Fault::Cut, Fault::Stall] {
-        let (outcome, registry) = with_faults(vec![(1, "/blobs/", fault)]);
+        let (outcome, registry) = with_faults(vec![(1, &its_blob(), fault)]);
         outcome.unwrap();
         let (times, range) = blob_requests(&registry);
         assert_eq!(times, 2);
@@ -86,11 +92,14 @@ fn a_download_goes_on_where_it_broke_off() {
 fn what_cannot_be_gone_on_with_is_begun_anew() {
     let wasm = large_module(1, 200_000);
     let described = with_artifact(registry(), "app", "1", &[(CNCF, &wasm)]).ignoring_ranges();
-    let registry = described.fault_times(1, "/blobs/", Fault::Cut).start();
+    let registry = described.fault_times(1, &its_blob(), Fault::Cut).start();
     let directory = tempfile::tempdir().unwrap();
     let fetched = fetcher(registry.address(), directory.path()).fetch(&oci(registry.address(), "app:1"));
     assert_eq!(fetched.unwrap().artifact.bytes(), &wasm);
-    let (outcome, registry) = with_faults(vec![(1, "/blobs/", Fault::Cut), (1, "/blobs/", Fault::OtherPart)]);
+    let (outcome, registry) = with_faults(vec![
+        (1, &its_blob(), Fault::Cut),
+        (1, &its_blob(), Fault::OtherPart),
+    ]);
     outcome.unwrap();
     assert_eq!(blob_requests(&registry), (3, None));
 }

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::{Value, json};
-use wharf_distribution::{Fetcher, Provenance};
-use wharf_plugin::{Digest, PullPolicy, Reference};
+use wharf_distribution::{FetchError, Fetcher, Pulled};
+use wharf_plugin::{PullPolicy, Reference};
 
 use super::single;
 use crate::exit::Code;
@@ -71,53 +71,59 @@ pub(super) fn run(arguments: &PullArguments) -> Code {
     code
 }
 
-/// What was pulled.
-struct Pulled<'a> {
+/// What was pulled, and by which reference.
+struct Named<'a> {
     reference: &'a Reference,
-    module: Digest,
-    bytes: usize,
-    provenance: Provenance,
+    pulled: Pulled,
 }
 
-fn pull<'a>(fetcher: &Fetcher, reference: &'a Reference, output: Option<&Path>) -> Result<Pulled<'a>, Code> {
-    let fetched = fetcher.fetch(reference).map_err(|error| {
+fn pull<'a>(fetcher: &Fetcher, reference: &'a Reference, output: Option<&Path>) -> Result<Named<'a>, Code> {
+    let failed = |error: FetchError| {
         complain(&error, Some(&error.hint()));
         Code::Plugin
-    })?;
-    let (artifact, provenance) = fetched.into_parts();
+    };
+    let Some(path) = output else {
+        let pulled = fetcher.pull(reference).map_err(failed)?;
+        provenance::warn(&reference.to_string(), &pulled.provenance);
+        return Ok(Named { reference, pulled });
+    };
+    let (artifact, provenance) = fetcher.fetch(reference).map_err(failed)?.into_parts();
     provenance::warn(&reference.to_string(), &provenance);
-    if let Some(path) = output {
-        files::write(path, artifact.bytes()).map_err(|error| {
-            say(format_args!(
-                "error: {} cannot be written: {error}",
-                path.display()
-            ));
-            Code::Failure
-        })?;
-    }
-    Ok(Pulled {
-        reference,
+    files::write(path, artifact.bytes()).map_err(|error| {
+        say(format_args!(
+            "error: {} cannot be written: {error}",
+            path.display()
+        ));
+        Code::Failure
+    })?;
+    let pulled = Pulled {
         module: artifact.digest(),
-        bytes: artifact.bytes().len(),
+        size: artifact.bytes().len() as u64,
         provenance,
-    })
+    };
+    Ok(Named { reference, pulled })
 }
 
-impl Pulled<'_> {
+impl Named<'_> {
     fn text(&self) -> String {
-        let known = provenance::lines(&self.provenance);
+        let Pulled {
+            module,
+            size,
+            provenance,
+        } = &self.pulled;
+        let known = provenance::lines(provenance);
         format!(
-            "{}\n  module     {} ({} bytes)\n{known}",
-            self.reference, self.module, self.bytes
+            "{}\n  module     {module} ({size} bytes)\n{known}",
+            self.reference
         )
     }
 
     fn json(&self) -> Value {
         json!({
             "reference": self.reference.to_string(),
-            "module": self.module.to_string(),
-            "bytes": self.bytes,
-            "provenance": provenance::json(&self.provenance),
+            "module": self.pulled.module.to_string(),
+            "bytes": self.pulled.size,
+            "provenance": provenance::json(&self.pulled.provenance),
         })
     }
 }
