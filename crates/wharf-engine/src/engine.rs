@@ -12,6 +12,7 @@ use crate::cache::{CacheReport, CompiledCache};
 use crate::clock::Clock;
 use crate::limiter::MOST_TABLES;
 use crate::module::{CompileError, Module};
+use crate::slots::{Bounds, Creator, Slots, StartImage, StartPlan};
 use crate::{own_memory, requirements, resident};
 
 /// How an [`Engine`] is set up.
@@ -85,6 +86,8 @@ pub(crate) struct Shared {
     settings: EngineSettings,
     /// One wasmtime engine for all modules that want it set up in the same way.
     engines: Mutex<HashMap<Setup, wasmtime::Engine>>,
+    /// Where there is a pool, and the kernel lets its memories be kept.
+    slots: Option<Arc<Slots>>,
     clock: Clock,
 }
 
@@ -93,9 +96,22 @@ pub(crate) struct Shared {
 struct Setup {
     /// The stack of guests, in bytes.
     stack: u64,
-    /// What stays of a memory in the pool, in bytes from its beginning; 0 without a pool.
-    resident: usize,
+    memory: MemoryOf,
 }
+
+/// Where memories come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum MemoryOf {
+    /// Each is mapped for its instance.
+    OnDemand,
+    /// From [`Slots`].
+    Slots(Bounds),
+    /// From wasmtime's pool, where so many bytes from the beginning of each stay with it.
+    Pool { resident: usize },
+}
+
+/// What goes before the digest of a module when the code without the data of its memory is looked for.
+const STRIPPED: &[u8] = b"without the data of its memory, ";
 
 impl Engine {
     /// The largest stack that a plugin may have. Guests run on the stack of the thread that calls them, which is
@@ -111,10 +127,15 @@ impl Engine {
             return Err(EngineError::Tick(settings.tick));
         }
         let clock = Clock::start(settings.tick).map_err(EngineError::Clock)?;
+        let slots = match settings.allocation {
+            Allocation::OnDemand => None,
+            Allocation::Pooled { instances, memory } => Slots::new(instances, memory.as_usize()),
+        };
         Ok(Self {
             shared: Arc::new(Shared {
                 settings,
                 engines: Mutex::default(),
+                slots,
                 clock,
             }),
         })
@@ -136,35 +157,58 @@ impl Engine {
     ) -> Result<(Module, CacheReport), CompileError> {
         self.check(artifact, limits)?;
         let reference = || artifact.reference().clone();
-        let engine = self.engine_for(limits.stack, artifact.bytes())?;
         let wasm = own_memory::give(artifact.bytes());
+        let start = self.start_of(&wasm);
+        let bounds = start.as_ref().map(|(plan, _)| plan.bounds());
+        let engine = self.engine_for(limits.stack, bounds, artifact.bytes())?;
         // Other bytes give other code, so what was rewritten is not found by the artifact's digest.
         let digest = match &wasm {
             Cow::Borrowed(_) => artifact.digest(),
             Cow::Owned(rewritten) => Digest::of(rewritten),
         };
+        let digest = match &start {
+            Some(_) => Digest::of(&[STRIPPED, digest.as_bytes()].concat()),
+            None => digest,
+        };
         let compile = || {
-            engine.precompile_module(&wasm).map_err(|error| {
-                let reason = error.root_cause().to_string();
-                if requirements::is_valid_elsewhere(artifact.bytes()) {
-                    CompileError::Unsupported {
-                        reference: reference(),
-                        reason,
+            let stripped = start.as_ref().map(|(plan, _)| plan.strip(&wasm));
+            engine
+                .precompile_module(stripped.as_deref().unwrap_or(&wasm))
+                .map_err(|error| {
+                    let reason = error.root_cause().to_string();
+                    if requirements::is_valid_elsewhere(artifact.bytes()) {
+                        CompileError::Unsupported {
+                            reference: reference(),
+                            reason,
+                        }
+                    } else {
+                        CompileError::Invalid {
+                            reference: reference(),
+                            reason,
+                        }
                     }
-                } else {
-                    CompileError::Invalid {
-                        reference: reference(),
-                        reason,
-                    }
-                }
-            })
+                })
         };
         let cache = self.shared.settings.cache.as_ref();
         let (compiled, report) = crate::cache::load_or_compile(cache, &engine, digest, compile)?;
         Ok((
-            Module::new(compiled, artifact.digest(), Arc::clone(&self.shared)),
+            Module::new(
+                compiled,
+                artifact.digest(),
+                start.map(|(_, image)| image),
+                Arc::clone(&self.shared),
+            ),
             report,
         ))
+    }
+
+    /// How the memory of a module starts, where it is to come from a slot. Where the system has no room for that, wasmtime's pool
+    /// has some of its own.
+    fn start_of(&self, wasm: &[u8]) -> Option<(StartPlan, Arc<StartImage>)> {
+        let slots = self.shared.slots.as_ref()?;
+        let plan = StartPlan::read(wasm, slots.capacity())?;
+        let image = slots.image(&plan, wasm).ok()?;
+        Some((plan, image))
     }
 
     /// Says whether `artifact` could start within these limits, as [`Engine::compile`] does before it compiles. It does
@@ -210,12 +254,22 @@ impl Engine {
         Ok(())
     }
 
-    fn engine_for(&self, stack: ByteSize, wasm: &[u8]) -> Result<wasmtime::Engine, CompileError> {
+    fn engine_for(
+        &self,
+        stack: ByteSize,
+        bounds: Option<Bounds>,
+        wasm: &[u8],
+    ) -> Result<wasmtime::Engine, CompileError> {
         let setup = Setup {
             stack: stack.bytes(),
-            resident: match self.shared.settings.allocation {
-                Allocation::OnDemand => 0,
-                Allocation::Pooled { .. } => resident::of(wasm),
+            memory: match self.shared.settings.allocation {
+                Allocation::OnDemand => MemoryOf::OnDemand,
+                Allocation::Pooled { .. } => match bounds {
+                    Some(bounds) => MemoryOf::Slots(bounds),
+                    None => MemoryOf::Pool {
+                        resident: resident::of(wasm),
+                    },
+                },
             },
         };
         let mut engines = self.shared.engines.lock().unwrap_or_else(PoisonError::into_inner);
@@ -255,26 +309,40 @@ fn config(settings: &EngineSettings, setup: Setup) -> Config {
     config.epoch_interruption(true);
     config.max_wasm_stack(ByteSize::from_bytes(setup.stack).as_usize());
     config.wasm_backtrace_details(WasmBacktraceDetails::Enable);
-    // Start images are mapped copy-on-write, so a fresh instance costs no copy of its data segments.
-    config.memory_init_cow(true);
     // A pointer of the ABIs has 32 bits and names no memory, so a guest with other memories could not be answered.
     // Threads, garbage collection and exceptions are not compiled in.
     config.wasm_memory64(false);
     config.wasm_multi_memory(false);
-    if let Allocation::Pooled { instances, memory } = &settings.allocation {
-        let tables = MOST_TABLES;
-        let mut pool = PoolingAllocationConfig::new();
-        pool.total_core_instances(*instances);
-        pool.total_memories(*instances);
-        pool.total_tables(instances.saturating_mul(tables));
-        pool.max_tables_per_module(tables);
-        pool.max_memory_size(memory.as_usize());
-        pool.table_elements(POOLED_TABLE_ELEMENTS as usize);
-        // What a guest dirties is cleared with memset up to here and given back to the kernel beyond it. `pagemap_scan` stays
-        // off: it misses dirty pages that are not present, and an instance would see what another has written.
-        pool.linear_memory_keep_resident(setup.resident);
-        pool.table_keep_resident(64 << 10);
-        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+    match (setup.memory, &settings.allocation) {
+        (MemoryOf::Slots(bounds), _) => {
+            config.with_host_memory(Arc::new(Creator));
+            // The data are taken out of the module, and the memory has them.
+            config.memory_init_cow(false);
+            let (reserved, guard) = bounds.reserved();
+            config.memory_reservation(reserved as u64);
+            config.memory_guard_size(guard as u64);
+            config.memory_may_move(false);
+        }
+        (MemoryOf::Pool { resident }, Allocation::Pooled { instances, memory }) => {
+            config.memory_init_cow(true);
+            let tables = MOST_TABLES;
+            let mut pool = PoolingAllocationConfig::new();
+            pool.total_core_instances(*instances);
+            pool.total_memories(*instances);
+            pool.total_tables(instances.saturating_mul(tables));
+            pool.max_tables_per_module(tables);
+            pool.max_memory_size(memory.as_usize());
+            pool.table_elements(POOLED_TABLE_ELEMENTS as usize);
+            // What a guest dirties is cleared with memset up to here and given back to the kernel beyond it. `pagemap_scan`
+            // stays off: it misses dirty pages that are not present, and an instance would see what another has written.
+            pool.linear_memory_keep_resident(resident);
+            pool.table_keep_resident(64 << 10);
+            config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+        }
+        // Start images are mapped copy-on-write, so a fresh instance costs no copy of its data segments.
+        _ => {
+            config.memory_init_cow(true);
+        }
     }
     config
 }

@@ -15,6 +15,7 @@ use crate::imports::{HostCallObserver, RaisedFault, Value};
 use crate::limiter::Limiter;
 use crate::memory::GuestMemory;
 use crate::module::{Linked, Seat, signature};
+use crate::slots;
 
 /// A module with memory of its own, and the ABI's state `S` for its host functions.
 ///
@@ -68,6 +69,7 @@ impl<S: 'static> Instance<S> {
     pub(crate) fn start(linked: &Linked<S>, state: S, deadline: Duration) -> Result<Self, Fault> {
         let limits = linked.limits();
         let seat = linked.take_seat()?;
+        let pages = linked.memory()?;
         let shared = Arc::clone(linked.shared());
         let slot = Slot {
             state,
@@ -79,7 +81,11 @@ impl<S: 'static> Instance<S> {
         let mut store = Store::new(linked.pre().module().engine(), slot);
         store.limiter(|slot| &mut slot.limiter);
         hold_deadlines(&mut store, &shared);
-        match linked.pre().instantiate(&mut store) {
+        let made = match pages {
+            Some(pages) => slots::with_memory(pages, || linked.pre().instantiate(&mut store)),
+            None => linked.pre().instantiate(&mut store),
+        };
+        match made {
             Ok(instance) => {
                 store.data_mut().memory = instance.get_memory(&mut store, "memory");
                 Ok(Self {

@@ -22,6 +22,7 @@ mod own_memory;
 mod pool;
 mod requirements;
 mod resident;
+mod slots;
 
 pub use cache::{CacheReport, CompiledCache, CompiledCacheError};
 pub use deadline::Deadline;

@@ -14,12 +14,15 @@ use crate::fault::{Fault, FaultKind};
 use crate::imports::Imports;
 use crate::instance::{Instance, START, Slot};
 use crate::requirements::OverLimit;
+use crate::slots::{NoMemory, Pages, StartImage};
 
 /// Compiled code of a verified artifact. Cloning is cheap: the code is shared, and so is the count of its instances.
 #[derive(Clone)]
 pub struct Module {
     compiled: wasmtime::Module,
     digest: Digest,
+    /// How its memory starts, where that comes from a slot.
+    start: Option<Arc<StartImage>>,
     shared: Arc<Shared>,
     /// How many instances live, over all links of the module.
     living: Arc<AtomicU32>,
@@ -177,10 +180,16 @@ impl fmt::Display for ImportProblem {
 }
 
 impl Module {
-    pub(crate) fn new(compiled: wasmtime::Module, digest: Digest, shared: Arc<Shared>) -> Self {
+    pub(crate) fn new(
+        compiled: wasmtime::Module,
+        digest: Digest,
+        start: Option<Arc<StartImage>>,
+        shared: Arc<Shared>,
+    ) -> Self {
         Self {
             compiled,
             digest,
+            start,
             shared,
             living: Arc::default(),
         }
@@ -329,6 +338,24 @@ impl<S: 'static> Linked<S> {
 
     pub(crate) fn pre(&self) -> &InstancePre<Slot<S>> {
         &self.pre
+    }
+
+    /// The memory of one more instance, where it comes from a slot.
+    pub(crate) fn memory(&self) -> Result<Option<Pages>, Fault> {
+        let Some(start) = &self.module.start else {
+            return Ok(None);
+        };
+        start.slots().take(start).map(Some).map_err(|none| {
+            let kind = match none {
+                NoMemory::Full => FaultKind::InstanceLimit {
+                    limit: self.module.shared.pooled_instances(),
+                },
+                NoMemory::System(error) => FaultKind::Trap {
+                    reason: format!("the system gives no memory: {error}"),
+                },
+            };
+            Fault::new(kind, START)
+        })
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {
