@@ -12,7 +12,7 @@ use crate::cache::{CacheReport, CompiledCache};
 use crate::clock::Clock;
 use crate::limiter::MOST_TABLES;
 use crate::module::{CompileError, Module};
-use crate::slots::{Bounds, Creator, Slots, StartImage, StartPlan};
+use crate::slots::{Creator, Slots, StartImage, StartPlan};
 use crate::{own_memory, requirements, resident};
 
 /// How an [`Engine`] is set up.
@@ -105,7 +105,7 @@ enum MemoryOf {
     /// Each is mapped for its instance.
     OnDemand,
     /// From [`Slots`].
-    Slots(Bounds),
+    Slots,
     /// From wasmtime's pool, where so many bytes from the beginning of each stay with it.
     Pool { resident: usize },
 }
@@ -159,8 +159,7 @@ impl Engine {
         let reference = || artifact.reference().clone();
         let wasm = own_memory::give(artifact.bytes());
         let start = self.start_of(&wasm);
-        let bounds = start.as_ref().map(|(plan, _)| plan.bounds());
-        let engine = self.engine_for(limits.stack, bounds, artifact.bytes())?;
+        let engine = self.engine_for(limits.stack, start.is_some(), artifact.bytes())?;
         // Other bytes give other code, so what was rewritten is not found by the artifact's digest.
         let digest = match &wasm {
             Cow::Borrowed(_) => artifact.digest(),
@@ -257,18 +256,16 @@ impl Engine {
     fn engine_for(
         &self,
         stack: ByteSize,
-        bounds: Option<Bounds>,
+        is_in_slot: bool,
         wasm: &[u8],
     ) -> Result<wasmtime::Engine, CompileError> {
         let setup = Setup {
             stack: stack.bytes(),
             memory: match self.shared.settings.allocation {
                 Allocation::OnDemand => MemoryOf::OnDemand,
-                Allocation::Pooled { .. } => match bounds {
-                    Some(bounds) => MemoryOf::Slots(bounds),
-                    None => MemoryOf::Pool {
-                        resident: resident::of(wasm),
-                    },
+                Allocation::Pooled { .. } if is_in_slot => MemoryOf::Slots,
+                Allocation::Pooled { .. } => MemoryOf::Pool {
+                    resident: resident::of(wasm),
                 },
             },
         };
@@ -314,13 +311,13 @@ fn config(settings: &EngineSettings, setup: Setup) -> Config {
     config.wasm_memory64(false);
     config.wasm_multi_memory(false);
     match (setup.memory, &settings.allocation) {
-        (MemoryOf::Slots(bounds), _) => {
+        (MemoryOf::Slots, _) => {
             config.with_host_memory(Arc::new(Creator));
             // The data are taken out of the module, and the memory has them.
             config.memory_init_cow(false);
-            let (reserved, guard) = bounds.reserved();
-            config.memory_reservation(reserved as u64);
-            config.memory_guard_size(guard as u64);
+            // Each address is compared with the size, so that no page behind that has to be inaccessible.
+            config.memory_reservation(0);
+            config.memory_guard_size(0);
             config.memory_may_move(false);
         }
         (MemoryOf::Pool { resident }, Allocation::Pooled { instances, memory }) => {

@@ -11,8 +11,8 @@
 //!
 //! wasmtime's own pool clears by hand what lies at the beginning of a memory, touched or not, and gives the rest back to the
 //! kernel, which interrupts every other core that runs guests and costs a page fault for each page that is touched again. It
-//! also takes the access to what an instance grew by away again, which interrupts them too. Here nothing of that happens, as long
-//! as a module is not so large that comparisons for each access would cost more ([`Bounds`]).
+//! also takes the access to what an instance grew by away again, which interrupts them too. Here nothing of that happens: code
+//! that runs in such a memory compares each address with the size, so that no page has to be made inaccessible.
 //!
 //! **Nothing is left over.** What an instance wrote is in a private page of its own, in place or on its way to or from a
 //! swap device or another place in memory, and the kernel reports each of these. Where it does not answer, all pages are given
@@ -40,31 +40,6 @@ const MOST_IDLE: usize = 128 << 20;
 
 /// How many idle slots there may be.
 const MOST_IDLE_SLOTS: usize = 1024;
-
-/// What [`Bounds::Guarded`] reserves for a memory: all that an address of 32 bits reaches.
-const RESERVED: usize = 1 << 32;
-/// And what is inaccessible behind that, for the offsets that instructions add.
-const BEHIND: usize = 32 << 20;
-
-/// How compiled code keeps to its memory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Bounds {
-    /// Each address is compared with the size. Growing costs nothing, and each access a little.
-    Compared,
-    /// What no address may reach is inaccessible. Access costs nothing, and what was grown by has to be made inaccessible for
-    /// the next instance, which interrupts every other core that runs guests.
-    Guarded,
-}
-
-impl Bounds {
-    /// How many bytes are reserved for a memory, and are inaccessible behind that.
-    pub(crate) fn reserved(self) -> (usize, usize) {
-        match self {
-            Self::Compared => (0, 0),
-            Self::Guarded => (RESERVED, BEHIND),
-        }
-    }
-}
 
 /// All slots of an engine.
 pub(crate) struct Slots {
@@ -249,8 +224,7 @@ impl Drop for Pages {
 )]
 // SAFETY: `as_ptr` gives the beginning of a mapping that belongs to the slot alone and lives as long as it. Its first
 // `byte_size` bytes are readable and writable, and zero where they were grown by; `byte_capacity` bytes can be without that it
-// moves. Compiled code compares each address with the size, or the slot has as much reserved behind its beginning as the
-// engine was told.
+// moves. Compiled code compares each address with the size, so it needs no guard behind that.
 unsafe impl LinearMemory for Pages {
     fn byte_size(&self) -> usize {
         self.size
@@ -296,7 +270,7 @@ pub(crate) fn with_memory<R>(pages: Pages, instantiate: impl FnOnce() -> R) -> R
 pub(crate) struct Creator;
 
 #[expect(unsafe_code, reason = "as for the memory that it gives")]
-// SAFETY: see [`Pages`]. What is reserved for it, and is inaccessible behind that, is as much as is asked for.
+// SAFETY: see [`Pages`]. No address space behind the size is relied on, and no guard.
 unsafe impl MemoryCreator for Creator {
     fn new_memory(
         &self,
@@ -308,13 +282,13 @@ unsafe impl MemoryCreator for Creator {
     ) -> Result<Box<dyn LinearMemory>, String> {
         let pages = HANDED.with(RefCell::take);
         match pages {
-            Some(pages)
-                if pages.size == minimum
-                    && pages.image.bounds().reserved() == (reserved.unwrap_or(usize::MAX), guard) =>
-            {
+            Some(pages) if pages.size == minimum && (reserved.unwrap_or(0), guard) == (0, 0) => {
                 Ok(Box::new(pages))
             }
             _ => Err("there is no memory of this kind for the instance".to_owned()),
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

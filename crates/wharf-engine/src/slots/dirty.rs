@@ -57,7 +57,12 @@ struct Scan {
 impl PageMap {
     /// Opens it, where there is one.
     pub(super) fn open() -> Option<Self> {
-        File::open("/proc/self/pagemap").ok().map(|file| Self { file })
+        File::open("/proc/self/pagemap").ok().map(Self::of)
+    }
+
+    /// The one that a file is.
+    pub(super) fn of(file: File) -> Self {
+        Self { file }
     }
 
     /// The pages of a stretch of memory that are private and in place, swapped out, or on their way: all that were written since

@@ -13,20 +13,15 @@ use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 use wasm_encoder::{Encode, Module, RawSection, SectionId};
 use wasmparser::{DataKind, Encoding, Operator, Parser, Payload, TypeRef};
 
-use super::{Bounds, Slots};
+use super::Slots;
 
 /// How much larger than its data an image may be, but for the first mebibyte.
 const MOST_SPREAD: usize = 8;
-
-/// The most bytes of code with which each access is compared with the size. Modules with more have a runtime that runs for long at
-/// each start, and the comparisons cost them more than they save.
-const MOST_COMPARED: u32 = 1 << 20;
 
 /// What a module's memory starts with, and the module without it.
 pub(crate) struct StartPlan {
     /// How many bytes it has.
     initial: usize,
-    bounds: Bounds,
     /// Where each piece of data goes, and where it is in the module or what it is.
     parts: Vec<(usize, Part)>,
     /// Each section's number and the range of its contents, in their order; empty where there is no module.
@@ -58,7 +53,6 @@ impl StartPlan {
         let mut initial = None;
         let mut plan = Self {
             initial: 0,
-            bounds: Bounds::Compared,
             parts: Vec::new(),
             sections: Vec::new(),
             segments: Vec::new(),
@@ -84,9 +78,6 @@ impl StartPlan {
                     }
                     initial = usize::try_from(memory.initial.checked_mul(1 << 16)?).ok();
                 }
-                Payload::CodeSectionStart { size, .. } if size > MOST_COMPARED => {
-                    plan.bounds = Bounds::Guarded
-                }
                 Payload::DataSection(segments) => {
                     let initial = initial?;
                     for segment in segments {
@@ -108,7 +99,6 @@ impl StartPlan {
         let parts = parts.into_iter().map(|(at, bytes)| (at, Part::These(bytes)));
         Self {
             initial,
-            bounds: Bounds::Compared,
             parts: parts.collect(),
             sections: Vec::new(),
             segments: Vec::new(),
@@ -142,11 +132,6 @@ impl StartPlan {
             self.parts.push((at, Part::Of(data)));
         }
         Some(())
-    }
-
-    /// How instances are kept within their memory.
-    pub(crate) fn bounds(&self) -> Bounds {
-        self.bounds
     }
 
     /// The pages of the memory that have data.
@@ -253,7 +238,6 @@ pub(crate) struct StartImage {
     id: u64,
     slots: Arc<Slots>,
     initial: usize,
-    bounds: Bounds,
     /// The pages of the memory that have data.
     within: Range<usize>,
     /// Where they are in the file.
@@ -279,7 +263,6 @@ impl StartImage {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             slots: Arc::clone(slots),
             initial: plan.initial,
-            bounds: plan.bounds,
             within: 0..0,
             offset: 0,
             bytes: NonNull::dangling(),
@@ -322,11 +305,6 @@ impl StartImage {
     /// How many bytes the memory has at its start.
     pub(super) fn initial(&self) -> usize {
         self.initial
-    }
-
-    /// How instances are kept within their memory.
-    pub(super) fn bounds(&self) -> Bounds {
-        self.bounds
     }
 
     /// The pages of the memory that are in the image. All others start with zeros.

@@ -10,7 +10,7 @@ use rustix::mm::{
 };
 
 use super::dirty::PageMap;
-use super::{BEHIND, Bounds, RESERVED, Slots, StartImage, StartPlan};
+use super::{Slots, StartImage, StartPlan};
 
 /// How many bytes before and behind a memory are never accessible.
 const GUARD: usize = 64 << 10;
@@ -21,11 +21,9 @@ const MOST_KEPT: usize = 4 << 20;
 pub(super) struct Slot {
     /// Behind the first guard.
     base: NonNull<u8>,
-    /// Without the first guard.
-    reserved: usize,
-    /// The most that may become accessible.
+    /// Without the guards.
     capacity: usize,
-    /// What is readable and writable, from the beginning.
+    /// What was made readable and writable, from the beginning. It becomes more and never less.
     accessible: usize,
     /// The bytes of written pages that it keeps.
     resident: usize,
@@ -41,20 +39,14 @@ unsafe impl Sync for Slot {}
 impl Slot {
     /// A new one, of which as much is accessible as the image says.
     pub(super) fn new(image: &StartImage, capacity: usize) -> io::Result<Self> {
-        let too_large = || io::Error::other("it is too large");
-        let reserved = match image.bounds() {
-            Bounds::Compared => capacity.checked_add(GUARD).ok_or_else(too_large)?,
-            Bounds::Guarded => RESERVED + BEHIND,
-        };
-        if capacity > RESERVED {
-            return Err(too_large());
-        }
+        let whole = capacity.checked_add(2 * GUARD);
+        let whole = whole.ok_or_else(|| io::Error::other("it is too large"))?;
         #[expect(unsafe_code, reason = "memory is mapped")]
         // SAFETY: the kernel chooses addresses that nobody uses.
         let start = unsafe {
             mmap_anonymous(
                 ptr::null_mut(),
-                GUARD + reserved,
+                whole,
                 ProtFlags::empty(),
                 MapFlags::PRIVATE | MapFlags::NORESERVE,
             )
@@ -62,7 +54,6 @@ impl Slot {
         let base = start.cast::<u8>().wrapping_add(GUARD);
         let mut slot = Self {
             base: NonNull::new(base).ok_or_else(|| io::Error::other("it is nowhere"))?,
-            reserved,
             capacity,
             accessible: 0,
             resident: 0,
@@ -111,7 +102,7 @@ impl Slot {
             return Err(io::Error::other("it is more than the slot has"));
         }
         #[expect(unsafe_code, reason = "access is given to the slot's own memory")]
-        // SAFETY: these addresses belong to the slot, and its guest has grown by them.
+        // SAFETY: these addresses belong to the slot, and nobody relies on their being inaccessible.
         unsafe {
             mprotect(
                 self.at(self.accessible),
@@ -136,10 +127,7 @@ impl Slot {
             let left = MOST_KEPT.saturating_sub(self.resident);
             let scanned = match pagemap.written(base + at..base + size, left / page) {
                 Ok(scanned) if left > 0 && scanned.end > base + at => scanned,
-                _ => {
-                    self.give_back(at..size)?;
-                    break;
-                }
+                _ => return self.give_back(at..size),
             };
             for stretch in scanned.stretches() {
                 let (start, end) = (stretch.start.wrapping_sub(base), stretch.end.wrapping_sub(base));
@@ -151,24 +139,6 @@ impl Slot {
             }
             at = scanned.end - base;
         }
-        self.withdraw_access(image)
-    }
-
-    /// Takes away the access to what an instance grew by, where the next one relies on that.
-    fn withdraw_access(&mut self, image: &StartImage) -> io::Result<()> {
-        if image.bounds() == Bounds::Compared || self.accessible <= image.initial() {
-            return Ok(());
-        }
-        #[expect(unsafe_code, reason = "access is taken away from the slot's own memory")]
-        // SAFETY: these addresses belong to the slot, which nobody uses now.
-        unsafe {
-            mprotect(
-                self.at(image.initial()),
-                self.accessible - image.initial(),
-                MprotectFlags::empty(),
-            )
-        }?;
-        self.accessible = image.initial();
         Ok(())
     }
 
@@ -210,7 +180,7 @@ impl Drop for Slot {
         let start = self.base().wrapping_sub(GUARD);
         #[expect(unsafe_code, reason = "the slot's own memory is unmapped")]
         // SAFETY: it is what was mapped for the slot, and whoever drops it uses it no more.
-        let unmapped = unsafe { munmap(start.cast(), GUARD + self.reserved) };
+        let unmapped = unsafe { munmap(start.cast(), self.capacity + 2 * GUARD) };
         debug_assert!(unmapped.is_ok());
     }
 }

@@ -86,6 +86,126 @@ fn an_instance_with_its_stack_first_never_sees_what_an_earlier_one_left() {
     }
 }
 
+/// A guest that reads and writes where it is told to.
+const REACHING: &str = r#"(module (memory (export "memory") 2 6) (data (i32.const 65530) "across pages")
+    (func (export "load") (param i32) (result i32) (i32.load8_u (local.get 0)))
+    (func (export "far") (param i32) (result i32) (i32.load8_u offset=131071 (local.get 0)))
+    (func (export "farther") (param i32) (result i64) (i64.load offset=4294967295 (local.get 0)))
+    (func (export "store") (param i32) (i64.store (local.get 0) (i64.const -1)))
+    (func (export "fill") (param i32 i32) (memory.fill (local.get 0) (i32.const 7) (local.get 1)))
+    (func (export "grow") (param i32) (result i32) (memory.grow (local.get 0))))"#;
+
+fn reach<R: wharf_engine::WasmResults>(
+    instance: &mut Instance<()>,
+    function: &'static str,
+    at: u32,
+) -> Result<R, Fault> {
+    let function = instance.function::<u32, R>(function).unwrap().unwrap();
+    instance.call(&function, at, LONG)
+}
+
+/// Whether a guest is ended where it reaches behind its memory.
+fn is_out_of_bounds<R>(outcome: Result<R, Fault>) -> bool {
+    let fault = outcome.map(|_| ()).unwrap_err();
+    fault.to_string().contains("out of bounds memory access")
+}
+
+#[test]
+fn an_instance_never_reaches_what_an_earlier_one_has_grown_by() {
+    let engine = pooled(1, ByteSize::from_mib(1));
+    let module = compile_with(&engine, REACHING, &small()).unwrap();
+    let linked: Linked<()> = module.link(&imports(), &small()).unwrap();
+    let new = || linked.instantiate(()).unwrap();
+    let size = 2 << 16;
+    for _ in 0..10 {
+        // Each fault ends its instance, and leaves nothing to the next one.
+        for at in [size, size + 65_536, 6 << 16, u32::MAX] {
+            assert!(is_out_of_bounds(reach::<u32>(&mut new(), "load", at)), "{at}");
+            assert!(is_out_of_bounds(reach::<()>(&mut new(), "store", at)), "{at}");
+            assert!(is_out_of_bounds(reach::<u32>(&mut new(), "far", at)), "{at}");
+        }
+        assert!(is_out_of_bounds(reach::<()>(&mut new(), "store", size - 7)));
+        assert!(is_out_of_bounds(reach::<u32>(&mut new(), "far", 1)));
+        assert!(is_out_of_bounds(reach::<i64>(&mut new(), "farther", 0)));
+        let mut instance = new();
+        assert_eq!(reach::<u32>(&mut instance, "far", 0).unwrap(), 0);
+        assert_eq!(
+            reach::<u32>(&mut instance, "load", 65_541).unwrap(),
+            u32::from(b's')
+        );
+        assert_eq!(instance.memory_size(), size as usize);
+        assert_eq!(reach::<i32>(&mut instance, "grow", 4).unwrap(), 2);
+        assert_eq!(reach::<i32>(&mut instance, "grow", 1).unwrap(), -1);
+        assert_eq!(reach::<u32>(&mut instance, "load", size).unwrap(), 0);
+        reach::<()>(&mut instance, "store", size - 4).unwrap();
+        reach::<()>(&mut instance, "store", (6 << 16) - 8).unwrap();
+        let fill = instance.function::<(u32, u32), ()>("fill").unwrap().unwrap();
+        instance.call(&fill, (0, 6 << 16), LONG).unwrap();
+        assert!(is_out_of_bounds(instance.call(&fill, (1, 6 << 16), LONG)));
+        drop(instance);
+        let mut next = new();
+        let memory = next.memory().read(0, size).unwrap().to_vec();
+        let mut expected = vec![0; size as usize];
+        expected[65_530..65_542].copy_from_slice(b"across pages");
+        assert!(memory == expected);
+    }
+}
+
+#[test]
+fn segments_that_the_code_names_are_what_they_were() {
+    let module = r#"(module (memory (export "memory") 1) (data (i32.const 8) "active") (data $p "passive")
+        (func (export "load") (param i32) (result i32)
+            (memory.init $p (i32.const 100) (i32.const 0) (i32.const 7))
+            (memory.init 0 (i32.const 0) (i32.const 0) (i32.const 0))
+            (data.drop $p)
+            (i32.load8_u (local.get 0)))
+        (func (export "store") (param i32) (memory.init 0 (i32.const 0) (i32.const 0) (local.get 0)))
+        (func (export "grow") (param i32) (memory.init $p (i32.const 0) (i32.const 0) (local.get 0))))"#;
+    let module = compile_with(&pooled(1, ByteSize::from_mib(1)), module, &small()).unwrap();
+    let linked: Linked<()> = module.link(&imports(), &small()).unwrap();
+    for _ in 0..3 {
+        let mut instance = linked.instantiate(()).unwrap();
+        assert_eq!(instance.memory().read(8, 6).unwrap(), b"active");
+        assert_eq!(reach::<u32>(&mut instance, "load", 100).unwrap(), u32::from(b'p'));
+        // What was dropped has nothing any more.
+        assert!(is_out_of_bounds(reach::<()>(&mut instance, "grow", 1)));
+        let mut instance = {
+            drop(instance);
+            linked.instantiate(()).unwrap()
+        };
+        // Active segments are dropped once the instance is made.
+        assert!(is_out_of_bounds(reach::<()>(&mut instance, "store", 1)));
+    }
+}
+
+#[test]
+fn data_that_do_not_fit_are_a_fault_of_the_start() {
+    let module = r#"(module (memory (export "memory") 1) (data (i32.const 65530) "too long"))"#;
+    let module = compile_with(&pooled(1, ByteSize::from_mib(1)), module, &small()).unwrap();
+    let linked: Linked<()> = module.link(&imports(), &small()).unwrap();
+    for _ in 0..3 {
+        assert!(is_out_of_bounds(linked.instantiate(()).map(|_| ())));
+    }
+}
+
+#[test]
+fn the_start_function_finds_the_data_and_what_it_writes_is_gone() {
+    let module = r#"(module (memory (export "memory") 1) (data (i32.const 0) "\05") (start $start)
+        (func $start
+            (drop (memory.grow (i32.const 1)))
+            (i32.store8 (i32.const 0) (i32.mul (i32.load8_u (i32.const 0)) (i32.const 3)))
+            (i32.store8 (i32.const 70000) (i32.const 1)))
+        (func (export "load") (param i32) (result i32) (i32.load8_u (local.get 0))))"#;
+    let module = compile_with(&pooled(1, ByteSize::from_mib(1)), module, &small()).unwrap();
+    let linked: Linked<()> = module.link(&imports(), &small()).unwrap();
+    for _ in 0..5 {
+        let mut instance = linked.instantiate(()).unwrap();
+        assert_eq!(reach::<u32>(&mut instance, "load", 0).unwrap(), 15);
+        assert_eq!(reach::<u32>(&mut instance, "load", 70_000).unwrap(), 1);
+        assert_eq!(reach::<u32>(&mut instance, "load", 70_001).unwrap(), 0);
+    }
+}
+
 #[test]
 fn a_full_pool_is_a_fault_of_its_own() {
     let linked = linked_in_pool(2);
