@@ -20,8 +20,10 @@ use crate::policies::{Change, Failing, Policies, Preparer, Refreshed};
 use crate::queue::Queue;
 use crate::server::{Bound, Server, StartError};
 
-/// How many threads serve connections: what is between a socket and a queue is little work beside a guest.
+/// How many threads serve connections, at most, and for how many cores there is one: what is between a socket and a queue is little
+/// work beside a guest. Two that have little to do wake each other for each review.
 const MOST_IO_THREADS: usize = 4;
+const CORES_FOR_ONE: usize = 4;
 
 /// What a server needs beside its configuration.
 pub struct AdmissionSettings {
@@ -208,7 +210,7 @@ impl AdmissionServer {
     pub fn runtime() -> Result<Arc<Runtime>, StartError> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(cores.min(MOST_IO_THREADS))
+            .worker_threads(cores.div_ceil(CORES_FOR_ONE).min(MOST_IO_THREADS))
             .thread_name("wharf-admission-io")
             .enable_all()
             .build()

@@ -150,20 +150,24 @@ impl Store {
     /// What the index of another tool says. What is no plugin, or has no name, is left out.
     fn records_of(&self, index: IndexText) -> Result<Vec<Record>, ArchiveError> {
         let mut records = Vec::new();
+        let mut known = Known::default();
         for entry in index.manifests {
             let Some(image) = name_of(&entry.annotations.unwrap_or_default()) else {
                 continue;
             };
-            let digest = entry.digest.parse::<ContentDigest>();
-            let Some(record) = digest
-                .ok()
-                .map(|digest| self.record_of(&image, &digest))
-                .transpose()?
-                .flatten()
-            else {
+            let Ok(digest) = entry.digest.parse::<ContentDigest>() else {
                 continue;
             };
-            records.push(record);
+            if !known.records.contains_key(&digest) {
+                let record = self.record_of(&digest, &mut known.modules)?;
+                known.records.insert(digest.clone(), record);
+            }
+            if let Some(Some(record)) = known.records.get(&digest) {
+                records.push(Record {
+                    reference: format!("oci:{image}"),
+                    ..record.clone()
+                });
+            }
         }
         if records.is_empty() {
             return Err(ArchiveError::NotALayout {
@@ -175,10 +179,11 @@ impl Store {
         Ok(records)
     }
 
+    /// What a digest means, without the name.
     fn record_of(
         &self,
-        image: &ImageReference,
         digest: &ContentDigest,
+        modules: &mut BTreeMap<(ContentDigest, bool), Option<Contained>>,
     ) -> Result<Option<Record>, ArchiveError> {
         let Some((mut held, top)) = self.held_manifest(digest)? else {
             return Ok(None);
@@ -207,14 +212,41 @@ impl Store {
         let Ok(choice) = layout::choose(&named) else {
             return Ok(None);
         };
-        let Found::Bytes(bytes) = self.blob(&choice.layer.digest, MOST_BLOB.bytes())? else {
+        let (layer, is_packed) = (&choice.layer.digest, choice.is_packed());
+        let contained = match modules.get(&(layer.clone(), is_packed)) {
+            Some(known) => *known,
+            None => {
+                let contained = self.contained(layer, is_packed)?;
+                modules.insert((layer.clone(), is_packed), contained);
+                contained
+            }
+        };
+        let Some(contained) = contained else {
             return Ok(None);
         };
         held.push(Held {
-            digest: choice.layer.digest.clone(),
-            size: bytes.len() as u64,
+            digest: layer.clone(),
+            size: contained.layer_size,
         });
-        let module = if choice.is_packed() {
+        Ok(Some(Record {
+            reference: String::new(),
+            digest: digest.clone(),
+            layout: choice.layout,
+            module: contained.module,
+            size: contained.size,
+            fetched_at: 0,
+            blobs: held,
+            attached: Vec::new(),
+        }))
+    }
+
+    /// The plugin in a layer, where it is there and has one.
+    fn contained(&self, layer: &ContentDigest, is_packed: bool) -> Result<Option<Contained>, ArchiveError> {
+        let Found::Bytes(bytes) = self.blob(layer, MOST_BLOB.bytes())? else {
+            return Ok(None);
+        };
+        let layer_size = bytes.len() as u64;
+        let module = if is_packed {
             match layer::plugin_in(&bytes, crate::MOST_BYTES) {
                 Ok(module) => module,
                 Err(_) => return Ok(None),
@@ -222,15 +254,10 @@ impl Store {
         } else {
             bytes
         };
-        Ok(Some(Record {
-            reference: format!("oci:{image}"),
-            digest: digest.clone(),
-            layout: choice.layout,
+        Ok(Some(Contained {
+            layer_size,
             module: Digest::of(&module),
             size: module.len() as u64,
-            fetched_at: 0,
-            blobs: held,
-            attached: Vec::new(),
         }))
     }
 
@@ -245,6 +272,23 @@ impl Store {
         let parsed = manifest::parse_stored(digest.clone(), &bytes).ok();
         Ok(parsed.map(|manifest| (vec![held], manifest)))
     }
+}
+
+/// What was found out already: an index may name the same thing thousands of times, and each is to be read once.
+#[derive(Default)]
+struct Known {
+    /// What a digest means, where it is a plugin.
+    records: BTreeMap<ContentDigest, Option<Record>>,
+    /// What is in a layer, as it is or packed.
+    modules: BTreeMap<(ContentDigest, bool), Option<Contained>>,
+}
+
+/// The plugin in a layer.
+#[derive(Clone, Copy)]
+struct Contained {
+    layer_size: u64,
+    module: Digest,
+    size: u64,
 }
 
 /// Whether a text is a reference of a registry or a server in the one form in which records have it.

@@ -53,19 +53,29 @@ fn what_is_saved_is_loaded_elsewhere() {
 
 /// An OCI layout as other tools write it.
 fn foreign(annotation: &str, name: &str) -> Vec<u8> {
-    let wasm = module(7);
-    let text = manifest(&[(CNCF, &wasm)]);
-    let index = format!(
-        r#"{{"schemaVersion":2,"manifests":[{{"mediaType":"{IMAGE_MANIFEST}","digest":"{}","size":{},"annotations":{{"{annotation}":"{name}"}}}}]}}"#,
-        digest_of(&text),
-        text.len()
-    );
+    layout_of(&module(7), annotation, &[name.to_owned()])
+}
+
+/// One of a module with many names.
+fn layout_of(wasm: &[u8], annotation: &str, names: &[String]) -> Vec<u8> {
+    let text = manifest(&[(CNCF, wasm)]);
+    let entries: Vec<String> = names
+        .iter()
+        .map(|name| {
+            format!(
+                r#"{{"mediaType":"{IMAGE_MANIFEST}","digest":"{}","size":{},"annotations":{{"{annotation}":"{name}"}}}}"#,
+                digest_of(&text),
+                text.len()
+            )
+        })
+        .collect();
+    let index = format!(r#"{{"schemaVersion":2,"manifests":[{}]}}"#, entries.join(","));
     let blob = |bytes: &[u8]| format!("blobs/{}", digest_of(bytes).replace(':', "/"));
     tar(&[
         ("./oci-layout", br#"{"imageLayoutVersion":"1.0.0"}"#),
         ("index.json", index.as_bytes()),
         (&blob(text.as_bytes()), text.as_bytes()),
-        (&blob(&wasm), &wasm),
+        (&blob(wasm), wasm),
     ])
 }
 
@@ -88,6 +98,24 @@ fn an_archive_of_another_tool_is_loaded_where_it_names_its_images() {
     let unnamed = foreign("org.opencontainers.image.ref.name", "1.0");
     let error = store.load(unnamed.as_slice()).unwrap_err();
     assert!(matches!(error, ArchiveError::NotALayout { .. }), "{error:?}");
+}
+
+/// Were the layer read for each of them, this would take minutes.
+#[test]
+fn a_large_layer_with_many_names_is_read_once() {
+    let names: Vec<String> = (0..200)
+        .map(|number| format!("registry.example/app:{number}"))
+        .collect();
+    let archive = layout_of(&large_module(1, 6 << 20), "io.containerd.image.name", &names);
+    let directory = tempfile::tempdir().unwrap();
+    let store = Store::open(directory.path()).unwrap();
+    assert_eq!(
+        store.load(archive.as_slice()).unwrap().references.len(),
+        names.len()
+    );
+    let records = store.records().unwrap();
+    assert_eq!(records.len(), names.len());
+    assert!(records.iter().all(|record| record.module == records[0].module));
 }
 
 #[test]

@@ -12,12 +12,52 @@ use wharf_testing::registry::{IMAGE_INDEX, IMAGE_MANIFEST, digest_of, registry};
 
 use crate::harness::settings;
 use crate::plugins::{
-    CNCF, DOCKER_TAR, ISTIO, KUBEWARDEN, TAR, check_blobs, client, fetcher, gzip, limits, manifest, module,
-    oci, tar, with_artifact,
+    CNCF, DOCKER_TAR, ISTIO, KUBEWARDEN, TAR, check_blobs, client, fetcher, gzip, large_module, limits,
+    manifest, module, oci, tar, with_artifact,
 };
 
 /// Layers by their media types.
 type Layers<'a> = Vec<(&'a str, &'a [u8])>;
+
+#[test]
+fn what_is_pulled_is_in_the_store_and_what_is_no_module_is_not() {
+    let wasm = large_module(1, 3 << 20);
+    let (packed, text) = (
+        tar(&[("plugin.wasm", &wasm)]),
+        b"<html>no module</html>".repeat(5_000),
+    );
+    let registry = with_artifact(registry(), "app", "plain", &[(CNCF, &wasm)]);
+    let registry = with_artifact(registry, "app", "packed", &[(TAR, &packed)]);
+    let registry = with_artifact(registry, "app", "page", &[(CNCF, &text)]).start();
+    let directory = tempfile::tempdir().unwrap();
+    let fetcher = fetcher(registry.address(), directory.path());
+    for tag in ["plain", "packed"] {
+        let reference = oci(registry.address(), &format!("app:{tag}"));
+        for origin in [Origin::Network, Origin::Store] {
+            let pulled = fetcher.pull(&reference).unwrap();
+            assert_eq!(
+                (pulled.module, pulled.size),
+                (Digest::of(&wasm), wasm.len() as u64)
+            );
+            assert_eq!(pulled.provenance.origin, origin, "{tag}");
+            let pin = fetcher.fetch(&reference).unwrap().pin();
+            assert_eq!(pulled.pin(), pin);
+        }
+        let never = fetcher.clone().with_policy(PullPolicy::Never);
+        assert_eq!(never.fetch(&reference).unwrap().artifact.bytes(), &wasm);
+    }
+    let page = oci(registry.address(), "app:page");
+    let error = fetcher.pull(&page).unwrap_err();
+    assert!(matches!(error, FetchError::NotAModule { .. }), "{error:?}");
+    assert_eq!(fetcher.store().unwrap().records().unwrap().len(), 2);
+    let file = Reference::File(directory.path().join("plugin.wasm"));
+    std::fs::write(directory.path().join("plugin.wasm"), &wasm).unwrap();
+    let pulled = fetcher.pull(&file).unwrap();
+    assert_eq!(
+        (pulled.module, pulled.provenance.origin),
+        (Digest::of(&wasm), Origin::File)
+    );
+}
 
 #[test]
 fn every_layout_gives_the_plugin_and_says_which_it_was() {
