@@ -262,3 +262,52 @@ fn where_the_start_is_not_known_there_is_no_plan() {
     let wasm = wat::parse_str(format!("(module {far_apart})")).unwrap();
     assert!(StartPlan::read(&wasm, 1 << 30).is_none());
 }
+
+#[test]
+fn a_damaged_module_is_never_made_a_good_one() {
+    let module = r#"(module (import "a" "f" (func)) (memory (export "memory") 2 3) (global (mut i32) (i32.const 7))
+        (table 2 funcref) (elem (i32.const 0) $go $go) (start $go)
+        (data (i32.const 8) "first") (data (i32.const 131000) "last") (data $p "passive") (data (i32.const 9) "")
+        (func $go (memory.init $p (i32.const 0) (i32.const 0) (i32.const 3)) (data.drop 0)))"#;
+    let good = wat::parse_str(module).unwrap();
+    let mut random = 1_u64;
+    let mut next = move |below: usize| {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        usize::try_from(random >> 33).unwrap() % below
+    };
+    let (mut planned, mut valid) = (0, 0);
+    for _ in 0..50_000 {
+        let mut bytes = good.clone();
+        for _ in 0..=next(2) {
+            let (at, byte) = (next(bytes.len()), u8::try_from(next(256)).unwrap());
+            match next(3) {
+                0 => bytes[at] = byte,
+                1 => bytes.insert(at, byte),
+                _ => drop(bytes.remove(at)),
+            }
+        }
+        let Some(plan) = StartPlan::read(&bytes, 16 * PAGE) else {
+            continue;
+        };
+        planned += 1;
+        let (before, after) = (
+            wasmparser::validate(&bytes),
+            wasmparser::validate(&plan.strip(&bytes)),
+        );
+        let is_valid = before.is_ok();
+        assert_eq!(
+            is_valid,
+            after.is_ok(),
+            "{:?} {:?} {bytes:?}",
+            before.err(),
+            after.err()
+        );
+        valid += usize::from(is_valid);
+        if is_valid {
+            let slots = slots(1, 16 * PAGE);
+            let image = slots.image(&plan, &bytes).unwrap();
+            drop(slots.take(&image).unwrap());
+        }
+    }
+    assert!(planned > 5_000 && valid > 1_000, "{planned} {valid}");
+}
